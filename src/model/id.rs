@@ -1,0 +1,174 @@
+//! Names: what a resource is called in YAML, code, SQL and messages.
+
+use crate::model::scalar::{Invalid, scalar};
+use std::fmt;
+use std::sync::Arc;
+
+/// The longest name, as in Kubernetes.
+pub const NAME_CHARACTERS_MAX: usize = 253;
+
+/// The kind of a resource, `Budget`. Cheap to clone.
+#[derive(
+    Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
+#[serde(transparent)]
+pub struct KindName(Arc<str>);
+
+impl KindName {
+    /// Takes a kind's name as the registry or the store writes it.
+    #[must_use]
+    pub fn new(name: &str) -> Self {
+        Self(name.into())
+    }
+
+    /// The name as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for KindName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The name of a resource, unique within its kind: a DNS-1123 subdomain of at most 253 characters.
+/// Budgets made by a selector are called `<manifest>/<customer>`; such a name is never declared.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ResourceName(Arc<str>);
+
+scalar!(ResourceName, "a name", "x", |text| Self::parse(text), {
+    "type": "string", "pattern": "^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$", "maxLength": 253
+});
+
+impl ResourceName {
+    /// Reads a declared name.
+    ///
+    /// # Errors
+    /// When it is not a DNS-1123 subdomain; the hint offers a name that would do.
+    pub fn parse(text: &str) -> Result<Self, Invalid> {
+        let part_is_good = |part: &str| {
+            !part.is_empty()
+                && !part.starts_with('-')
+                && !part.ends_with('-')
+                && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        };
+        if text.len() <= NAME_CHARACTERS_MAX && text.split('.').all(part_is_good) {
+            return Ok(Self(text.into()));
+        }
+        let shown: String = text.chars().take(60).collect();
+        Err(Invalid::new(
+            format!("`{shown}` is not a name"),
+            format!(
+                "use lower-case letters, digits, `-` and `.`, at most {NAME_CHARACTERS_MAX}{}",
+                proposal(text)
+            ),
+        ))
+    }
+
+    /// The name of a resource that a manifest made for one customer.
+    #[must_use]
+    pub fn generated(manifest: &Self, customer: &Self) -> Self {
+        Self(format!("{manifest}/{customer}").into())
+    }
+
+    /// Takes a name that was accepted before: from the store, a plan or a command line.
+    #[must_use]
+    pub fn accepted(text: &str) -> Self {
+        Self(text.into())
+    }
+
+    /// True when a selector made it.
+    #[must_use]
+    pub fn is_generated(&self) -> bool {
+        self.0.contains('/')
+    }
+
+    /// The name as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+fn proposal(text: &str) -> String {
+    let lower: String = text
+        .chars()
+        .take(NAME_CHARACTERS_MAX)
+        .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' })
+        .collect();
+    let trimmed = lower.trim_matches('-');
+    if trimmed.is_empty() { String::new() } else { format!(", such as `{trimmed}`") }
+}
+
+impl fmt::Display for ResourceName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A resource's kind and name, written `Budget/contoso`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ResourceId {
+    /// The kind.
+    pub kind: KindName,
+    /// The name within the kind.
+    pub name: ResourceName,
+}
+
+impl ResourceId {
+    /// Joins a kind with a name that was accepted before.
+    #[must_use]
+    pub fn new(kind: &str, name: &str) -> Self {
+        Self { kind: KindName::new(kind), name: ResourceName::accepted(name) }
+    }
+
+    /// Reads `Kind/name`; the name may itself hold a slash.
+    #[must_use]
+    pub fn split(text: &str) -> Option<Self> {
+        text.split_once('/').map(|(kind, name)| Self::new(kind, name))
+    }
+}
+
+impl fmt::Display for ResourceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.kind, self.name)
+    }
+}
+
+impl serde::Serialize for ResourceId {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for ResourceId {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Self::split(&text)
+            .ok_or_else(|| serde::de::Error::custom(format!("`{text}` is not Kind/name")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ResourceName;
+
+    #[test]
+    fn names_are_dns_subdomains() {
+        for good in ["a", "contoso", "contoso.nl", "a-1.b-2", &"a".repeat(253)] {
+            assert!(ResourceName::parse(good).is_ok(), "{good}");
+        }
+        for bad in ["", "-a", "a-", "A", "a..b", "a_b", "a/b", "ä", &"a".repeat(254)] {
+            assert!(ResourceName::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_bad_name_comes_with_a_good_one() {
+        let error = ResourceName::parse("Contoso NL").unwrap_err();
+        assert!(error.hint.contains("`contoso-nl`"), "{}", error.hint);
+    }
+}

@@ -1,0 +1,31 @@
+//! What everything else speaks about: resources, ids, money, changes, activities, conditions.
+//!
+//! Imports nothing of ours. Pure: no file, clock, environment, network or randomness.
+#![deny(clippy::disallowed_methods, clippy::disallowed_types)]
+
+pub mod activity;
+pub mod code;
+pub mod condition;
+pub mod decode;
+pub mod digest;
+pub mod id;
+pub mod money;
+pub mod observed;
+pub mod problem;
+pub mod resource;
+pub mod scalar;
+pub mod spec;
+pub mod stored;
+pub mod text;
+pub mod tree;
+
+pub use activity::Activity;
+pub use code::Code;
+pub use condition::Condition;
+pub use id::{KindName, ResourceId, ResourceName};
+pub use money::{Amount, Currency, Money};
+pub use observed::Observed;
+pub use problem::{Location, Problem, Severity};
+pub use resource::{Metadata, Resource, Source};
+pub use spec::Spec;
+pub use stored::Stored;

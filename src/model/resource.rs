@@ -1,0 +1,139 @@
+//! A declared resource: what one manifest says.
+
+use crate::model::{ResourceId, Spec};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// The domain of our own annotations.
+pub const ANNOTATION_DOMAIN: &str = "partnerctl.dev/";
+
+/// What may happen when a resource is deleted: `Delete`, `Retain` or `Protect`.
+pub const DELETION_POLICY: &str = "partnerctl.dev/deletion-policy";
+/// How far partnerctl goes: `Manage`, `Observe` or `CreateOnly`.
+pub const MANAGEMENT: &str = "partnerctl.dev/management";
+/// The id of an existing thing to take over.
+pub const EXTERNAL_ID: &str = "partnerctl.dev/external-id";
+/// The name this resource had before.
+pub const PREVIOUS_NAME: &str = "partnerctl.dev/previous-name";
+/// Why the change is made; goes into the log.
+pub const REASON: &str = "partnerctl.dev/reason";
+
+/// Our annotations with their allowed values; no values means free text.
+pub const ANNOTATIONS: &[(&str, &[&str])] = &[
+    (DELETION_POLICY, &["Delete", "Retain", "Protect"]),
+    (MANAGEMENT, &["Manage", "Observe", "CreateOnly"]),
+    (EXTERNAL_ID, &[]),
+    (PREVIOUS_NAME, &[]),
+    (REASON, &[]),
+];
+
+/// Labels and annotations.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Metadata {
+    /// For selectors and `-l`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+    /// Ours are checked, others are kept.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub annotations: BTreeMap<String, String>,
+}
+
+impl Metadata {
+    /// An annotation's value.
+    #[must_use]
+    pub fn annotation(&self, key: &str) -> Option<&str> {
+        self.annotations.get(key).map(String::as_str)
+    }
+
+    /// How far partnerctl goes.
+    #[must_use]
+    pub fn management(&self) -> Management {
+        match self.annotation(MANAGEMENT) {
+            Some("Observe") => Management::Observe,
+            Some("CreateOnly") => Management::CreateOnly,
+            _ => Management::Manage,
+        }
+    }
+
+    /// What may happen on delete.
+    #[must_use]
+    pub fn deletion_policy(&self) -> DeletionPolicy {
+        match self.annotation(DELETION_POLICY) {
+            Some("Retain") => DeletionPolicy::Retain,
+            Some("Protect") => DeletionPolicy::Protect,
+            _ => DeletionPolicy::Delete,
+        }
+    }
+}
+
+/// How far partnerctl goes with a resource.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Management {
+    /// Creates, updates and deletes.
+    Manage,
+    /// Reports, never writes.
+    Observe,
+    /// Creates, never updates or deletes.
+    CreateOnly,
+}
+
+/// What may happen when a resource is deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeletionPolicy {
+    /// The kind's own meaning of deleting.
+    Delete,
+    /// Released from management, nothing else happens.
+    Retain,
+    /// Never deleted, cancelled, suspended or replaced.
+    Protect,
+}
+
+/// Where a resource or a change comes from.
+#[derive(
+    Debug,
+    Clone,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    schemars::JsonSchema,
+)]
+#[serde(rename_all = "camelCase")]
+pub struct Source {
+    /// The file, relative to the workspace where it lies below it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// The line of the document's start, from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<u32>,
+    /// The commit, when the manifests came from one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
+}
+
+impl std::fmt::Display for Source {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match (&self.file, self.line) {
+            (Some(file), Some(line)) => write!(f, "{file}:{line}"),
+            (Some(file), None) => f.write_str(file),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// What a manifest declares; a selector budget gives one for each customer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Resource {
+    /// Kind and name.
+    pub id: ResourceId,
+    /// Labels and annotations.
+    pub metadata: Metadata,
+    /// Only what was declared: defaults are not filled in.
+    pub spec: Spec,
+    /// File and line.
+    pub source: Source,
+}

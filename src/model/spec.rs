@@ -1,0 +1,139 @@
+//! A spec as a canonical value: sorted keys, money with its minor units, references as `{name}`.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+
+/// The `spec` of a resource, desired or observed: always a JSON object.
+///
+/// Values are compared field by field: objects are taken apart, lists are one field.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Spec(Map<String, Value>);
+
+impl Spec {
+    /// Takes a JSON object; anything else becomes an empty spec.
+    #[must_use]
+    pub fn from_value(value: Value) -> Self {
+        match value {
+            Value::Object(map) => Self(map),
+            _ => Self::default(),
+        }
+    }
+
+    /// The spec as JSON.
+    #[must_use]
+    pub fn to_value(&self) -> Value {
+        Value::Object(self.0.clone())
+    }
+
+    /// The value at a dotted path below `spec`.
+    #[must_use]
+    pub fn get(&self, path: &str) -> Option<&Value> {
+        let mut steps = path.split('.');
+        let mut value = self.0.get(steps.next()?)?;
+        for step in steps {
+            value = value.get(step)?;
+        }
+        Some(value)
+    }
+
+    /// The text at a dotted path.
+    #[must_use]
+    pub fn text(&self, path: &str) -> Option<&str> {
+        self.get(path).and_then(Value::as_str)
+    }
+
+    /// Puts a value at a dotted path, making objects on the way.
+    pub fn set(&mut self, path: &str, value: Value) {
+        let mut map = &mut self.0;
+        let mut steps = path.split('.').peekable();
+        while let Some(step) = steps.next() {
+            if steps.peek().is_none() {
+                map.insert(step.to_owned(), value);
+                return;
+            }
+            let next = map.entry(step).or_insert_with(|| Value::Object(Map::new()));
+            if !next.is_object() {
+                *next = Value::Object(Map::new());
+            }
+            let Value::Object(inner) = next else { return };
+            map = inner;
+        }
+    }
+
+    /// Takes the value at a dotted path away, and objects left empty by it.
+    pub fn remove(&mut self, path: &str) {
+        fn take(map: &mut Map<String, Value>, path: &str) {
+            match path.split_once('.') {
+                None => {
+                    map.remove(path);
+                }
+                Some((step, rest)) => {
+                    let Some(Value::Object(inner)) = map.get_mut(step) else { return };
+                    take(inner, rest);
+                    if inner.is_empty() {
+                        map.remove(step);
+                    }
+                }
+            }
+        }
+        take(&mut self.0, path);
+    }
+
+    /// Every field that is no object, by dotted path, in the order of the paths.
+    #[must_use]
+    pub fn leaves(&self) -> BTreeMap<String, &Value> {
+        fn gather<'a>(
+            prefix: &str,
+            map: &'a Map<String, Value>,
+            into: &mut BTreeMap<String, &'a Value>,
+        ) {
+            for (key, value) in map {
+                let path = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
+                match value {
+                    Value::Object(inner) => gather(&path, inner, into),
+                    leaf => {
+                        into.insert(path, leaf);
+                    }
+                }
+            }
+        }
+        let mut leaves = BTreeMap::new();
+        gather("", &self.0, &mut leaves);
+        leaves
+    }
+
+    /// This spec with every field of another put over it.
+    #[must_use]
+    pub fn overlaid(&self, over: &Self) -> Self {
+        let mut merged = self.clone();
+        for (path, value) in over.leaves() {
+            merged.set(&path, value.clone());
+        }
+        merged
+    }
+
+    /// The text of the spec: sorted keys, no white space. Equal specs have equal texts.
+    #[must_use]
+    pub fn canonical(&self) -> String {
+        self.to_value().to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Spec;
+    use serde_json::json;
+
+    #[test]
+    fn fields_are_set_found_and_removed_by_path() {
+        let mut spec = Spec::from_value(json!({"a": {"b": 1}, "list": [1, 2]}));
+        spec.set("a.c", json!("x"));
+        assert_eq!(spec.text("a.c"), Some("x"));
+        assert_eq!(spec.leaves().keys().collect::<Vec<_>>(), ["a.b", "a.c", "list"]);
+        spec.remove("a.b");
+        spec.remove("a.c");
+        assert_eq!(spec.to_value(), json!({"list": [1, 2]}));
+    }
+}

@@ -1,0 +1,147 @@
+//! A document as it was written: every key and value with its place, every scalar exactly as typed.
+
+/// A place in a file. Lines and columns count from 1; columns and width count characters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Span {
+    /// Line, from 1.
+    pub line: u32,
+    /// Column in characters, from 1.
+    pub column: u32,
+    /// Characters to underline, at least 1.
+    pub width: u32,
+}
+
+impl Span {
+    /// The first character of a file: where a problem of the whole file is shown.
+    pub const START: Self = Self { line: 1, column: 1, width: 1 };
+}
+
+/// A value with its place.
+#[derive(Debug, Clone)]
+pub struct Node {
+    /// Where the value starts.
+    pub span: Span,
+    /// The value itself.
+    pub value: Value,
+}
+
+/// The three shapes of YAML.
+#[derive(Debug, Clone)]
+pub enum Value {
+    /// Text exactly as typed; `plain` when it stood without quotes.
+    Scalar {
+        /// The text as typed (escapes of quoted scalars resolved).
+        text: String,
+        /// True when unquoted, so that `true`, `5` and `null` may mean more than text.
+        plain: bool,
+    },
+    /// A list.
+    Sequence(Vec<Node>),
+    /// Keys with values, in the order written; duplicate keys were reported and dropped.
+    Mapping(Vec<Entry>),
+}
+
+/// One key of a mapping with its value.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// The key's text.
+    pub key: String,
+    /// Where the key stands.
+    pub key_span: Span,
+    /// The value.
+    pub value: Node,
+}
+
+impl Node {
+    /// The entry of a mapping by key.
+    #[must_use]
+    pub fn entry(&self, key: &str) -> Option<&Entry> {
+        match &self.value {
+            Value::Mapping(entries) => entries.iter().find(|entry| entry.key == key),
+            _ => None,
+        }
+    }
+
+    /// The value of a mapping by key.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<&Self> {
+        self.entry(key).map(|entry| &entry.value)
+    }
+
+    /// The value at a dotted path; list positions are written `[0]`.
+    #[must_use]
+    pub fn at(&self, path: &str) -> Option<&Self> {
+        let (whole, nodes) = self.chain(path);
+        if whole { nodes.last().copied() } else { None }
+    }
+
+    /// The text of a scalar.
+    #[must_use]
+    pub fn text(&self) -> Option<&str> {
+        match &self.value {
+            Value::Scalar { text, .. } => Some(text),
+            _ => None,
+        }
+    }
+
+    /// True for `null`, `~` and nothing at all, unquoted.
+    #[must_use]
+    pub fn is_null(&self) -> bool {
+        matches!(&self.value, Value::Scalar { text, plain: true }
+            if matches!(text.as_str(), "" | "~" | "null" | "Null" | "NULL"))
+    }
+
+    /// Where to point for a dotted path: the value if it is there, else the key of its nearest
+    /// written ancestor, else this node.
+    #[must_use]
+    pub fn place(&self, path: &str) -> Span {
+        let mut node = self;
+        let mut span = self.span;
+        for step in steps(path) {
+            let Some((next, key)) = node.step(step) else { return span };
+            span = if matches!(next.value, Value::Scalar { .. }) && !next.is_null() {
+                next.span
+            } else {
+                key.unwrap_or(next.span)
+            };
+            node = next;
+        }
+        span
+    }
+
+    /// The nodes met on a dotted path from this one on, and whether the path was walked to its end.
+    #[must_use]
+    pub fn chain(&self, path: &str) -> (bool, Vec<&Self>) {
+        let mut nodes = vec![self];
+        let mut node = self;
+        for step in steps(path) {
+            let Some((next, _)) = node.step(step) else { return (false, nodes) };
+            nodes.push(next);
+            node = next;
+        }
+        (true, nodes)
+    }
+
+    fn step(&self, step: &str) -> Option<(&Self, Option<Span>)> {
+        match &self.value {
+            Value::Mapping(_) => self.entry(step).map(|e| (&e.value, Some(e.key_span))),
+            Value::Sequence(items) => {
+                let index = step.strip_prefix('[')?.strip_suffix(']')?.parse::<usize>().ok()?;
+                items.get(index).map(|item| (item, None))
+            }
+            Value::Scalar { .. } => None,
+        }
+    }
+}
+
+/// Splits a dotted path; a key that itself holds dots or slashes (labels, annotations) is the rest
+/// after `labels.` or `annotations.`.
+fn steps(path: &str) -> Vec<&str> {
+    for map in ["metadata.labels", "metadata.annotations"] {
+        if let Some(key) = path.strip_prefix(map).and_then(|rest| rest.strip_prefix('.')) {
+            let (head, tail) = map.split_at("metadata".len());
+            return vec![head, &tail[1..], key];
+        }
+    }
+    path.split('.').filter(|step| !step.is_empty()).collect()
+}
