@@ -1,0 +1,192 @@
+//! Budget: the monthly Azure spending budget of a customer (domain.md 1).
+
+use crate::kinds::reference::Ref;
+use crate::kinds::selector::Selector;
+use crate::kinds::{
+    Block, Column, Facts, Field, Kind, Operation, Reference, ReferenceTo, Standing, Transition,
+    World, subscription,
+};
+use crate::model::problem::Finding;
+use crate::model::{Money, Resource, ResourceId, ResourceName, Spec, code};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize, Serializer};
+use serde_json::json;
+
+/// The spec of a Budget: exactly one of `customerRef` and `customerSelector`.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, expecting = "the spec of a Budget")]
+#[schemars(extend("oneOf" = [{"required": ["customerRef"]}, {"required": ["customerSelector"]}]))]
+pub struct Budget {
+    /// The customer. Cannot be changed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    customer_ref: Option<Ref>,
+    /// Every declared customer with these labels gets this budget.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    customer_selector: Option<Selector>,
+    /// The amount for one month, in the customer's currency.
+    monthly: Money,
+    /// Whole percents of the amount at which somebody is told; default [80].
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "ascending")]
+    #[schemars(schema_with = "thresholds_schema")]
+    alert_thresholds: Option<Vec<u32>>,
+}
+
+fn ascending<S: Serializer>(list: &Option<Vec<u32>>, serializer: S) -> Result<S::Ok, S::Error> {
+    let mut list = list.clone().unwrap_or_default();
+    list.sort_unstable();
+    list.serialize(serializer)
+}
+
+fn thresholds_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    schemars::json_schema!({
+        "type": ["array", "null"],
+        "items": {"type": "integer", "minimum": 1, "maximum": 200},
+        "uniqueItems": true,
+        "default": [80]
+    })
+}
+
+/// Where a budget belongs, for messages and identity.
+fn customer(spec: &Spec) -> Option<ReferenceTo> {
+    Budget::FACTS.references[0].target(spec)
+}
+
+impl Kind for Budget {
+    const FACTS: Facts = Facts {
+        kind: "Budget",
+        plural: "budgets",
+        short: &["bud"],
+        about: "The monthly Azure spending budget of a customer",
+        deleting: "remove the amount",
+        fields: &[
+            Field::new("customerRef").immutable(
+                "declare the other customer's budget under its own name; remove this one with --prune",
+            ),
+            Field::new("alertThresholds").default("[80]"),
+        ],
+        references: &[Reference::new("customerRef", "Customer")],
+        replaceable: false,
+        columns: &[
+            Column::new("CUSTOMER", "customerRef"),
+            Column::new("MONTHLY", "monthly"),
+            Column::new("ALERT-AT", "alertThresholds"),
+        ],
+        example: r#"apiVersion: partnerctl.dev/v1
+kind: Budget
+metadata:
+  name: contoso
+spec:
+  customerRef: {name: contoso}
+  monthly: {amount: "1500.00", currency: EUR}
+  alertThresholds: [80, 100]
+"#,
+    };
+
+    fn check(&self) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        if self.customer_ref.is_some() == self.customer_selector.is_some() {
+            findings.push(Finding::new(
+                code::ONE_OF,
+                "spec",
+                "a budget needs exactly one of `customerRef` and `customerSelector`",
+                if self.customer_ref.is_some() { "remove one" } else { "add one" },
+            ));
+        }
+        if let Some(selector) = &self.customer_selector {
+            findings.extend(selector.check("spec.customerSelector"));
+        }
+        let mut seen = Vec::new();
+        for threshold in self.alert_thresholds.iter().flatten() {
+            let wrong = if !(1..=200).contains(threshold) {
+                format!("an alert threshold of {threshold} % is out of range")
+            } else if seen.contains(threshold) {
+                format!("the alert threshold {threshold} stands twice")
+            } else {
+                seen.push(*threshold);
+                continue;
+            };
+            let hint = "use different whole percents from 1 to 200";
+            findings.push(Finding::new(code::INVALID_VALUE, "spec.alertThresholds", wrong, hint));
+        }
+        findings
+    }
+
+    fn check_among(me: &Resource, declared: &World) -> Vec<Finding> {
+        let mismatch = |customer: &Standing| currency_mismatch(&me.spec, customer);
+        let Some(ReferenceTo::Resource(id)) = customer(&me.spec) else { return Vec::new() };
+        declared
+            .get(&id)
+            .and_then(mismatch)
+            .map(|message| {
+                let hint = "write the amount in the customer's currency";
+                Finding::new(code::CURRENCY_MISMATCH, "spec.monthly.currency", message, hint)
+            })
+            .into_iter()
+            .collect()
+    }
+
+    fn identity(spec: &Spec) -> Option<String> {
+        Some(match customer(spec)? {
+            ReferenceTo::Resource(id) => id.name.to_string(),
+            ReferenceTo::External(id) => format!("external {id}"),
+        })
+    }
+
+    fn expand(me: &Resource, declared: &[Resource]) -> Option<Vec<Resource>> {
+        let selector = Selector::of(&me.spec, "customerSelector")?;
+        let chosen = declared
+            .iter()
+            .filter(|other| other.id.kind.as_str() == "Customer")
+            .filter(|customer| selector.matches(&customer.metadata.labels))
+            .map(|customer| {
+                let mut spec = me.spec.clone();
+                spec.remove("customerSelector");
+                spec.set("customerRef", json!({"name": customer.id.name.to_string()}));
+                let name = ResourceName::generated(&me.id.name, &customer.id.name);
+                let id = ResourceId { kind: me.id.kind.clone(), name };
+                Resource { id, spec, ..me.clone() }
+            });
+        Some(chosen.collect())
+    }
+
+    fn judge(transition: &Transition<'_>, after: &World) -> Vec<Block> {
+        let Some(spec) = transition.after else { return Vec::new() };
+        let Some(ReferenceTo::Resource(id)) = customer(spec) else { return Vec::new() };
+        after
+            .get(&id)
+            .and_then(|customer| currency_mismatch(spec, customer))
+            .map(|message| {
+                let hint = "write the amount in the customer's currency";
+                Block::new(code::BLOCK_PREREQUISITE, message, hint)
+            })
+            .into_iter()
+            .collect()
+    }
+
+    fn ailment(me: &Standing, world: &World) -> Option<(&'static str, String)> {
+        let Some(ReferenceTo::Resource(id)) = customer(&me.spec) else { return None };
+        let usage = world
+            .referrers(&id, Some("Subscription"))
+            .any(|subscription| subscription::is_usage_based(&subscription.spec));
+        (!usage).then(|| {
+            (
+                "NoUsageBasedSubscription",
+                format!("{id} has no usage-based subscription to spend on"),
+            )
+        })
+    }
+
+    fn operation(_: &Transition<'_>) -> Operation {
+        "Update customer spending budget"
+    }
+
+    fn monthly(spec: &Spec) -> Option<Money> {
+        Money::from_value(spec.get("monthly")?)
+    }
+}
+
+fn currency_mismatch(budget: &Spec, customer: &Standing) -> Option<String> {
+    let (own, theirs) = (budget.text("monthly.currency")?, customer.spec.text("currency")?);
+    (own != theirs)
+        .then(|| format!("the budget is in {own}, but {} is billed in {theirs}", customer.id))
+}

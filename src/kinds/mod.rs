@@ -1,0 +1,356 @@
+//! The kinds: one file each, and the registry that everything else walks.
+//!
+//! A new kind is one file with its spec and its [`Kind`] implementation, and one line in [`KINDS`].
+#![deny(clippy::disallowed_methods, clippy::disallowed_types)]
+
+mod budget;
+mod customer;
+mod fields;
+pub mod reference;
+mod reservation_permission;
+mod role_assignment;
+pub mod selector;
+mod subscription;
+pub mod transition;
+pub mod world;
+
+pub use fields::{Column, Compare, Field, Reference, ReferenceTo};
+pub use transition::{Block, Liability, Operation, Risk, Transition};
+pub use world::{Standing, World};
+
+use crate::model::decode::{Decoded, decode};
+use crate::model::problem::{Finding, did_you_mean};
+use crate::model::tree::Node;
+use crate::model::{Money, Resource, ResourceId, Spec};
+use chrono::{DateTime, Utc};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// The kinds of this build, in dependency order. Tests walk it.
+pub const KINDS: &[KindEntry] = &[
+    KindEntry::of::<customer::Customer>(),
+    KindEntry::of::<subscription::Subscription>(),
+    KindEntry::of::<budget::Budget>(),
+    KindEntry::of::<role_assignment::RoleAssignment>(),
+    KindEntry::of::<reservation_permission::ReservationPermission>(),
+];
+
+/// What is fixed about a kind.
+#[derive(Debug, Clone, Copy)]
+pub struct Facts {
+    /// `Budget`.
+    pub kind: &'static str,
+    /// `budgets`.
+    pub plural: &'static str,
+    /// Short names for the command line.
+    pub short: &'static [&'static str],
+    /// One line on what it is.
+    pub about: &'static str,
+    /// What deleting means, in the words users see.
+    pub deleting: &'static str,
+    /// Fields with rules beyond the schema.
+    pub fields: &'static [Field],
+    /// Fields that refer to other resources.
+    pub references: &'static [Reference],
+    /// True when a change of an immutable field is done by making a new one and removing the old.
+    pub replaceable: bool,
+    /// Columns of `get` after NAME.
+    pub columns: &'static [Column],
+    /// A small valid manifest.
+    pub example: &'static str,
+}
+
+/// A kind: its spec as a type, and its rules. The rules see canonical [`Spec`]s, because observed
+/// state may lack what a manifest must have.
+pub trait Kind: Serialize + DeserializeOwned + JsonSchema {
+    /// What is fixed.
+    const FACTS: Facts;
+
+    /// Checks of one document beyond types; paths begin with `spec`.
+    fn check(&self) -> Vec<Finding> {
+        Vec::new()
+    }
+
+    /// Checks against what else the manifests declare; only what they alone show to be wrong.
+    fn check_among(_me: &Resource, _declared: &World) -> Vec<Finding> {
+        Vec::new()
+    }
+
+    /// What makes it the same thing under another name; `None` for kinds without identity.
+    fn identity(_spec: &Spec) -> Option<String> {
+        None
+    }
+
+    /// For kinds without identity: what would make a second one look like a rename of the first.
+    fn likeness(_spec: &Spec) -> Option<String> {
+        None
+    }
+
+    /// The resources one manifest stands for, given what else is declared. `None`: just itself.
+    fn expand(_me: &Resource, _declared: &[Resource]) -> Option<Vec<Resource>> {
+        None
+    }
+
+    /// What stands against a transition, judged on the world after the plan.
+    fn judge(_transition: &Transition<'_>, _after: &World) -> Vec<Block> {
+        Vec::new()
+    }
+
+    /// What is wrong with a resource that does not change, as (reason, message) of `Ready=False`.
+    fn ailment(_me: &Standing, _world: &World) -> Option<(&'static str, String)> {
+        None
+    }
+
+    /// What everything under it waits for, as a sentence; `None` when nothing stands in the way.
+    fn gate(_spec: &Spec) -> Option<String> {
+        None
+    }
+
+    /// Changes of other resources that must come first beyond what references say: a grant comes
+    /// after the Owner, a revocation before the Owner goes.
+    fn follows(_transition: &Transition<'_>, _before: &World, _after: &World) -> Vec<ResourceId> {
+        Vec::new()
+    }
+
+    /// True when service stops: what `Protect` forbids.
+    fn stops(transition: &Transition<'_>) -> bool {
+        transition.after.is_none()
+    }
+
+    /// How much a transition risks (design section 5).
+    fn risk(_transition: &Transition<'_>) -> Risk {
+        Risk::Reversible
+    }
+
+    /// The operation in the portal's words (domain.md 7).
+    fn operation(_transition: &Transition<'_>) -> Operation;
+
+    /// The monthly amount a state stands for.
+    fn monthly(_spec: &Spec) -> Option<Money> {
+        None
+    }
+
+    /// What the partner answers for from now on.
+    fn liability(_transition: &Transition<'_>, _after: &World) -> Option<Liability> {
+        None
+    }
+
+    /// True when one that vanished may not be made again by itself, because that would buy it again.
+    fn bought(_spec: &Spec) -> bool {
+        false
+    }
+
+    /// Fields that exist only in the real world, set when the embedded provider creates one.
+    fn born(_spec: &mut Spec, _at: DateTime<Utc>) {}
+}
+
+type Erased<T> = fn(&T) -> Decoded<Spec>;
+
+/// One row of the registry: a kind with its type erased.
+#[derive(Clone, Copy)]
+pub struct KindEntry {
+    /// What is fixed.
+    pub facts: Facts,
+    /// Reads the `spec` of a document; findings carry paths below the document.
+    pub decode: Erased<Node>,
+    /// Checks a spec that decoded.
+    pub check: fn(&Spec) -> Vec<Finding>,
+    /// See [`Kind::check_among`].
+    pub check_among: fn(&Resource, &World) -> Vec<Finding>,
+    /// See [`Kind::identity`].
+    pub identity: fn(&Spec) -> Option<String>,
+    /// See [`Kind::likeness`].
+    pub likeness: fn(&Spec) -> Option<String>,
+    /// See [`Kind::expand`].
+    pub expand: fn(&Resource, &[Resource]) -> Option<Vec<Resource>>,
+    /// See [`Kind::judge`].
+    pub judge: fn(&Transition<'_>, &World) -> Vec<Block>,
+    /// See [`Kind::ailment`].
+    pub ailment: fn(&Standing, &World) -> Option<(&'static str, String)>,
+    /// See [`Kind::gate`].
+    pub gate: fn(&Spec) -> Option<String>,
+    /// See [`Kind::follows`].
+    pub follows: fn(&Transition<'_>, &World, &World) -> Vec<ResourceId>,
+    /// See [`Kind::stops`].
+    pub stops: fn(&Transition<'_>) -> bool,
+    /// See [`Kind::risk`].
+    pub risk: fn(&Transition<'_>) -> Risk,
+    /// See [`Kind::operation`].
+    pub operation: fn(&Transition<'_>) -> Operation,
+    /// See [`Kind::monthly`].
+    pub monthly: fn(&Spec) -> Option<Money>,
+    /// See [`Kind::liability`].
+    pub liability: fn(&Transition<'_>, &World) -> Option<Liability>,
+    /// See [`Kind::bought`].
+    pub bought: fn(&Spec) -> bool,
+    /// See [`Kind::born`].
+    pub born: fn(&mut Spec, DateTime<Utc>),
+    /// The JSON Schema of the spec.
+    pub schema: fn(&mut SchemaGenerator) -> Schema,
+}
+
+impl KindEntry {
+    /// The row of a kind.
+    #[must_use]
+    pub const fn of<T: Kind>() -> Self {
+        Self {
+            facts: T::FACTS,
+            decode: decode_spec::<T>,
+            check: check_spec::<T>,
+            check_among: T::check_among,
+            identity: T::identity,
+            likeness: T::likeness,
+            expand: T::expand,
+            judge: T::judge,
+            ailment: T::ailment,
+            gate: T::gate,
+            follows: T::follows,
+            stops: T::stops,
+            risk: T::risk,
+            operation: T::operation,
+            monthly: T::monthly,
+            liability: T::liability,
+            bought: T::bought,
+            born: T::born,
+            schema: SchemaGenerator::subschema_for::<T>,
+        }
+    }
+
+    /// The rules of a field, by its path below `spec`.
+    #[must_use]
+    pub fn field(&self, path: &str) -> Option<&'static Field> {
+        let covers = |field: &&Field| {
+            path == field.path
+                || path.strip_prefix(field.path).is_some_and(|rest| rest.starts_with('.'))
+        };
+        self.facts.fields.iter().filter(covers).max_by_key(|field| field.path.len())
+    }
+
+    /// A field's default as a value.
+    #[must_use]
+    pub fn default_of(&self, path: &str) -> Option<serde_json::Value> {
+        let field = self.facts.fields.iter().find(|field| field.path == path)?;
+        serde_json::from_str(field.default?).ok()
+    }
+
+    /// The fields with a default, where the rest of the spec lets them have one.
+    pub fn defaults(&self) -> impl Iterator<Item = (&'static str, serde_json::Value)> + '_ {
+        self.facts
+            .fields
+            .iter()
+            .filter_map(|f| self.default_of(f.path).map(|value| (f.path, value)))
+    }
+}
+
+fn decode_spec<T: Kind>(node: &Node) -> Decoded<Spec> {
+    decode::<T>(node).map(|typed| Spec::from_value(serde_json::to_value(typed).unwrap_or_default()))
+}
+
+fn check_spec<T: Kind>(spec: &Spec) -> Vec<Finding> {
+    serde_json::from_value::<T>(spec.to_value()).map(|typed| typed.check()).unwrap_or_default()
+}
+
+/// The registry as a value, so that tests add kinds of their own.
+#[derive(Clone)]
+pub struct Kinds {
+    entries: Vec<KindEntry>,
+}
+
+impl Default for Kinds {
+    fn default() -> Self {
+        Self { entries: KINDS.to_vec() }
+    }
+}
+
+impl Kinds {
+    /// This registry with one more kind.
+    #[must_use]
+    pub fn with(mut self, entry: KindEntry) -> Self {
+        self.entries.push(entry);
+        self
+    }
+
+    /// All kinds in dependency order.
+    pub fn iter(&self) -> impl Iterator<Item = &KindEntry> {
+        self.entries.iter()
+    }
+
+    /// A kind by its exact name.
+    #[must_use]
+    pub fn get(&self, kind: &str) -> Option<&KindEntry> {
+        self.entries.iter().find(|entry| entry.facts.kind == kind)
+    }
+
+    /// The place of a kind in the registry, for sorting.
+    #[must_use]
+    pub fn rank(&self, kind: &str) -> usize {
+        self.entries.iter().position(|entry| entry.facts.kind == kind).unwrap_or(self.entries.len())
+    }
+
+    /// A kind by what people type: kind, plural or short name in any case.
+    #[must_use]
+    pub fn find(&self, word: &str) -> Option<&KindEntry> {
+        let word = word.to_lowercase();
+        self.entries.iter().find(|KindEntry { facts, .. }| {
+            facts.kind.to_lowercase() == word
+                || facts.plural == word
+                || facts.short.contains(&word.as_str())
+        })
+    }
+
+    /// What to say when a kind is not found.
+    #[must_use]
+    pub fn hint(&self, word: &str) -> String {
+        let names: Vec<_> = self.entries.iter().map(|entry| entry.facts.kind).collect();
+        match did_you_mean(word, names.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("known kinds: {}", names.join(", ")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Kinds;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn names_on_the_command_line_are_unique_over_all_kinds() {
+        let mut seen = BTreeSet::new();
+        for entry in Kinds::default().iter() {
+            let facts = entry.facts;
+            let mut words: BTreeSet<String> = facts.short.iter().map(|s| (*s).to_owned()).collect();
+            words.insert(facts.kind.to_lowercase());
+            words.insert(facts.plural.to_owned());
+            for word in words {
+                assert!(seen.insert(word.clone()), "{word} names two kinds");
+            }
+        }
+    }
+
+    #[test]
+    fn every_kind_says_what_it_is_and_what_deleting_it_means() {
+        for entry in Kinds::default().iter() {
+            assert!(!entry.facts.about.is_empty() && !entry.facts.deleting.is_empty());
+            assert!(!entry.facts.columns.is_empty());
+        }
+    }
+
+    #[test]
+    fn defaults_are_json_and_references_name_known_kinds() {
+        let kinds = Kinds::default();
+        for entry in kinds.iter() {
+            for field in entry.facts.fields.iter().filter(|f| f.default.is_some()) {
+                assert!(entry.default_of(field.path).is_some(), "{}", field.path);
+            }
+            for reference in entry.facts.references {
+                assert!(
+                    kinds.get(reference.kind).is_some() || reference.later,
+                    "{}",
+                    reference.path
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! Subscription: an Azure plan, a legacy Azure subscription or a licence bought for a customer.
+
+use crate::kinds::reference::Ref;
+use crate::kinds::reservation_permission as permission;
+use crate::kinds::{
+    Block, Column, Facts, Field, Kind, Operation, Reference, Risk, Transition, World,
+};
+use crate::model::problem::Finding;
+use crate::model::scalar::Line;
+use crate::model::{ResourceId, Spec, code};
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::num::NonZeroU32;
+
+/// Days in which a licence can be cancelled (partner-center-api.md 4).
+const CANCELLATION_DAYS: i64 = 7;
+
+/// The spec of a Subscription.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, expecting = "the spec of a Subscription")]
+pub struct Subscription {
+    /// Whose it is. Cannot be changed.
+    customer_ref: Ref,
+    /// What was bought. Cannot be changed.
+    offer: Offer,
+    /// The name people see.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    friendly_name: Option<Line>,
+    /// Default Active.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state: Option<State>,
+    /// Seats; licences only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    quantity: Option<NonZeroU32>,
+    /// Licences only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    term: Option<Term>,
+    /// Licences only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    billing_cycle: Option<BillingCycle>,
+    /// Licences only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    auto_renew: Option<bool>,
+}
+
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, expecting = "an offer, {type: AzurePlan}")]
+struct Offer {
+    #[serde(rename = "type")]
+    kind: OfferType,
+    /// The catalogue's id of a licence, `CFQ7TTC0LH18:0001`; licences only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<Line>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+enum OfferType {
+    AzurePlan,
+    AzureGlobal,
+    License,
+}
+
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+enum State {
+    Active,
+    Suspended,
+}
+
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+enum Term {
+    P1M,
+    P1Y,
+    P3Y,
+}
+
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+enum BillingCycle {
+    Monthly,
+    Annual,
+    Triennial,
+}
+
+const OTHER: &str =
+    "buy a new one under another name and cancel this one when it is no longer used";
+
+/// Azure plan and Azure Global are usage based (domain.md 4).
+pub(super) fn is_usage_based(spec: &Spec) -> bool {
+    matches!(spec.text("offer.type"), Some("AzurePlan" | "AzureGlobal"))
+}
+
+fn is_licence(spec: &Spec) -> bool {
+    spec.text("offer.type") == Some("License")
+}
+
+impl Kind for Subscription {
+    const FACTS: Facts = Facts {
+        kind: "Subscription",
+        plural: "subscriptions",
+        short: &["sub", "subs"],
+        about: "An Azure plan or a licence bought for a customer",
+        deleting: "cancel the subscription",
+        fields: &[
+            Field::new("customerRef").immutable(OTHER),
+            Field::new("offer").immutable(OTHER),
+            Field::new("offer.id").immutable(OTHER).any_case(),
+            Field::new("state").default("\"Active\""),
+        ],
+        references: &[Reference::new("customerRef", "Customer")],
+        replaceable: false,
+        columns: &[
+            Column::new("CUSTOMER", "customerRef"),
+            Column::new("OFFER", "offer.type"),
+            Column::new("STATE", "state"),
+            Column::wide("FRIENDLY-NAME", "friendlyName"),
+            Column::wide("QUANTITY", "quantity"),
+            Column::wide("TERM", "term"),
+        ],
+        example: r"apiVersion: partnerctl.dev/v1
+kind: Subscription
+metadata:
+  name: contoso-azure
+spec:
+  customerRef: {name: contoso}
+  offer: {type: AzurePlan}
+  friendlyName: Contoso production
+",
+    };
+
+    fn check(&self) -> Vec<Finding> {
+        let given = [
+            ("spec.offer.id", self.offer.id.is_some()),
+            ("spec.quantity", self.quantity.is_some()),
+            ("spec.term", self.term.is_some()),
+            ("spec.billingCycle", self.billing_cycle.is_some()),
+            ("spec.autoRenew", self.auto_renew.is_some()),
+        ];
+        if self.offer.kind != OfferType::License {
+            return given
+                .into_iter()
+                .filter(|(_, given)| *given)
+                .map(|(path, _)| {
+                    let field = path.trim_start_matches("spec.");
+                    let message = format!("`{field}` is for licences only");
+                    let hint = "remove it, or set offer.type to License";
+                    Finding::new(code::LICENCE_ONLY, path, message, hint)
+                })
+                .collect();
+        }
+        given
+            .into_iter()
+            .filter(|(path, given)| !given && matches!(*path, "spec.offer.id" | "spec.quantity"))
+            .map(|(path, _)| {
+                let field = path.trim_start_matches("spec.");
+                let (parent, _) = path.rsplit_once('.').unwrap_or((path, ""));
+                let message = format!("a licence needs `{field}`");
+                Finding::new(code::MISSING_FIELD, parent, message, format!("add `{field}`"))
+            })
+            .collect()
+    }
+
+    fn likeness(spec: &Spec) -> Option<String> {
+        let customer = spec.get("customerRef")?.to_string();
+        Some(format!("{customer} {}", spec.get("offer")?))
+    }
+
+    fn judge(transition: &Transition<'_>, after: &World) -> Vec<Block> {
+        let mut blocks = Vec::new();
+        if let (Some(before), None) = (transition.before, transition.after)
+            && is_licence(before)
+            && !within_window(before, transition.at)
+        {
+            blocks.push(Block::new(
+                code::BLOCK_WINDOW,
+                format!(
+                    "a licence can be cancelled within {CANCELLATION_DAYS} days of its purchase only{}",
+                    before
+                        .text("purchasedAt")
+                        .map(|at| format!(", and this one was bought {}", &at[..at.len().min(10)]))
+                        .unwrap_or_default()
+                ),
+                "set autoRenew: false, so that it ends with its term",
+            ));
+        }
+        if Self::stops(transition) {
+            blocks.extend(permission::held_back(transition.id, transition.id, after));
+        }
+        blocks
+    }
+
+    fn follows(transition: &Transition<'_>, before: &World, after: &World) -> Vec<ResourceId> {
+        if Self::stops(transition) {
+            permission::revoked(transition.id, before, after)
+        } else {
+            Vec::new()
+        }
+    }
+
+    fn stops(transition: &Transition<'_>) -> bool {
+        transition.after.is_none() || transition.becomes("state", "Suspended")
+    }
+
+    fn risk(transition: &Transition<'_>) -> Risk {
+        let licence = transition.after.or(transition.before).is_some_and(is_licence);
+        match (transition.before, transition.after) {
+            (_, None) => Risk::Irreversible,
+            (None, _) if licence => Risk::Costly,
+            (Some(_), _) if transition.becomes("state", "Suspended") => Risk::Costly,
+            (Some(_), _) if licence => {
+                let only_name = ["quantity", "term", "billingCycle", "autoRenew", "state"]
+                    .iter()
+                    .all(|field| !transition.changes(field));
+                if only_name { Risk::Reversible } else { Risk::Costly }
+            }
+            _ => Risk::Reversible,
+        }
+    }
+
+    fn operation(transition: &Transition<'_>) -> Operation {
+        if transition.before.is_none() { "Create order" } else { "Update subscription" }
+    }
+
+    fn bought(spec: &Spec) -> bool {
+        is_licence(spec)
+    }
+
+    fn born(spec: &mut Spec, at: DateTime<Utc>) {
+        spec.set("purchasedAt", at.to_rfc3339_opts(SecondsFormat::Secs, true).into());
+    }
+}
+
+fn within_window(spec: &Spec, at: DateTime<Utc>) -> bool {
+    spec.text("purchasedAt")
+        .and_then(|text| DateTime::parse_from_rfc3339(text).ok())
+        .is_some_and(|bought| at - bought.to_utc() <= TimeDelta::days(CANCELLATION_DAYS))
+}
