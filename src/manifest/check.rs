@@ -1,0 +1,318 @@
+//! Checks over all manifests together: duplicates, references, circles, selectors, and what kinds
+//! can see wrong from the manifests alone.
+
+use crate::kinds::{Kinds, Standing, World};
+use crate::manifest::document::{Document, FileRead};
+use crate::manifest::yaml;
+use crate::model::code::{self, Code};
+use crate::model::problem::{Location, Problem, did_you_mean};
+use crate::model::tree::{Node, Span};
+use crate::model::{Resource, ResourceId};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// The manifests of a workspace: what they declare, and what is wrong with them.
+#[derive(Debug, Default)]
+pub struct Manifests {
+    /// What is declared, in order; selector budgets already taken apart. Complete only when no
+    /// problem is an error.
+    pub resources: Vec<Resource>,
+    /// Everything found, in order of file and place.
+    pub problems: Vec<Problem>,
+    /// The texts, to show lines of.
+    pub texts: BTreeMap<Arc<str>, Arc<str>>,
+}
+
+impl Manifests {
+    /// True when nothing may be planned.
+    #[must_use]
+    pub fn has_errors(&self) -> bool {
+        self.problems.iter().any(|p| p.severity() == crate::model::Severity::Error)
+    }
+}
+
+/// Brings files together and checks them against each other. `known` are the resources of the
+/// store: references may lead there.
+#[must_use]
+pub fn check(
+    kinds: &Kinds,
+    mut files: Vec<FileRead>,
+    texts: BTreeMap<Arc<str>, Arc<str>>,
+    known: &BTreeSet<ResourceId>,
+) -> Manifests {
+    files.sort_by(|a, b| a.file.cmp(&b.file));
+    let mut problems: Vec<Problem> =
+        files.iter_mut().flat_map(|file| std::mem::take(&mut file.problems)).collect();
+    let documents: Vec<Declared<'_>> = files
+        .iter()
+        .flat_map(|file| {
+            file.documents.iter().map(|document| Declared { file: &file.file, document })
+        })
+        .collect();
+    let mut checker = Checker {
+        kinds,
+        places: Places { texts: &texts, trees: BTreeMap::new() },
+        problems: Vec::new(),
+    };
+    let firsts = checker.names(&documents);
+    checker.references(&documents, &firsts, known);
+    checker.circles(&documents, &firsts);
+    let resources = checker.identities(&firsts);
+    checker.among(&resources, &firsts);
+    problems.append(&mut checker.problems);
+    problems.sort_by(|a, b| {
+        (&a.locations, a.code, &a.message).cmp(&(&b.locations, b.code, &b.message))
+    });
+    problems.dedup();
+    Manifests { resources, problems, texts }
+}
+
+#[derive(Clone, Copy)]
+struct Declared<'a> {
+    file: &'a Arc<str>,
+    document: &'a Document,
+}
+
+type Firsts<'a> = BTreeMap<ResourceId, Declared<'a>>;
+
+/// Finds places again: documents are parsed a second time only where something is wrong.
+struct Places<'a> {
+    texts: &'a BTreeMap<Arc<str>, Arc<str>>,
+    trees: BTreeMap<Arc<str>, Vec<Node>>,
+}
+
+impl Places<'_> {
+    fn of(&mut self, declared: Declared<'_>, path: &str) -> Location {
+        let text = self.texts.get(declared.file).cloned().unwrap_or_default();
+        let trees = self
+            .trees
+            .entry(declared.file.clone())
+            .or_insert_with(|| yaml::read(&text).0.into_iter().map(|tree| tree.root).collect());
+        let span = trees.get(declared.document.index).map_or(Span::START, |root| root.place(path));
+        Location { file: declared.file.clone(), span }
+    }
+}
+
+struct Checker<'a> {
+    kinds: &'a Kinds,
+    places: Places<'a>,
+    problems: Vec<Problem>,
+}
+
+impl Checker<'_> {
+    fn problem(
+        &mut self,
+        code: Code,
+        message: String,
+        hint: String,
+        places: &[(Declared<'_>, &str)],
+    ) {
+        let locations =
+            places.iter().map(|(declared, path)| self.places.of(*declared, path)).collect();
+        let hint = (!hint.is_empty()).then_some(hint);
+        self.problems.push(Problem { code, message, hint, locations });
+    }
+
+    /// The first declaration of each name; later ones are problems.
+    fn names<'d>(&mut self, documents: &[Declared<'d>]) -> Firsts<'d> {
+        let mut firsts: Firsts<'d> = BTreeMap::new();
+        for declared in documents {
+            let Some(id) = &declared.document.id else { continue };
+            if let Some(first) = firsts.get(id) {
+                let path = "metadata.name";
+                self.problem(
+                    code::DUPLICATE_NAME,
+                    format!("{id} is declared twice"),
+                    "rename or remove one of the two".to_owned(),
+                    &[(*declared, path), (*first, path)],
+                );
+            } else {
+                firsts.insert(id.clone(), *declared);
+            }
+        }
+        firsts
+    }
+
+    fn references(
+        &mut self,
+        documents: &[Declared<'_>],
+        firsts: &Firsts<'_>,
+        known: &BTreeSet<ResourceId>,
+    ) {
+        for declared in documents {
+            for (path, target) in &declared.document.references {
+                if firsts.contains_key(target) || known.contains(target) {
+                    continue;
+                }
+                let of_kind = |id: &&ResourceId| id.kind == target.kind;
+                let names = firsts.keys().chain(known).filter(of_kind).map(|id| id.name.as_str());
+                let hint = if self.kinds.get(target.kind.as_str()).is_none() {
+                    format!("this version has no kind {}: refer to it by `external:`", target.kind)
+                } else if let Some(near) = did_you_mean(target.name.as_str(), names) {
+                    format!("did you mean `{near}`?")
+                } else {
+                    "declare it, or refer to something unmanaged by `external: <id>`".to_owned()
+                };
+                self.problem(
+                    code::DANGLING_REFERENCE,
+                    format!("{target} is neither declared nor in the store"),
+                    hint,
+                    &[(*declared, &format!("spec.{path}.name"))],
+                );
+            }
+        }
+    }
+
+    /// Circles of references, each reported once at its smallest member with the way around.
+    fn circles(&mut self, documents: &[Declared<'_>], firsts: &Firsts<'_>) {
+        let edges: BTreeMap<&ResourceId, Vec<&ResourceId>> = documents
+            .iter()
+            .filter_map(|declared| {
+                let targets = declared.document.references.iter().map(|(_, target)| target);
+                Some((declared.document.id.as_ref()?, targets.collect()))
+            })
+            .collect();
+        for circle in find_circles(&edges) {
+            let Some(declared) = firsts.get(circle[0]) else { continue };
+            let way: Vec<String> =
+                circle.iter().chain(circle.first()).map(|id| id.to_string()).collect();
+            let path = declared
+                .document
+                .references
+                .iter()
+                .find(|(_, target)| Some(&target) == circle.get(1).or(circle.first()))
+                .map(|(path, _)| format!("spec.{path}.name"))
+                .unwrap_or_default();
+            self.problem(
+                code::CYCLE,
+                format!("references go in a circle: {}", way.join(" → ")),
+                "remove one of them".to_owned(),
+                &[(*declared, &path)],
+            );
+        }
+    }
+
+    /// Takes selectors apart and finds things declared under two names. A resource that names its
+    /// customer beats one that a selector made.
+    fn identities(&mut self, firsts: &Firsts<'_>) -> Vec<Resource> {
+        let declared: Vec<Resource> =
+            firsts.values().filter_map(|d| d.document.resource.clone()).collect();
+        let mut by_identity: BTreeMap<(String, String), Vec<(Resource, ResourceId)>> =
+            BTreeMap::new();
+        let mut resources = Vec::new();
+        for resource in &declared {
+            let Some(entry) = self.kinds.get(resource.id.kind.as_str()) else { continue };
+            let expanded = (entry.expand)(resource, &declared);
+            if expanded.as_ref().is_some_and(Vec::is_empty) {
+                self.problem(
+                    code::SELECTS_NOTHING,
+                    format!("the selector of {} chooses no declared customer", resource.id),
+                    "compare it with the labels of the customers".to_owned(),
+                    &[(firsts[&resource.id], "spec.customerSelector")],
+                );
+            }
+            for one in expanded.unwrap_or_else(|| vec![resource.clone()]) {
+                match (entry.identity)(&one.spec) {
+                    Some(identity) => by_identity
+                        .entry((one.id.kind.to_string(), identity))
+                        .or_default()
+                        .push((one, resource.id.clone())),
+                    None => resources.push(one),
+                }
+            }
+        }
+        for mut same in by_identity.into_values() {
+            if same.iter().any(|(one, _)| !one.id.name.is_generated()) {
+                same.retain(|(one, _)| !one.id.name.is_generated());
+            }
+            if let [(first, by), rest @ ..] = same.as_slice() {
+                for (other, other_by) in rest {
+                    self.same_thing(firsts, (first, by), (other, other_by));
+                }
+                resources.push(first.clone());
+            }
+        }
+        resources.sort_by(|a, b| a.id.cmp(&b.id));
+        resources
+    }
+
+    fn same_thing(
+        &mut self,
+        firsts: &Firsts<'_>,
+        (first, by): (&Resource, &ResourceId),
+        (other, other_by): (&Resource, &ResourceId),
+    ) {
+        if other.id.name.is_generated() {
+            let customer = other.spec.text("customerRef.name").unwrap_or_default();
+            let path = "spec.customerSelector";
+            self.problem(
+                code::SELECTOR_CONFLICT,
+                format!("the selectors of {by} and {other_by} both choose Customer/{customer}"),
+                "narrow one of them, or give this customer its own with `customerRef`".to_owned(),
+                &[(firsts[other_by], path), (firsts[by], path)],
+            );
+        } else {
+            let path = "metadata.name";
+            self.problem(
+                code::DUPLICATE_IDENTITY,
+                format!("{} and {} are the same thing under two names", first.id, other.id),
+                "remove one of the two".to_owned(),
+                &[(firsts[other_by], path), (firsts[by], path)],
+            );
+        }
+    }
+
+    fn among(&mut self, resources: &[Resource], firsts: &Firsts<'_>) {
+        let standing =
+            resources.iter().map(|r| Standing { id: r.id.clone(), spec: r.spec.clone() });
+        let world = World::new(self.kinds, standing);
+        for resource in resources {
+            let Some(entry) = self.kinds.get(resource.id.kind.as_str()) else { continue };
+            for finding in (entry.check_among)(resource, &world) {
+                let manifest = resource.id.name.as_str().split('/').next().unwrap_or_default();
+                let declared = ResourceId::new(resource.id.kind.as_str(), manifest);
+                if let Some(declared) = firsts.get(&declared) {
+                    let places = [(*declared, finding.path.as_str())];
+                    self.problem(finding.code, finding.message, finding.hint, &places);
+                }
+            }
+        }
+    }
+}
+
+/// The circles of a graph, by walking depth first without recursion; each begins at its smallest
+/// member.
+fn find_circles<'a>(
+    edges: &BTreeMap<&'a ResourceId, Vec<&'a ResourceId>>,
+) -> Vec<Vec<&'a ResourceId>> {
+    let mut done: BTreeSet<&ResourceId> = BTreeSet::new();
+    let mut circles = BTreeSet::new();
+    for start in edges.keys() {
+        let mut way: Vec<(&ResourceId, usize)> = vec![(start, 0)];
+        let mut on_way = BTreeSet::from([*start]);
+        while let Some((id, next)) = way.last_mut() {
+            let target = edges.get(id).and_then(|targets| targets.get(*next)).copied();
+            *next += 1;
+            match target {
+                Some(target) if on_way.contains(target) => {
+                    let from = way.iter().position(|(id, _)| *id == target).unwrap_or_default();
+                    let mut circle: Vec<_> = way[from..].iter().map(|(id, _)| *id).collect();
+                    let least = (0..circle.len()).min_by_key(|index| circle[*index]).unwrap_or(0);
+                    circle.rotate_left(least);
+                    circles.insert(circle);
+                }
+                Some(target) if !done.contains(target) && edges.contains_key(target) => {
+                    on_way.insert(target);
+                    way.push((target, 0));
+                }
+                Some(_) => {}
+                None => {
+                    let (id, _) = way.pop().unwrap_or((start, 0));
+                    on_way.remove(id);
+                    done.insert(id);
+                }
+            }
+        }
+    }
+    circles.into_iter().collect()
+}

@@ -1,0 +1,109 @@
+//! JSON Schemas of manifests, made from the kinds' types.
+
+use crate::kinds::{KindEntry, Kinds};
+use crate::manifest::document::API_VERSION;
+use crate::model::id::NAME_CHARACTERS_MAX;
+use crate::model::resource::ANNOTATIONS;
+use schemars::generate::SchemaSettings;
+use serde_json::{Map, Value, json};
+
+/// The schema of one kind's manifests.
+#[must_use]
+pub fn kind_schema(entry: &KindEntry) -> Value {
+    let mut generator = SchemaSettings::draft2020_12().into_generator();
+    let mut spec = (entry.schema)(&mut generator).to_value();
+    for (path, default) in entry.defaults() {
+        if let Some(property) = spec.get_mut("properties").and_then(|p| p.get_mut(path)) {
+            property["default"] = default;
+        }
+    }
+    let mut definitions = generator.take_definitions(true);
+    if let Some(name) = spec.get("$ref").and_then(Value::as_str).map(str::to_owned) {
+        let name = name.rsplit('/').next().unwrap_or_default().to_owned();
+        if let Some(definition) = definitions.get_mut(&name).and_then(|d| d.get_mut("properties")) {
+            for (path, default) in entry.defaults() {
+                if let Some(property) = definition.get_mut(path) {
+                    property["default"] = default;
+                }
+            }
+        }
+    }
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": entry.facts.kind,
+        "description": entry.facts.about,
+        "type": "object",
+        "required": ["apiVersion", "kind", "metadata", "spec"],
+        "additionalProperties": false,
+        "properties": {
+            "apiVersion": {"const": API_VERSION},
+            "kind": {"const": entry.facts.kind},
+            "metadata": metadata(),
+            "spec": spec,
+        },
+        "$defs": definitions,
+    })
+}
+
+fn metadata() -> Value {
+    let annotations: Map<String, Value> = ANNOTATIONS
+        .iter()
+        .map(|(key, allowed)| {
+            let value = if allowed.is_empty() {
+                json!({"type": "string", "minLength": 1})
+            } else {
+                json!({"enum": allowed})
+            };
+            ((*key).to_owned(), value)
+        })
+        .collect();
+    json!({
+        "type": "object",
+        "required": ["name"],
+        "additionalProperties": false,
+        "properties": {
+            "name": {
+                "type": "string", "maxLength": NAME_CHARACTERS_MAX,
+                "pattern": "^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$",
+                "description": "Unique within the kind: lower-case letters, digits, `-` and `.`",
+            },
+            "labels": {"type": "object", "additionalProperties": {"type": "string"}},
+            "annotations": {
+                "type": "object",
+                "properties": annotations,
+                "patternProperties": {"^(?!partnerctl\\.dev/)": {"type": "string"}},
+                "additionalProperties": false,
+            },
+        },
+    })
+}
+
+/// One schema for any manifest: yaml-language-server follows the kind.
+#[must_use]
+pub fn combined(kinds: &Kinds) -> Value {
+    let mut definitions = Map::new();
+    let mut branches = Vec::new();
+    for entry in kinds.iter() {
+        let mut schema = kind_schema(entry);
+        if let Some(Value::Object(own)) = schema.as_object_mut().and_then(|s| s.remove("$defs")) {
+            definitions.extend(own);
+        }
+        if let Some(schema) = schema.as_object_mut() {
+            schema.remove("$schema");
+        }
+        branches.push(json!({
+            "if": {"properties": {"kind": {"const": entry.facts.kind}}, "required": ["kind"]},
+            "then": schema,
+        }));
+    }
+    let names: Vec<_> = kinds.iter().map(|entry| entry.facts.kind).collect();
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "partnerctl manifest",
+        "type": "object",
+        "required": ["apiVersion", "kind", "metadata", "spec"],
+        "properties": {"apiVersion": {"const": API_VERSION}, "kind": {"enum": names}},
+        "allOf": branches,
+        "$defs": definitions,
+    })
+}

@@ -1,0 +1,338 @@
+//! The only file that knows the YAML parser: text to document trees, within bounds.
+
+use crate::model::code::{self, Code};
+use crate::model::decode::Fault;
+use crate::model::tree::{Entry, Node, Span, Value};
+use saphyr_parser::{Event, Parser, ScalarStyle, Tag};
+
+/// The deepest nesting of lists and mappings.
+pub const DEPTH_MAX: usize = 64;
+/// The most values in one document; with [`DEPTH_MAX`] it bounds the memory of one document.
+pub const VALUES_MAX: usize = 100_000;
+
+/// One document of a file.
+#[derive(Debug)]
+pub struct Tree {
+    /// Its value; a document that could not be read to its end holds what was read.
+    pub root: Node,
+    /// False when reading ended before the document did.
+    pub whole: bool,
+}
+
+/// Reads all documents of a text. After an error reading goes on at the next `---` line, so that
+/// one mistake does not hide the documents behind it.
+#[must_use]
+pub fn read(text: &str) -> (Vec<Tree>, Vec<Fault>) {
+    let mut trees = Vec::new();
+    let mut faults = Vec::new();
+    let mut rest = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let mut lines_before = 0;
+    loop {
+        let mut builder = Builder::new(lines_before);
+        let stopped_at = builder.run(rest);
+        trees.append(&mut builder.trees);
+        faults.append(&mut builder.faults);
+        let Some(line) = stopped_at else { break };
+        let Some((skipped, offset)) = next_document(rest, line - lines_before) else { break };
+        rest = &rest[offset..];
+        lines_before += skipped;
+    }
+    (trees, faults)
+}
+
+/// The first `---` line after a line (from 1) of a text: lines before it, and its byte offset.
+fn next_document(text: &str, after: u32) -> Option<(u32, usize)> {
+    let mut offset = 0;
+    for (index, line) in (0u32..).zip(text.split_inclusive('\n')) {
+        let marker = line.trim_end();
+        if index >= after && (marker == "---" || line.starts_with("--- ")) {
+            return Some((index, offset));
+        }
+        offset += line.len();
+    }
+    None
+}
+
+/// A list or mapping that is still open.
+struct Open {
+    node: Node,
+    key: Option<(String, Span)>,
+}
+
+struct Builder {
+    lines_before: u32,
+    trees: Vec<Tree>,
+    faults: Vec<Fault>,
+    stack: Vec<Open>,
+    root: Option<Node>,
+    values: usize,
+}
+
+impl Builder {
+    fn new(lines_before: u32) -> Self {
+        let (trees, faults, stack) = (Vec::new(), Vec::new(), Vec::new());
+        Self { lines_before, trees, faults, stack, root: None, values: 0 }
+    }
+
+    /// Reads until the end, or until nothing more can be read: then the line (of the file) where
+    /// that was.
+    fn run(&mut self, text: &str) -> Option<u32> {
+        for event in Parser::new_from_str(text) {
+            let (event, place) = match event {
+                Ok((event, span)) => {
+                    let width = if span.start.line() == span.end.line() {
+                        span.end.index().saturating_sub(span.start.index()).max(1)
+                    } else {
+                        1
+                    };
+                    (event, self.span(span.start.line(), span.start.col(), width))
+                }
+                Err(error) => {
+                    let mark = error.marker();
+                    let span = self.span(mark.line(), mark.col(), 1);
+                    let message = format!("this is not YAML: {}", error.info());
+                    self.fault(
+                        code::SYNTAX,
+                        span,
+                        message,
+                        "check indentation, quotes and brackets",
+                    );
+                    self.end(false);
+                    return Some(span.line);
+                }
+            };
+            if let Err(line) = self.take(event, place) {
+                self.end(false);
+                return Some(line);
+            }
+        }
+        None
+    }
+
+    fn span(&self, line: usize, column: usize, width: usize) -> Span {
+        let number = |value: usize| u32::try_from(value).unwrap_or(u32::MAX);
+        Span {
+            line: number(line).max(1) + self.lines_before,
+            column: number(column).saturating_add(1),
+            width: number(width),
+        }
+    }
+
+    fn fault(&mut self, code: Code, span: Span, message: impl Into<String>, hint: &str) {
+        self.faults.push(Fault { code, span, message: message.into(), hint: hint.to_owned() });
+    }
+
+    /// Takes one event; `Err` with the line when the document cannot be read further.
+    fn take(&mut self, event: Event<'_>, span: Span) -> Result<(), u32> {
+        match event {
+            Event::Scalar(text, style, _, tag) => {
+                self.check_tag(tag.as_deref(), span);
+                let quoted = tag.is_some_and(|tag| tag.suffix == "str");
+                let plain = style == ScalarStyle::Plain && !quoted;
+                let text = text.into_owned();
+                self.check_text(&text, span);
+                self.value(Node { span, value: Value::Scalar { text, plain } })?;
+            }
+            Event::SequenceStart(_, tag) => {
+                self.check_tag(tag.as_deref(), span);
+                self.open(Node { span, value: Value::Sequence(Vec::new()) })?;
+            }
+            Event::MappingStart(_, tag) => {
+                self.check_tag(tag.as_deref(), span);
+                self.open(Node { span, value: Value::Mapping(Vec::new()) })?;
+            }
+            Event::SequenceEnd | Event::MappingEnd => {
+                if let Some(open) = self.stack.pop() {
+                    self.value(open.node)?;
+                }
+            }
+            Event::Alias(_) => {
+                self.fault(
+                    code::ALIAS,
+                    span,
+                    "aliases are not read",
+                    "write the value out, or use a selector for what many customers share",
+                );
+                let text = String::new();
+                self.value(Node { span, value: Value::Scalar { text, plain: false } })?;
+            }
+            Event::DocumentEnd => self.end(true),
+            Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentStart(_) => {}
+        }
+        Ok(())
+    }
+
+    fn check_tag(&mut self, tag: Option<&Tag>, span: Span) {
+        if let Some(tag) = tag
+            && !(tag.is_yaml_core_schema()
+                && matches!(
+                    tag.suffix.as_str(),
+                    "str" | "int" | "bool" | "float" | "null" | "map" | "seq"
+                ))
+        {
+            let name: String = tag.to_string().chars().take(60).collect();
+            self.fault(code::TAG, span, format!("the tag `{name}` is not known"), "remove the tag");
+        }
+    }
+
+    /// Line breaks and tabs pass here; fields of one line refuse them by their own grammar.
+    fn check_text(&mut self, text: &str, span: Span) {
+        let bad = |c: char| {
+            (c.is_control() && c != '\n' && c != '\t')
+                || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        };
+        if let Some(character) = text.chars().find(|c| bad(*c)) {
+            let what = if character.is_control() {
+                "a control character"
+            } else {
+                "a character that reverses the direction of text"
+            };
+            let message = format!("the text holds {what}, U+{:04X}", u32::from(character));
+            self.fault(code::CONTROL_CHARACTER, span, message, "remove it");
+        }
+    }
+
+    fn open(&mut self, node: Node) -> Result<(), u32> {
+        if self.stack.len() >= DEPTH_MAX {
+            let message = format!("the document is nested deeper than {DEPTH_MAX} levels");
+            self.fault(code::TOO_DEEP, node.span, message, "no manifest needs that");
+            return Err(node.span.line);
+        }
+        self.stack.push(Open { node, key: None });
+        Ok(())
+    }
+
+    /// Puts a finished value where it belongs: into the open list or mapping, or as the root.
+    fn value(&mut self, node: Node) -> Result<(), u32> {
+        self.values += 1;
+        if self.values > VALUES_MAX {
+            let message = format!("the document has more than {VALUES_MAX} values");
+            self.fault(code::TOO_DEEP, node.span, message, "split it into several documents");
+            return Err(node.span.line);
+        }
+        let Some(open) = self.stack.last_mut() else {
+            self.root = Some(node);
+            return Ok(());
+        };
+        match &mut open.node.value {
+            Value::Sequence(items) => items.push(node),
+            Value::Mapping(entries) => match open.key.take() {
+                None => match node.value {
+                    Value::Scalar { text, plain } => {
+                        open.key = Some((text.clone(), node.span));
+                        if plain && text == "<<" {
+                            let hint = "write the shared fields out";
+                            self.fault(code::ALIAS, node.span, "merge keys are not read", hint);
+                        }
+                    }
+                    Value::Sequence(_) | Value::Mapping(_) => {
+                        open.key = Some((String::new(), node.span));
+                        self.fault(code::KEY, node.span, "a key must be plain text", "rename it");
+                    }
+                },
+                Some((key, key_span)) => {
+                    if let Some(first) = entries.iter().find(|entry| entry.key == key) {
+                        let shown: String = key.chars().take(60).collect();
+                        let line = first.key_span.line;
+                        let message = format!("`{shown}` stands twice, first in line {line}");
+                        self.fault(code::DUPLICATE_KEY, key_span, message, "remove one of the two");
+                    } else if key != "<<" {
+                        entries.push(Entry { key, key_span, value: node });
+                    }
+                }
+            },
+            Value::Scalar { .. } => {}
+        }
+        Ok(())
+    }
+
+    /// Ends a document; what is still open is closed as it stands.
+    fn end(&mut self, whole: bool) {
+        while let Some(open) = self.stack.pop() {
+            self.values = 0;
+            let _ends_well = self.value(open.node);
+        }
+        self.values = 0;
+        if let Some(root) = self.root.take()
+            && !root.is_null()
+        {
+            self.trees.push(Tree { root, whole });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::read;
+    use crate::model::tree::{Node, Value};
+    use proptest::prelude::*;
+
+    /// A tree as JSON, every scalar as the text typed.
+    fn plain(node: &Node) -> serde_json::Value {
+        match &node.value {
+            Value::Scalar { text, .. } => text.clone().into(),
+            Value::Sequence(items) => items.iter().map(plain).collect(),
+            Value::Mapping(entries) => serde_json::Value::Object(
+                entries.iter().map(|entry| (entry.key.clone(), plain(&entry.value))).collect(),
+            ),
+        }
+    }
+
+    fn value() -> impl Strategy<Value = serde_json::Value> {
+        let leaf = "[ -~é\u{4e2d}]{0,12}".prop_map(serde_json::Value::String);
+        leaf.prop_recursive(4, 40, 5, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 1..5).prop_map(serde_json::Value::Array),
+                prop::collection::btree_map("[a-zA-Z0-9 .:/-]{1,8}", inner, 1..5)
+                    .prop_map(|map| serde_json::Value::Object(map.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn the_reader_reads_what_serde_yaml_writes(document in value()) {
+            let text = serde_yaml::to_string(&document).unwrap();
+            let (trees, faults) = read(&text);
+            prop_assert!(faults.is_empty(), "{faults:?}\n{text}");
+            let read: Vec<_> = trees.iter().map(|tree| plain(&tree.root)).collect();
+            let expected = if document == serde_json::json!("") { vec![serde_json::json!("")] } else { vec![document] };
+            prop_assert_eq!(read, expected, "{}", text);
+        }
+
+        #[test]
+        fn the_reader_reads_json(document in value()) {
+            let text = serde_json::to_string_pretty(&document).unwrap();
+            let (trees, faults) = read(&text);
+            prop_assert!(faults.is_empty(), "{faults:?}\n{text}");
+            prop_assert_eq!(plain(&trees[0].root), document);
+        }
+
+        #[test]
+        fn no_text_makes_the_reader_panic(text in "[\\[\\]{}:,\"'&*!|>%@#?\\- \n\ta-c\u{feff}\u{202e}\0]{0,80}") {
+            let _ = read(&text);
+        }
+    }
+
+    #[test]
+    fn documents_around_a_mistake_are_kept_with_their_lines() {
+        let (trees, faults) = read("a: 1\n---\nb: [1\n---\nc: 3\n---\nd: 4\n");
+        let keys: Vec<_> = trees
+            .iter()
+            .filter(|tree| tree.whole)
+            .map(|tree| plain(&tree.root).to_string())
+            .collect();
+        assert_eq!(keys.first().map(String::as_str), Some(r#"{"a":"1"}"#), "{trees:?}");
+        assert_eq!(keys.last().map(String::as_str), Some(r#"{"d":"4"}"#), "{trees:?}");
+        assert_eq!(faults.len(), 1, "{faults:?}");
+        assert_eq!(trees.last().unwrap().root.get("d").unwrap().span.line, 7);
+    }
+
+    #[test]
+    fn deep_nesting_ends_within_bounds() {
+        for text in ["[".repeat(1_000_000), "{a: ".repeat(100_000), "- ".repeat(100_000)] {
+            let (_, faults) = read(&text);
+            assert!(!faults.is_empty());
+        }
+    }
+}
