@@ -1,0 +1,57 @@
+//! Brakes: plans that do too much at once are printed, and not applied.
+
+use crate::model::Stored;
+use crate::plan::change::{Action, Plan, Refusal};
+use crate::plan::{PlanInput, Scope};
+use rust_decimal::Decimal;
+
+/// The brakes that hold a plan; none when its override was given.
+#[must_use]
+pub fn refusals(input: &PlanInput, plan: &Plan) -> Vec<Refusal> {
+    if input.override_id.as_deref() == Some(plan.id.as_str()) {
+        return Vec::new();
+    }
+    let owned = input.stored.iter().filter(|stored: &&Stored| stored.set == input.set).count();
+    let count = |actions: &[Action]| {
+        plan.proceeding().filter(|c| actions.contains(&c.action) && !c.release).count()
+    };
+    let refuse = |setting: &str, value: String, message: String| Refusal {
+        setting: setting.to_owned(),
+        value,
+        message,
+        override_with: format!("--override {}", plan.id),
+    };
+    let limits = &input.limits;
+    let mut refusals = Vec::new();
+    if input.scope == Scope::WholeAndPrune && input.desired.is_empty() && owned > 0 {
+        let message = format!("there are no manifests, while the set owns {owned} resources");
+        refusals.push(refuse("limits.empty", "refused".to_owned(), message));
+    }
+    for (setting, percent, number, what) in [
+        ("limits.deletePercent", limits.delete_percent, count(&[Action::Delete]), "deleted"),
+        (
+            "limits.updatePercent",
+            limits.update_percent,
+            count(&[Action::Update, Action::Replace]),
+            "updated",
+        ),
+    ] {
+        if number >= limits.at_least && number * 100 > percent as usize * owned {
+            let message = format!("{number} of the {owned} resources of the set would be {what}");
+            refusals.push(refuse(setting, format!("{percent} %"), message));
+        }
+    }
+    for limit in &limits.monthly_increase {
+        let code = limit.currency.to_string();
+        let Some(effect) = plan.money.get(&code) else { continue };
+        let amount = |text: &Option<String>| {
+            text.as_deref().and_then(|text| text.parse::<Decimal>().ok()).unwrap_or_default()
+        };
+        let increase = amount(&effect.monthly_after) - amount(&effect.monthly_before);
+        if increase > limit.amount.value() {
+            let message = format!("monthly budgets would grow by {increase} {code}");
+            refusals.push(refuse("limits.monthlyIncrease", limit.to_string(), message));
+        }
+    }
+    refusals
+}

@@ -1,0 +1,346 @@
+//! The first version of each change: what differs, before anything is judged.
+
+use crate::kinds::{Block, KindEntry, Transition};
+use crate::model::resource::{DeletionPolicy, Management};
+use crate::model::{Metadata, Resource, ResourceId, Source, Spec, Stored, code};
+use crate::plan::change::{Action, Change, Desired, FieldChange, Reason, Warning};
+use crate::plan::judge::Worlds;
+use crate::plan::pair::{Pair, Pairs};
+use crate::plan::{PlanInput, Scope, diff, money};
+
+/// A change before it has been judged and put in order.
+#[derive(Debug, Clone)]
+pub struct Draft {
+    /// Its id after the plan.
+    pub id: ResourceId,
+    /// What is known of the resource.
+    pub pair: Pair,
+    /// What is done.
+    pub action: Action,
+    /// Why.
+    pub reason: Reason,
+    /// What differs.
+    pub fields: Vec<FieldChange>,
+    /// Its effective state now; `None` when it is not there.
+    pub before: Option<Spec>,
+    /// Its effective state then; `None` when it is gone.
+    pub after: Option<Spec>,
+    /// Labels and annotations as they will be kept.
+    pub metadata: Metadata,
+    /// True for a delete that only ends management.
+    pub release: bool,
+    /// What stands against it.
+    pub blocked: Vec<Block>,
+    /// What it waits for.
+    pub waiting: Option<String>,
+}
+
+/// All resources of the set, by what becomes of them.
+#[derive(Debug, Default)]
+pub struct Drafts {
+    /// Those that change.
+    pub changing: Vec<Draft>,
+    /// Those that stay as they are: declared, and as declared.
+    pub unchanged: Vec<Pair>,
+    /// Those no longer declared, and left alone.
+    pub undeclared: Vec<Stored>,
+    /// Worth knowing.
+    pub warnings: Vec<Warning>,
+}
+
+/// Compares every pair.
+#[must_use]
+pub fn draft(input: &PlanInput, pairs: &Pairs) -> Drafts {
+    let mut drafts = Drafts::default();
+    for pair in &pairs.own {
+        let Some(entry) = pair.id().and_then(|id| input.kinds.get(id.kind.as_str())) else {
+            continue;
+        };
+        match (&pair.desired, &pair.stored) {
+            (Some(desired), _) => declared(input, entry, pair, desired, &mut drafts),
+            (None, Some(stored)) => undeclared(input, pair, stored, &mut drafts),
+            (None, None) => {}
+        }
+    }
+    drafts
+}
+
+/// Defaults under what is there.
+pub(crate) fn effective(entry: &KindEntry, spec: &Spec) -> Spec {
+    let mut effective = spec.clone();
+    for (path, default) in entry.defaults() {
+        if effective.get(path).is_none() {
+            effective.set(path, default);
+        }
+    }
+    effective
+}
+
+fn declared(
+    input: &PlanInput,
+    entry: &KindEntry,
+    pair: &Pair,
+    desired: &Resource,
+    drafts: &mut Drafts,
+) {
+    let stored = pair.stored.as_ref();
+    let metadata = diff::keep_protection(&desired.metadata, stored.map(|s| &s.metadata));
+    let management = metadata.management();
+    let mut draft = Draft {
+        id: desired.id.clone(),
+        pair: pair.clone(),
+        action: Action::Create,
+        reason: Reason::New,
+        fields: Vec::new(),
+        before: pair.observed().map(|observed| effective(entry, observed)),
+        after: None,
+        metadata,
+        release: false,
+        blocked: pair.blocked.clone(),
+        waiting: None,
+    };
+    let Some(observed) = pair.observed() else {
+        if management == Management::Observe {
+            drafts.warn(&desired.id, "it is only observed, and nothing is there to observe");
+            drafts.unchanged.push(pair.clone());
+            return;
+        }
+        create(input, entry, &mut draft, desired);
+        drafts.changing.push(draft);
+        return;
+    };
+    let last_applied = stored.and_then(|stored| stored.last_applied.as_ref());
+    let mut difference = diff::compare(entry, &desired.spec, last_applied, observed);
+    let writes = management == Management::Manage;
+    if !writes {
+        if management == Management::Observe {
+            for field in &difference.fields {
+                let message = format!("only observed: {}", sentence(field));
+                drafts.warn(&desired.id, &message);
+            }
+        }
+        difference = diff::Difference::default();
+    }
+    let only_drift =
+        !difference.fields.is_empty() && difference.fields.iter().all(|field| field.drift);
+    draft.blocked.extend(difference.blocked);
+    draft.fields = difference.fields;
+    if let Some(stored) = stored {
+        draft.fields.extend(diff::compare_metadata(&draft.metadata, &stored.metadata));
+    }
+    (draft.action, draft.reason) = if pair.found.is_some() {
+        (Action::Adopt, if stored.is_some() { Reason::Gone } else { Reason::Unmanaged })
+    } else if difference.replaces {
+        (Action::Replace, Reason::Changed)
+    } else if let Some(previous) = &pair.previous {
+        // A budget that moves between a selector and a manifest of its own keeps its meaning.
+        let moves = previous.name.is_generated() || desired.id.name.is_generated();
+        (if moves { Action::Update } else { Action::Rename }, Reason::Renamed)
+    } else {
+        (Action::Update, if only_drift { Reason::Drifted } else { Reason::Changed })
+    };
+    if draft.fields.is_empty()
+        && draft.blocked.is_empty()
+        && draft.action == Action::Update
+        && pair.previous.is_none()
+    {
+        drafts.unchanged.push(pair.clone());
+        return;
+    }
+    let mut after = draft.before.clone().unwrap_or_default();
+    for field in &draft.fields {
+        if let Some(path) = field.path.strip_prefix("spec.") {
+            match &field.after {
+                Some(value) => after.set(path, value.clone()),
+                None => after.remove(path),
+            }
+        }
+    }
+    if draft.action == Action::Replace {
+        after = effective(entry, &desired.spec);
+        (entry.born)(&mut after, input.at);
+    }
+    draft.after = Some(after);
+    protect(entry, stored, &mut draft, input);
+    drafts.changing.push(draft);
+}
+
+fn create(input: &PlanInput, entry: &KindEntry, draft: &mut Draft, desired: &Resource) {
+    let mut after = effective(entry, &desired.spec);
+    draft.fields = after
+        .leaves()
+        .into_iter()
+        .map(|(path, value)| FieldChange {
+            path: format!("spec.{path}"),
+            before: None,
+            after: Some(value.clone()),
+            drift: false,
+        })
+        .collect();
+    let gone = draft.pair.stored.as_ref().is_some_and(|stored| stored.last_applied.is_some());
+    if gone {
+        draft.reason = Reason::Gone;
+        if (entry.bought)(&after) {
+            draft.blocked.push(Block::new(
+                code::BLOCK_GONE,
+                "it was bought before and is no longer there; making it again would buy it again",
+                "find out where it went; to buy it again, declare it under a new name and remove this one",
+            ));
+        }
+    }
+    (entry.born)(&mut after, input.at);
+    draft.after = Some(after);
+}
+
+fn protect(entry: &KindEntry, stored: Option<&Stored>, draft: &mut Draft, input: &PlanInput) {
+    let policy = stored.map_or(draft.metadata.deletion_policy(), |s| s.metadata.deletion_policy());
+    let transition = Transition {
+        id: &draft.id,
+        before: draft.before.as_ref(),
+        after: draft.after.as_ref(),
+        at: input.at,
+    };
+    let stops = (entry.stops)(&transition) || draft.action == Action::Replace;
+    if policy == DeletionPolicy::Protect && stops {
+        let what = if draft.after.is_none() {
+            entry.facts.deleting
+        } else if draft.action == Action::Replace {
+            "replace it"
+        } else {
+            "suspend it"
+        };
+        draft.blocked.push(Block::new(
+            code::BLOCK_PROTECTED,
+            format!("it is protected, and this would {what}"),
+            "apply `partnerctl.dev/deletion-policy: Delete` on it first",
+        ));
+    }
+}
+
+fn undeclared(input: &PlanInput, pair: &Pair, stored: &Stored, drafts: &mut Drafts) {
+    let Some(entry) = input.kinds.get(stored.id.kind.as_str()) else { return };
+    if input.scope != Scope::WholeAndPrune {
+        drafts.undeclared.push(stored.clone());
+        return;
+    }
+    let before = stored.observed.as_ref().map(|observed| effective(entry, observed));
+    let release = before.is_none()
+        || stored.metadata.deletion_policy() == DeletionPolicy::Retain
+        || stored.metadata.management() != Management::Manage;
+    let leaves = stored.observed.as_ref().map(Spec::leaves).unwrap_or_default();
+    let fields = leaves.into_iter().map(|(path, value)| FieldChange {
+        path: format!("spec.{path}"),
+        before: Some(value.clone()),
+        after: None,
+        drift: false,
+    });
+    let mut draft = Draft {
+        id: stored.id.clone(),
+        pair: pair.clone(),
+        action: Action::Delete,
+        reason: Reason::Undeclared,
+        fields: if release { Vec::new() } else { fields.collect() },
+        after: if release { before.clone() } else { None },
+        before,
+        metadata: stored.metadata.clone(),
+        release,
+        blocked: pair.blocked.clone(),
+        waiting: None,
+    };
+    if !release {
+        protect(entry, Some(stored), &mut draft, input);
+    }
+    drafts.changing.push(draft);
+}
+
+impl Drafts {
+    fn warn(&mut self, resource: &ResourceId, message: &str) {
+        let warning = Warning { resource: Some(resource.clone()), message: message.to_owned() };
+        self.warnings.push(warning);
+    }
+}
+
+/// A field change in words.
+fn sentence(field: &FieldChange) -> String {
+    let shown = |value: &Option<serde_json::Value>| {
+        value.as_ref().map_or_else(|| "nothing".to_owned(), diff::show)
+    };
+    format!("{} is {}, declared is {}", field.path, shown(&field.before), shown(&field.after))
+}
+
+impl Draft {
+    /// How kinds see it.
+    #[must_use]
+    pub fn transition<'a>(&'a self, input: &PlanInput) -> Transition<'a> {
+        Transition {
+            id: &self.id,
+            before: self.before.as_ref(),
+            after: self.after.as_ref(),
+            at: input.at,
+        }
+    }
+
+    /// True when it goes ahead.
+    #[must_use]
+    pub fn proceeds(&self) -> bool {
+        self.blocked.is_empty() && self.waiting.is_none()
+    }
+
+    fn operation(&self, entry: &KindEntry, input: &PlanInput) -> String {
+        let outside = self.fields.iter().any(|field| field.path.starts_with("spec."));
+        let operation = match self.action {
+            _ if self.release => "Release from management",
+            Action::Adopt if !outside => "Take under management",
+            Action::Rename | Action::Update if !outside => "Record name and metadata",
+            _ => (entry.operation)(&self.transition(input)),
+        };
+        operation.to_owned()
+    }
+
+    /// The change as users see it; its place in the order comes later.
+    #[must_use]
+    pub fn change(&self, input: &PlanInput, worlds: &Worlds) -> Change {
+        let Self { id, pair, action, reason, fields, metadata, release, blocked, waiting, .. } =
+            self;
+        let entry = input.kinds.get(id.kind.as_str());
+        let stored = pair.stored.as_ref();
+        let transition = self.transition(input);
+        let undeclared = || stored.map(|stored| stored.source.clone()).unwrap_or_default();
+        Change {
+            id: id.clone(),
+            kind: id.kind.to_string(),
+            name: id.name.to_string(),
+            uid: stored.map(|stored| stored.uid.clone()),
+            set: input.set.clone(),
+            revision: stored.map(|stored| stored.revision),
+            action: *action,
+            reason: *reason,
+            risk: entry
+                .filter(|_| !release)
+                .map_or(crate::kinds::Risk::Reversible, |entry| (entry.risk)(&transition)),
+            source: pair
+                .desired
+                .as_ref()
+                .map_or_else(undeclared, |d: &Resource| -> Source { d.source.clone() }),
+            fields: fields.clone(),
+            desired: pair
+                .desired
+                .as_ref()
+                .map(|desired| Desired { metadata: metadata.clone(), spec: desired.spec.clone() }),
+            operation: entry.map(|entry| self.operation(entry, input)).unwrap_or_default(),
+            previous: pair.previous.clone(),
+            external_id: match (&pair.found, stored) {
+                (Some(found), _) => Some(found.external_id.clone()),
+                (None, stored) => stored.and_then(|stored| stored.external_id.clone()),
+            },
+            release: *release,
+            blocked: blocked.clone(),
+            waiting: waiting.clone(),
+            money: entry
+                .map(|entry| money::effect(entry, &transition, &worlds.after))
+                .unwrap_or_default(),
+            depends_on: Vec::new(),
+            customer: worlds.customer_of(id).map(|customer| customer.name.to_string()),
+        }
+    }
+}

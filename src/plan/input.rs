@@ -1,0 +1,62 @@
+//! Everything a plan is made from.
+
+use crate::kinds::Kinds;
+use crate::model::{Money, Observed, Resource, Stored};
+use chrono::{DateTime, Utc};
+
+/// The input of [`plan`](crate::plan::plan): values only, gathered before.
+#[derive(Clone)]
+pub struct PlanInput {
+    /// The kinds.
+    pub kinds: Kinds,
+    /// The plan's clock.
+    pub at: DateTime<Utc>,
+    /// The store's lineage, when there is a store.
+    pub lineage: Option<String>,
+    /// Which set is planned.
+    pub set: String,
+    /// Who claims to plan it.
+    pub actor: String,
+    /// What the manifests declare.
+    pub desired: Vec<Resource>,
+    /// What the store manages, of every set, with what the provider says now.
+    pub stored: Vec<Stored>,
+    /// What the provider has beyond that.
+    pub unmanaged: Vec<Observed>,
+    /// How much of the set the manifests are.
+    pub scope: Scope,
+    /// The workspace's brakes.
+    pub limits: Limits,
+    /// A plan id whose brakes are let go.
+    pub override_id: Option<String>,
+}
+
+/// How much of the set was read, and so what may be said about what was not declared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// All of it; what is no longer declared is listed.
+    Whole,
+    /// All of it; what is no longer declared is deleted.
+    WholeAndPrune,
+    /// A part: nothing is said about the rest.
+    Part,
+}
+
+/// The brakes of a workspace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Deletes over this share of what the set owns are refused, in percent.
+    pub delete_percent: u32,
+    /// Updates over this share are refused, in percent.
+    pub update_percent: u32,
+    /// Fewer deletes or updates than this are never refused for their share.
+    pub at_least: usize,
+    /// The most by which monthly budgets may grow, by currency.
+    pub monthly_increase: Vec<Money>,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { delete_percent: 30, update_percent: 30, at_least: 10, monthly_increase: Vec::new() }
+    }
+}

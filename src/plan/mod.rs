@@ -1,0 +1,99 @@
+//! `plan(&PlanInput) -> Plan`: what to do so that what is becomes what is declared.
+//!
+//! Pure: no clock, file, store, network or randomness. After it nothing decides.
+#![deny(clippy::disallowed_methods, clippy::disallowed_types)]
+
+pub mod brakes;
+pub mod change;
+pub mod diff;
+pub mod draft;
+pub mod input;
+pub mod judge;
+pub mod money;
+pub mod order;
+pub mod pair;
+pub mod records;
+pub mod render;
+
+pub use change::{Action, Change, Plan, Reason, Summary};
+pub use input::{Limits, PlanInput, Scope};
+
+use crate::model::digest::Digest;
+use crate::plan::change::{PLAN_API_VERSION, Undeclared, Warning};
+use crate::plan::draft::Drafts;
+use chrono::SecondsFormat;
+
+/// Makes the plan.
+#[must_use]
+pub fn plan(input: &PlanInput) -> Plan {
+    let pairs = pair::pair(input);
+    let mut drafts: Drafts = draft::draft(input, &pairs);
+    let worlds = judge::judge(input, &pairs, &mut drafts);
+    let mut changes: Vec<Change> =
+        drafts.changing.iter().map(|draft| draft.change(input, &worlds)).collect();
+    order::order(input, &drafts, &worlds, &mut changes);
+    let mut summary = Summary { unchanged: drafts.unchanged.len(), ..Summary::default() };
+    for change in &changes {
+        if !change.blocked.is_empty() {
+            summary.blocked += 1;
+        } else if change.waiting.is_some() {
+            summary.waiting += 1;
+        } else {
+            summary.count(change.action);
+        }
+        summary.drifted += usize::from(change.fields.iter().any(|field| field.drift));
+    }
+    summary.undeclared = drafts.undeclared.len();
+    let undeclared = drafts
+        .undeclared
+        .iter()
+        .map(|stored| Undeclared { resource: stored.id.clone(), source: stored.source.clone() })
+        .collect();
+    let mut warnings = drafts.warnings.clone();
+    warnings.extend(
+        worlds
+            .ailments(&drafts)
+            .into_iter()
+            .map(|(resource, _, message)| Warning { resource: Some(resource), message }),
+    );
+    warnings.sort();
+    let mut plan = Plan {
+        api_version: PLAN_API_VERSION.to_owned(),
+        id: String::new(),
+        lineage: input.lineage.clone(),
+        created_at: input.at.to_rfc3339_opts(SecondsFormat::Millis, true),
+        actor: input.actor.clone(),
+        set: input.set.clone(),
+        summary,
+        money: money::totals(input, &changes, &worlds),
+        records: records::records(input, &drafts, &worlds, &changes),
+        changes,
+        refused: Vec::new(),
+        warnings,
+        undeclared,
+        digest: String::new(),
+    };
+    plan.id = id_of(&plan);
+    plan.refused = brakes::refusals(input, &plan);
+    plan.digest = digest_of(&plan);
+    plan
+}
+
+/// The hash of lineage, set, changes with their revisions, and money. Where a change comes from is
+/// left out: documents moved between files are the same plan.
+fn id_of(plan: &Plan) -> String {
+    let mut digest =
+        Digest::default().text(PLAN_API_VERSION).optional(plan.lineage.as_deref()).text(&plan.set);
+    for change in &plan.changes {
+        let change = Change { source: crate::model::Source::default(), ..change.clone() };
+        digest = digest.text(&serde_json::to_string(&change).unwrap_or_default());
+    }
+    digest.text(&serde_json::to_string(&plan.money).unwrap_or_default()).hex()[..12].to_owned()
+}
+
+/// SHA-256 over the whole document, its digest left empty.
+#[must_use]
+pub fn digest_of(plan: &Plan) -> String {
+    let bare = Plan { digest: String::new(), ..plan.clone() };
+    Digest::default().text(&serde_json::to_string(&bare).unwrap_or_default()).hex()
+}

@@ -1,0 +1,76 @@
+//! What a plan means in money, per currency.
+
+use crate::kinds::{KindEntry, Liability, Transition, World};
+use crate::model::money::{Totals, show};
+use crate::model::{Currency, ResourceId, Spec};
+use crate::plan::PlanInput;
+use crate::plan::change::{Change, Money};
+use crate::plan::judge::Worlds;
+use std::collections::BTreeSet;
+
+/// The money effect of one change.
+#[must_use]
+pub fn effect(entry: &KindEntry, transition: &Transition<'_>, after: &World) -> Money {
+    let monthly = |spec: Option<&Spec>| spec.and_then(entry.monthly);
+    let (before, then) = (monthly(transition.before), monthly(transition.after));
+    let mut money = Money::new();
+    if before != then {
+        let (mut old, mut new) = (Totals::default(), Totals::default());
+        before.into_iter().for_each(|amount| old.add(amount));
+        then.into_iter().for_each(|amount| new.add(amount));
+        put_monthly(&mut money, &old, &new);
+    }
+    if let Some(Liability::Unlimited(currency)) = (entry.liability)(transition, after) {
+        put_liability(&mut money, currency);
+    }
+    money
+}
+
+fn put_monthly(money: &mut Money, before: &Totals, after: &Totals) {
+    let currencies: BTreeSet<Currency> =
+        before.iter().chain(after.iter()).map(|(currency, _)| currency).collect();
+    for currency in currencies {
+        let effect = money.entry(currency.to_string()).or_default();
+        effect.monthly_before = Some(show(before.of(currency), currency));
+        effect.monthly_after = Some(show(after.of(currency), currency));
+    }
+}
+
+/// A customer whose currency is not known opens its liability under `XXX`, ISO 4217 for "no
+/// currency".
+fn put_liability(money: &mut Money, currency: Option<Currency>) {
+    let code = currency.map_or_else(|| "XXX".to_owned(), |currency| currency.to_string());
+    money.entry(code).or_default().liability = Some("unlimited".to_owned());
+}
+
+/// Totals over the customers that the plan touches.
+#[must_use]
+pub fn totals(input: &PlanInput, changes: &[Change], worlds: &Worlds) -> Money {
+    let touched: BTreeSet<ResourceId> = changes
+        .iter()
+        .filter(|change| change.proceeds())
+        .filter_map(|change| worlds.customer_of(&change.id))
+        .collect();
+    let sum = |world: &World| {
+        let mut totals = Totals::default();
+        for customer in &touched {
+            for standing in world.referrers(customer, None) {
+                let entry = input.kinds.get(standing.id.kind.as_str());
+                if let Some(monthly) = entry.and_then(|entry| (entry.monthly)(&standing.spec)) {
+                    totals.add(monthly);
+                }
+            }
+        }
+        totals
+    };
+    let mut money = Money::new();
+    put_monthly(&mut money, &sum(&worlds.before), &sum(&worlds.after));
+    for change in changes.iter().filter(|change| change.proceeds()) {
+        for (code, effect) in &change.money {
+            if effect.liability.is_some() {
+                money.entry(code.clone()).or_default().liability.clone_from(&effect.liability);
+            }
+        }
+    }
+    money
+}

@@ -1,0 +1,107 @@
+//! What is written down beside the changes: where resources are declared now, and how they are.
+
+use crate::model::condition::{ConditionType, Truth};
+use crate::model::{Condition, ResourceId, Stored};
+use crate::plan::PlanInput;
+use crate::plan::change::{Change, ConditionNow, Desired, Record};
+use crate::plan::diff::keep_protection;
+use crate::plan::draft::Drafts;
+use crate::plan::judge::Worlds;
+use std::collections::BTreeMap;
+
+/// Records of resources whose stored source, wording or conditions differ from what they are now.
+#[must_use]
+pub fn records(
+    input: &PlanInput,
+    drafts: &Drafts,
+    worlds: &Worlds,
+    changes: &[Change],
+) -> Vec<Record> {
+    let ailments: BTreeMap<ResourceId, (&str, String)> = worlds
+        .ailments(drafts)
+        .into_iter()
+        .map(|(id, reason, message)| (id, (reason, message)))
+        .collect();
+    let by_id: BTreeMap<&ResourceId, &Change> = changes.iter().map(|c| (&c.id, c)).collect();
+    // The rows as the store has them: pairs carry references under their new names.
+    let rows: BTreeMap<&ResourceId, &Stored> = input.stored.iter().map(|s| (&s.id, s)).collect();
+    let mut records = Vec::new();
+    for pair in &drafts.unchanged {
+        let (Some(desired), Some(id)) = (&pair.desired, pair.id()) else { continue };
+        let Some(stored) = rows.get(id) else { continue };
+        let metadata = keep_protection(&desired.metadata, Some(&stored.metadata));
+        let reworded = stored.spec != desired.spec || stored.metadata != metadata;
+        records.push(Record {
+            resource: id.clone(),
+            source: (stored.source != desired.source).then(|| desired.source.clone()),
+            desired: reworded.then(|| Desired { metadata, spec: desired.spec.clone() }),
+            conditions: differing(&stored.conditions, conditions(id, &ailments, None)),
+        });
+    }
+    for draft in &drafts.changing {
+        let change = by_id.get(&draft.id).copied();
+        let stored = draft.pair.stored.as_ref().map_or(&[][..], |stored| &stored.conditions);
+        let vanishes = change.is_some_and(|c| c.proceeds() && c.desired.is_none());
+        let appears = draft.pair.stored.is_none() && !change.is_some_and(Change::proceeds);
+        if !vanishes && !appears {
+            records.push(Record {
+                resource: draft.id.clone(),
+                source: None,
+                desired: None,
+                conditions: differing(stored, conditions(&draft.id, &ailments, change)),
+            });
+        }
+    }
+    records.retain(|r| r.source.is_some() || r.desired.is_some() || !r.conditions.is_empty());
+    records.sort_by(|a, b| a.resource.cmp(&b.resource));
+    records
+}
+
+fn conditions(
+    id: &ResourceId,
+    ailments: &BTreeMap<ResourceId, (&str, String)>,
+    change: Option<&Change>,
+) -> Vec<ConditionNow> {
+    let condition = |kind, status, reason: &str, message: &str| ConditionNow {
+        kind,
+        status,
+        reason: reason.to_owned(),
+        message: message.to_owned(),
+    };
+    let ready = match (ailments.get(id), change.and_then(|change| change.waiting.as_ref())) {
+        (_, Some(waiting)) => condition(
+            ConditionType::Ready,
+            Truth::False,
+            "Waiting",
+            &format!("waits for {waiting}"),
+        ),
+        (Some((reason, message)), None) => {
+            condition(ConditionType::Ready, Truth::False, reason, message)
+        }
+        (None, None) => condition(ConditionType::Ready, Truth::True, "Available", ""),
+    };
+    let synced = match change {
+        Some(change) if !change.blocked.is_empty() => {
+            let messages: Vec<_> = change.blocked.iter().map(|b| b.message.clone()).collect();
+            condition(ConditionType::Synced, Truth::False, "Blocked", &messages.join("; "))
+        }
+        Some(Change { waiting: Some(waiting), .. }) => condition(
+            ConditionType::Synced,
+            Truth::False,
+            "Waiting",
+            &format!("waits for {waiting}"),
+        ),
+        _ => condition(ConditionType::Synced, Truth::True, "Applied", ""),
+    };
+    vec![ready, synced]
+}
+
+fn differing(stored: &[Condition], now: Vec<ConditionNow>) -> Vec<ConditionNow> {
+    let as_stored = |now: &ConditionNow| {
+        stored.iter().any(|old| {
+            (old.kind, old.status, &old.reason, &old.message)
+                == (now.kind, now.status, &now.reason, &now.message)
+        })
+    };
+    now.into_iter().filter(|now| !as_stored(now)).collect()
+}

@@ -1,0 +1,421 @@
+//! The plan as people read it: by customer, risk first, money shown, every change with its reason
+//! and its place, every change held back with the whole chain of why.
+
+use crate::kinds::Risk;
+use crate::model::text::{counted, printable};
+use crate::plan::change::{Action, Change, FieldChange, Money, Plan};
+use crate::plan::diff::show;
+use anstyle::{AnsiColor, Style};
+use rust_decimal::Decimal;
+use serde_json::Value;
+use similar::{Algorithm, DiffOp, capture_diff_slices};
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+/// Longer values are cut in the text; `-o json` has them whole.
+const VALUE_CHARACTERS_MAX: usize = 120;
+
+/// The plan as text; without `colours` no escape sequence is in it.
+#[must_use]
+pub fn text(plan: &Plan, colours: bool) -> String {
+    let paint = Paint(colours);
+    let mut out = String::new();
+    let shown: Vec<&Change> = plan.proceeding().collect();
+    for (customer, changes) in by_customer(&shown) {
+        let title =
+            customer.map_or("Other resources".to_owned(), |name| format!("Customer {name}"));
+        let _ = writeln!(out, "{}", paint.bold(&printable(&title)));
+        for change in changes {
+            out.push_str(&one(change, paint));
+        }
+        out.push('\n');
+    }
+    held(&mut out, plan, paint);
+    if !plan.undeclared.is_empty() {
+        let number = counted(plan.undeclared.len(), "resource");
+        let _ = writeln!(out, "{number} no longer declared and left alone (--prune deletes):");
+        for undeclared in &plan.undeclared {
+            let source = place(&undeclared.source.to_string());
+            let _ = writeln!(out, "  {}{source}", printable(&undeclared.resource.to_string()));
+        }
+        out.push('\n');
+    }
+    for warning in &plan.warnings {
+        let about = warning.resource.as_ref().map(|id| format!("{id}: ")).unwrap_or_default();
+        let line = printable(&format!("{about}{}", warning.message));
+        let _ = writeln!(out, "{} {line}", paint.colour(AnsiColor::Yellow, "warning:"));
+    }
+    if !plan.warnings.is_empty() {
+        out.push('\n');
+    }
+    let _ = writeln!(out, "{}", paint.bold(&sentence(plan)));
+    for line in money_lines(&plan.money) {
+        let _ = writeln!(out, "{line}");
+    }
+    for refusal in &plan.refused {
+        let _ = writeln!(
+            out,
+            "\n{} {} ({} is {}).\n  To apply this very plan all the same: {}",
+            paint.colour(AnsiColor::Red, "Refused:"),
+            printable(&refusal.message),
+            refusal.setting,
+            refusal.value,
+            refusal.override_with
+        );
+    }
+    out
+}
+
+/// The counts in one sentence.
+#[must_use]
+pub fn sentence(plan: &Plan) -> String {
+    let s = &plan.summary;
+    let list = |pairs: &[(usize, &str)]| {
+        let parts: Vec<_> = pairs
+            .iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, what)| format!("{count} {what}"))
+            .collect();
+        parts.join(", ")
+    };
+    let todo = list(&[
+        (s.create, "to create"),
+        (s.adopt, "to adopt"),
+        (s.rename, "to rename"),
+        (s.update, "to update"),
+        (s.replace, "to replace"),
+        (s.delete, "to delete"),
+    ]);
+    let held = list(&[(s.blocked, "blocked"), (s.waiting, "waiting")]);
+    let rest = list(&[(s.unchanged, "unchanged"), (s.undeclared, "undeclared")]);
+    let todo = if todo.is_empty() { "nothing to do".to_owned() } else { todo };
+    let parts: Vec<_> = [todo, held, rest].into_iter().filter(|part| !part.is_empty()).collect();
+    format!("Plan {}: {}", plan.id, parts.join("; "))
+}
+
+/// The money of a plan in lines.
+#[must_use]
+pub fn money_lines(money: &Money) -> Vec<String> {
+    let mut lines = Vec::new();
+    for (currency, effect) in money {
+        if let (Some(before), Some(after)) = (&effect.monthly_before, &effect.monthly_after) {
+            let change = if before == after {
+                format!("{after} {currency}, as before")
+            } else {
+                format!("{before} → {after} {currency} ({})", difference(before, after))
+            };
+            lines.push(format!("Monthly budgets of the customers touched: {change}"));
+        }
+        for (what, amount) in
+            [("One-time cost", &effect.one_time), ("Refund", &effect.refund), ("Fee", &effect.fee)]
+        {
+            if let Some(amount) = amount {
+                lines.push(format!("{what}: {amount} {currency}"));
+            }
+        }
+        if effect.liability.is_some() {
+            let currency = if currency == "XXX" { "" } else { &format!(" in {currency}") };
+            lines.push(format!(
+                "Liability: the partner pays every reservation these customers buy{currency}, without limit"
+            ));
+        }
+    }
+    lines
+}
+
+fn difference(before: &str, after: &str) -> String {
+    let number = |text: &str| text.parse::<Decimal>().unwrap_or_default();
+    let difference = number(after) - number(before);
+    if difference.is_sign_positive() { format!("+{difference}") } else { difference.to_string() }
+}
+
+/// Changes by customer: the customer with the highest risk first, then by name.
+fn by_customer<'a>(changes: &[&'a Change]) -> Vec<(Option<&'a str>, Vec<&'a Change>)> {
+    let mut groups: BTreeMap<Option<&str>, Vec<&Change>> = BTreeMap::new();
+    for change in changes {
+        groups.entry(change.customer.as_deref()).or_default().push(change);
+    }
+    let mut groups: Vec<_> = groups.into_iter().collect();
+    for (_, changes) in &mut groups {
+        changes.sort_by_key(|change| std::cmp::Reverse(change.risk));
+    }
+    groups.sort_by_key(|(customer, changes)| {
+        let risk = changes.iter().map(|change| change.risk).max();
+        (std::cmp::Reverse(risk), customer.is_none(), *customer)
+    });
+    groups
+}
+
+fn one(change: &Change, paint: Paint) -> String {
+    let mut out = head(change, paint);
+    let mut line = |text: &str| {
+        let _ = writeln!(out, "      {}", printable(text));
+    };
+    if change.release {
+        line("released from management, nothing else happens");
+    } else if change.action == Action::Delete {
+        line(&change.operation);
+    } else if change.action == Action::Create {
+        let fields: Vec<_> =
+            whole_fields(change).into_iter().map(|(p, v)| format!("{p}: {v}")).collect();
+        for text in wrapped(&fields, 92) {
+            line(&text);
+        }
+    } else {
+        if let Some(previous) = &change.previous {
+            line(&format!("was {previous}"));
+        }
+        for field in &change.fields {
+            line(&field_line(field));
+        }
+    }
+    for (currency, effect) in &change.money {
+        if let (Some(before), Some(after)) = (&effect.monthly_before, &effect.monthly_after) {
+            line(&format!("{} {currency} per month", difference(before, after)));
+        }
+        if effect.liability.is_some() {
+            line("the partner will pay every reservation this customer buys, and is not notified");
+        }
+    }
+    out
+}
+
+fn head(change: &Change, paint: Paint) -> String {
+    let (sign, colour) = match change.action {
+        Action::Create => ("+", AnsiColor::Green),
+        Action::Update | Action::Rename => ("~", AnsiColor::Yellow),
+        Action::Adopt => (">", AnsiColor::Cyan),
+        Action::Replace => ("±", AnsiColor::Magenta),
+        Action::Delete => ("-", AnsiColor::Red),
+    };
+    let what = format!("{sign} {} {}", change.action.as_str(), printable(&change.id.to_string()));
+    let risk = match change.risk {
+        Risk::Reversible => String::new(),
+        risk => format!("{}, ", paint.colour(AnsiColor::Red, &risk.as_str().to_uppercase())),
+    };
+    let source = place(&change.source.to_string());
+    format!("  {}  ({risk}{}){source}\n", paint.colour(colour, &what), change.reason.as_str())
+}
+
+fn place(source: &str) -> String {
+    if source.is_empty() { String::new() } else { format!("  {}", printable(source)) }
+}
+
+/// Blocked and waiting changes with why.
+fn held(out: &mut String, plan: &Plan, paint: Paint) {
+    let blocked: Vec<_> = plan.changes.iter().filter(|change| !change.blocked.is_empty()).collect();
+    let waiting: Vec<_> = plan
+        .changes
+        .iter()
+        .filter(|change| change.blocked.is_empty() && change.waiting.is_some())
+        .collect();
+    if !blocked.is_empty() {
+        let _ = writeln!(out, "{}", paint.bold("Blocked"));
+        for change in blocked {
+            out.push_str(&head(change, paint));
+            for block in &change.blocked {
+                let message = printable(&block.message);
+                let _ =
+                    writeln!(out, "      {} {message}", paint.colour(AnsiColor::Red, &block.code));
+                if !block.hint.is_empty() {
+                    let _ = writeln!(out, "        → {}", printable(&block.hint));
+                }
+            }
+        }
+        out.push('\n');
+    }
+    if !waiting.is_empty() {
+        let _ = writeln!(out, "{}", paint.bold("Waiting"));
+        for change in waiting {
+            out.push_str(&head(change, paint));
+            let why = change.waiting.as_deref().unwrap_or_default();
+            let _ = writeln!(out, "      waits for {}", printable(why));
+        }
+        out.push('\n');
+    }
+}
+
+fn field_line(field: &FieldChange) -> String {
+    let value =
+        |value: &Option<Value>| value.as_ref().map_or("(not set)".to_owned(), |v| cut(&show(v)));
+    let drift = if field.drift { "  (changed outside)" } else { "" };
+    let items = match (&field.before, &field.after) {
+        (Some(Value::Array(before)), Some(Value::Array(after))) => list_difference(before, after),
+        _ => String::new(),
+    };
+    format!("{}: {} → {}{items}{drift}", field.path, value(&field.before), value(&field.after))
+}
+
+/// What was added to a list and taken from it, for lists too long to compare by eye.
+fn list_difference(before: &[Value], after: &[Value]) -> String {
+    if before.len().max(after.len()) < 4 {
+        return String::new();
+    }
+    let (before, after): (Vec<_>, Vec<_>) =
+        (before.iter().map(show).collect(), after.iter().map(show).collect());
+    let mut parts = Vec::new();
+    for op in capture_diff_slices(Algorithm::Myers, &before, &after) {
+        if !matches!(op, DiffOp::Equal { .. }) {
+            parts.extend(before[op.old_range()].iter().map(|item| format!("−{item}")));
+            parts.extend(after[op.new_range()].iter().map(|item| format!("+{item}")));
+        }
+    }
+    format!("  ({})", parts.join(" "))
+}
+
+fn cut(text: &str) -> String {
+    if text.chars().count() <= VALUE_CHARACTERS_MAX {
+        return text.to_owned();
+    }
+    let start: String = text.chars().take(VALUE_CHARACTERS_MAX).collect();
+    format!("{start}…")
+}
+
+/// The fields of something new, `{amount, currency}` as one value.
+fn whole_fields(change: &Change) -> Vec<(String, String)> {
+    let mut fields: Vec<(String, String)> = Vec::new();
+    for field in &change.fields {
+        let path = field.path.strip_prefix("spec.").unwrap_or(&field.path);
+        let value = field.after.as_ref().map(show).unwrap_or_default();
+        let value = cut(&value);
+        if let Some(parent) = path.strip_suffix(".currency")
+            && let Some(last) = fields.last_mut()
+            && last.0 == format!("{parent}.amount")
+        {
+            *last = (parent.to_owned(), format!("{} {value}", last.1));
+        } else {
+            fields.push((path.trim_end_matches(".name").to_owned(), value));
+        }
+    }
+    fields
+}
+
+fn wrapped(parts: &[String], width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for part in parts {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + part.chars().count() + 2 <= width => {
+                line.push_str(", ");
+                line.push_str(part);
+            }
+            _ => {
+                if let Some(line) = lines.last_mut() {
+                    line.push(',');
+                }
+                lines.push(part.clone());
+            }
+        }
+    }
+    lines
+}
+
+/// The plan for a pull request.
+#[must_use]
+pub fn markdown(plan: &Plan) -> String {
+    let mut out = format!("### {}\n\n", sentence(plan));
+    for line in money_lines(&plan.money) {
+        let _ = writeln!(out, "- {}", escape(&line));
+    }
+    for refusal in &plan.refused {
+        let _ = writeln!(
+            out,
+            "- **Refused**: {} (`{}` is {}); `{}` applies this very plan",
+            escape(&refusal.message),
+            refusal.setting,
+            refusal.value,
+            refusal.override_with
+        );
+    }
+    let shown: Vec<&Change> = plan.proceeding().collect();
+    for (customer, changes) in by_customer(&shown) {
+        let title =
+            customer.map_or("Other resources".to_owned(), |name| format!("Customer {name}"));
+        let _ = write!(out, "\n#### {}\n\n", escape(&title));
+        out.push_str("| change | risk | reason | fields | source |\n|---|---|---|---|---|\n");
+        for change in changes {
+            let fields: Vec<_> = match change.action {
+                Action::Create => whole_fields(change)
+                    .into_iter()
+                    .map(|(p, v)| escape(&format!("{p}: {v}")))
+                    .collect(),
+                Action::Delete => vec![escape(&change.operation)],
+                _ => change.fields.iter().map(|field| escape(&field_line(field))).collect(),
+            };
+            let _ = writeln!(
+                out,
+                "| {} {} | {} | {} | {} | {} |",
+                change.action.as_str(),
+                escape(&change.id.to_string()),
+                change.risk.as_str(),
+                change.reason.as_str(),
+                fields.join("<br>"),
+                escape(&change.source.to_string())
+            );
+        }
+    }
+    let held: Vec<_> = plan.changes.iter().filter(|change| !change.proceeds()).collect();
+    if !held.is_empty() {
+        out.push_str("\n#### Held back\n\n");
+        for change in held {
+            let id = escape(&change.id.to_string());
+            for block in &change.blocked {
+                let (message, hint) = (escape(&block.message), escape(&block.hint));
+                let _ = writeln!(out, "- **blocked** {id}: {message} ({}). {hint}", block.code);
+            }
+            if let Some(waiting) = change.waiting.as_ref().filter(|_| change.blocked.is_empty()) {
+                let _ = writeln!(out, "- **waiting** {id}: waits for {}", escape(waiting));
+            }
+        }
+    }
+    if !plan.undeclared.is_empty() {
+        out.push_str("\n#### No longer declared, left alone\n\n");
+        for undeclared in &plan.undeclared {
+            let _ = writeln!(out, "- {}", escape(&undeclared.resource.to_string()));
+        }
+    }
+    if !plan.warnings.is_empty() {
+        out.push_str("\n#### Warnings\n\n");
+        for warning in &plan.warnings {
+            let about = warning.resource.as_ref().map(|id| format!("{id}: ")).unwrap_or_default();
+            let _ = writeln!(out, "- {}", escape(&format!("{about}{}", warning.message)));
+        }
+    }
+    out
+}
+
+/// Text from manifests must not become markup, links or mentions.
+fn escape(text: &str) -> String {
+    let mut out = String::new();
+    for character in printable(text).chars() {
+        match character {
+            '\n' => out.push(' '),
+            '@' => out.push_str("&#64;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '&' => out.push_str("&amp;"),
+            '|' | '`' | '*' | '_' | '[' | ']' | '\\' | '#' | '!' | '~' => {
+                out.push('\\');
+                out.push(character);
+            }
+            other => out.push(other),
+        }
+    }
+    out
+}
+
+#[derive(Clone, Copy)]
+struct Paint(bool);
+
+impl Paint {
+    fn style(self, style: Style, text: &str) -> String {
+        if self.0 { format!("{style}{text}{style:#}") } else { text.to_owned() }
+    }
+
+    fn bold(self, text: &str) -> String {
+        self.style(Style::new().bold(), text)
+    }
+
+    fn colour(self, colour: AnsiColor, text: &str) -> String {
+        self.style(colour.on_default(), text)
+    }
+}
