@@ -1,0 +1,218 @@
+//! The store: resources, activities and the lease, behind one trait.
+//!
+//! A store knows nothing of plans or providers: it commits batches of writes, each in one
+//! transaction, and answers questions.
+
+pub mod lease;
+pub mod log;
+pub mod migrate;
+pub mod sqlite;
+
+pub use lease::{Holder, Lease};
+pub use log::{Checkpoint, Filter, Head, Verification};
+
+use crate::model::activity::Draft;
+use crate::model::{Activity, KindName, Observed, ResourceId, Stored};
+use chrono::{DateTime, Utc};
+use std::path::PathBuf;
+
+/// One write of a batch.
+#[derive(Debug, Clone)]
+pub enum Write {
+    /// Inserts or replaces a resource's row. `expected` is the revision it must have now; `None`
+    /// when it must not exist. `previous` is the name its row has until now.
+    Put {
+        /// The row as it shall be.
+        row: Box<Stored>,
+        /// Its revision now.
+        expected: Option<i64>,
+        /// Its name now, for a rename.
+        previous: Option<ResourceId>,
+    },
+    /// Removes a resource's row.
+    Delete {
+        /// Which.
+        id: ResourceId,
+        /// Its revision now.
+        expected: i64,
+    },
+    /// Puts something into the embedded provider's state.
+    PutActual(Observed),
+    /// Takes something out of the embedded provider's state.
+    DeleteActual {
+        /// Its kind.
+        kind: KindName,
+        /// Its id.
+        external_id: String,
+    },
+    /// Appends to the log.
+    Append(Box<Draft>),
+}
+
+/// Writes that happen together or not at all.
+#[derive(Debug, Clone, Default)]
+pub struct Batch {
+    /// The lease under which it is written; a batch of a lease that was lost is refused.
+    pub epoch: Option<i64>,
+    /// The writes in order.
+    pub writes: Vec<Write>,
+}
+
+/// What can go wrong with a store.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The resource is not as it was when the batch was made.
+    #[error("{id} is at revision {}, expected {}", revision(.found), revision(.expected))]
+    Stale {
+        /// Which.
+        id: ResourceId,
+        /// What the batch was made from.
+        expected: Option<i64>,
+        /// What the store has.
+        found: Option<i64>,
+    },
+    /// Another process has taken the lease over.
+    #[error("another process has taken over: {holder}")]
+    LeaseLost {
+        /// Who.
+        holder: String,
+    },
+    /// The store was made by a newer partnerctl.
+    #[error("the store has schema version {found}, this partnerctl knows up to {known}")]
+    Newer {
+        /// The store's version.
+        found: i64,
+        /// The newest known version.
+        known: i64,
+    },
+    /// A migration that was applied is not the one this program has.
+    #[error("migration {version} of the store differs from the one of this partnerctl")]
+    ForeignMigration {
+        /// Which.
+        version: i64,
+    },
+    /// A row that cannot be read.
+    #[error("{what} in the store cannot be read")]
+    Corrupt {
+        /// Which row and column.
+        what: String,
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The address names no store.
+    #[error("`{url}` is not a store")]
+    Address {
+        /// What was given.
+        url: String,
+    },
+    /// The database refused.
+    #[error("the store at {path} failed")]
+    Database {
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: rusqlite::Error,
+    },
+    /// The file system refused.
+    #[error("the store at {path} cannot be opened")]
+    Io {
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+fn revision(revision: &Option<i64>) -> String {
+    revision.map_or_else(|| "none (not in the store)".to_owned(), |revision| revision.to_string())
+}
+
+/// Where state is kept. The conformance tests hold for every implementation.
+pub trait Store: Send {
+    /// The store's own id, made with it: a plan or a checkpoint of another store is refused.
+    fn lineage(&self) -> &str;
+
+    /// Every managed resource of every set, in order of kind and name.
+    ///
+    /// # Errors
+    /// When the database fails or a row cannot be read.
+    fn resources(&self) -> Result<Vec<Stored>, StoreError>;
+
+    /// The embedded provider's state, in order of kind and id.
+    ///
+    /// # Errors
+    /// When the database fails or a row cannot be read.
+    fn actual(&self) -> Result<Vec<Observed>, StoreError>;
+
+    /// Commits a batch durably: when this returns, the writes survive a power loss.
+    ///
+    /// # Errors
+    /// [`StoreError::Stale`] or [`StoreError::LeaseLost`] when the batch does not fit any more;
+    /// nothing of it is written then.
+    fn commit(&mut self, batch: &Batch) -> Result<(), StoreError>;
+
+    /// The place and hash of the last activity.
+    ///
+    /// # Errors
+    /// When the database fails.
+    fn head(&self) -> Result<Head, StoreError>;
+
+    /// Activities in order.
+    ///
+    /// # Errors
+    /// When the database fails or a row cannot be read.
+    fn activities(&self, filter: &Filter) -> Result<Vec<Activity>, StoreError>;
+
+    /// Walks the whole log and its hash chain.
+    ///
+    /// # Errors
+    /// When the database fails; what is wrong with the log is the result, no error.
+    fn verify(&self, checkpoint: Option<&Checkpoint>) -> Result<Verification, StoreError>;
+
+    /// Takes the lease, unless somebody who is still there holds it: then says who.
+    ///
+    /// # Errors
+    /// When the database fails.
+    fn acquire(
+        &mut self,
+        holder: &Holder,
+        now: DateTime<Utc>,
+        is_gone: &dyn Fn(&Lease) -> bool,
+    ) -> Result<Result<i64, Lease>, StoreError>;
+
+    /// Says that the holder is still there.
+    ///
+    /// # Errors
+    /// [`StoreError::LeaseLost`] when somebody else has taken it over.
+    fn renew(&mut self, epoch: i64, now: DateTime<Utc>) -> Result<(), StoreError>;
+
+    /// Gives the lease back.
+    ///
+    /// # Errors
+    /// When the database fails.
+    fn release(&mut self, epoch: i64) -> Result<(), StoreError>;
+}
+
+/// Whether a store may be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Missing {
+    /// Make it.
+    Create,
+    /// Leave it: there is no store then.
+    Leave,
+}
+
+/// Opens the store of an address, `sqlite:PATH`. `None` when there is none and none shall be made.
+///
+/// # Errors
+/// When the address is none, or the store cannot be opened or brought to the newest schema.
+pub fn open(url: &str, missing: Missing) -> Result<Option<Box<dyn Store>>, StoreError> {
+    let Some(path) = url.strip_prefix("sqlite:").filter(|path| !path.is_empty()) else {
+        return Err(StoreError::Address { url: url.to_owned() });
+    };
+    let store = sqlite::Sqlite::open(path.as_ref(), missing)?;
+    Ok(store.map(|store| Box::new(store) as Box<dyn Store>))
+}
