@@ -1,0 +1,150 @@
+//! `describe`: everything about one resource.
+
+use crate::cli::error::{CommandError, Exit};
+use crate::cli::settings::{FileArgs, Settings};
+use crate::cli::ui::Ui;
+use crate::cli::{get, log, session};
+use crate::engine::apply::directory_of;
+use crate::engine::gather;
+use crate::kinds::KindEntry;
+use crate::model::condition::Truth;
+use crate::model::text::printable;
+use crate::model::{ResourceId, Spec, Stored};
+use crate::plan::diff::show;
+use crate::provider::embedded::Embedded;
+use crate::store::Filter;
+use clap::Args;
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+/// Show everything about one resource
+///
+/// What is declared and what is observed side by side, conditions, references both ways, and the
+/// last activities.
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Examples:\n  partnerctl describe budget contoso\n  partnerctl describe Budget/contoso"
+)]
+pub struct DescribeArgs {
+    /// Kind, plural or short name; or KIND/NAME
+    kind: String,
+    /// The name
+    name: Option<String>,
+}
+
+const ACTIVITIES: usize = 10;
+
+pub fn run(args: &DescribeArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, CommandError> {
+    let (kind, name) = match (&args.name, args.kind.split_once('/')) {
+        (Some(name), _) => (args.kind.clone(), name.clone()),
+        (None, Some((kind, name))) => (kind.to_owned(), name.to_owned()),
+        (None, None) => {
+            return Err(CommandError::new("which one?")
+                .hint(format!("partnerctl describe {} NAME", args.kind)));
+        }
+    };
+    let entry = settings.kinds.find(&kind).ok_or_else(|| {
+        CommandError::new(format!("there is no kind `{kind}`")).hint(settings.kinds.hint(&kind))
+    })?;
+    let workspace = settings.workspace(&FileArgs::default(), ui)?;
+    let store = session::open_existing(settings, &workspace)?;
+    let gathered = gather(Some(store.as_ref()), &Embedded)?;
+    let id = ResourceId::new(entry.facts.kind, &name);
+    let row = gathered.stored.iter().find(|row| row.id == id).ok_or_else(|| {
+        CommandError::new(format!("{id} is not in the store"))
+            .hint(format!("`partnerctl get {}` lists what is", entry.facts.plural))
+    })?;
+    let directory = directory_of(&settings.kinds, &gathered);
+    let observed = row.observed.as_ref().map(|spec| directory.inward(entry, spec));
+    let mut out = head(row, entry);
+    fields(&mut out, entry, row, observed.as_ref());
+    let _ = writeln!(out, "\nConditions:");
+    for condition in &row.conditions {
+        let status = if condition.status == Truth::True { "True" } else { "False" };
+        let message = if condition.message.is_empty() {
+            String::new()
+        } else {
+            format!(": {}", condition.message)
+        };
+        let since = condition.last_transition_time.format("%Y-%m-%d %H:%M:%S");
+        let line = format!(
+            "  {:?} {status} {}{message} (since {since} UTC)",
+            condition.kind, condition.reason
+        );
+        let _ = writeln!(out, "{}", printable(&line));
+    }
+    if row.conditions.is_empty() {
+        out.push_str("  none\n");
+    }
+    let world = get::world(settings, &gathered);
+    let names = |ids: Vec<String>| if ids.is_empty() { "none".to_owned() } else { ids.join(", ") };
+    let to = world.targets(&id).iter().map(ToString::to_string).collect();
+    let from = world.referrers(&id, None).map(|referrer| referrer.id.to_string()).collect();
+    let _ = writeln!(out, "\nRefers to:    {}\nReferred by:  {}", names(to), names(from));
+    let filter = Filter { resource: Some(id), last: Some(ACTIVITIES), ..Filter::default() };
+    let activities = store.activities(&filter)?;
+    out.push_str("\nActivities:\n");
+    for line in log::text(&activities).lines() {
+        let _ = writeln!(out, "  {line}");
+    }
+    ui.data(&out);
+    Ok(Exit::Done)
+}
+
+fn head(row: &Stored, entry: &KindEntry) -> String {
+    let mut out = String::new();
+    let mut line = |key: &str, value: &str| {
+        if !value.is_empty() {
+            let _ = writeln!(out, "{:<14}{}", format!("{key}:"), printable(value));
+        }
+    };
+    let pairs = |map: &std::collections::BTreeMap<String, String>| {
+        map.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(", ")
+    };
+    line("Name", row.id.name.as_str());
+    line("Kind", &format!("{} ({})", row.id.kind, entry.facts.about));
+    line("Labels", &pairs(&row.metadata.labels));
+    line("Annotations", &pairs(&row.metadata.annotations));
+    line("Set", &row.set);
+    line("Declared in", &row.source.to_string());
+    line("UID", &row.uid);
+    line("External id", row.external_id.as_deref().unwrap_or_default());
+    line("Generation", &format!("{} (revision {})", row.generation, row.revision));
+    line("On delete", entry.facts.deleting);
+    out
+}
+
+/// Declared and observed fields side by side.
+fn fields(out: &mut String, entry: &KindEntry, row: &Stored, observed: Option<&Spec>) {
+    let none = Spec::default();
+    let seen = observed.unwrap_or(&none);
+    let (declared, there) = (row.spec.leaves(), seen.leaves());
+    let paths: BTreeSet<&String> = declared.keys().chain(there.keys()).collect();
+    let mut rows =
+        vec![vec!["FIELD".to_owned(), "DECLARED".to_owned(), "OBSERVED".to_owned(), String::new()]];
+    for path in paths {
+        let value = |value: Option<&&serde_json::Value>| value.map_or("-".to_owned(), |v| show(v));
+        let default = entry.default_of(path).is_some() && !declared.contains_key(path);
+        let differs = declared.get(path).is_some_and(|value| there.get(path) != Some(value));
+        let note = if differs {
+            "differs"
+        } else if default {
+            "default"
+        } else {
+            " "
+        };
+        rows.push(
+            [path.clone(), value(declared.get(path)), value(there.get(path)), note.to_owned()]
+                .map(|cell| printable(&cell))
+                .to_vec(),
+        );
+    }
+    if let Some(first) = rows.first_mut().and_then(|row| row.last_mut()) {
+        " ".clone_into(first);
+    }
+    if observed.is_none() {
+        out.push_str("\nGone: the provider no longer has it.\n");
+    }
+    out.push('\n');
+    out.push_str(&get::aligned(&rows));
+}

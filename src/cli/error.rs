@@ -1,0 +1,88 @@
+//! Errors of commands and the exit codes they end with: decided here and nowhere else.
+
+use crate::store::StoreError;
+use std::process::ExitCode;
+
+/// The exit codes of design section 8.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// Done, nothing to do, or only waiting.
+    Done = 0,
+    /// Bad input, usage, failed verification, failure before anything changed.
+    Error = 1,
+    /// The plan has changes; only with `--detailed-exitcode`.
+    Changes = 2,
+    /// Blocked, braked or approval missing.
+    Held = 3,
+    /// Stale, conflict or locked.
+    Conflict = 4,
+    /// Some failed, unknown or interrupted.
+    Partly = 5,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// An error on its way to the user: what failed, what to do, how to exit. The chain of causes is
+/// printed once, at the edge.
+#[derive(Debug)]
+pub struct CommandError {
+    /// How to exit.
+    pub exit: Exit,
+    /// What failed.
+    pub error: anyhow::Error,
+    /// What to do next.
+    pub hints: Vec<String>,
+}
+
+impl CommandError {
+    /// An error with exit code 1.
+    pub fn new(message: impl std::fmt::Display) -> Self {
+        Self { exit: Exit::Error, error: anyhow::anyhow!("{message}"), hints: Vec::new() }
+    }
+
+    /// The same with another exit code.
+    #[must_use]
+    pub fn exit(mut self, exit: Exit) -> Self {
+        self.exit = exit;
+        self
+    }
+
+    /// The same with something to do next.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+}
+
+impl From<anyhow::Error> for CommandError {
+    fn from(error: anyhow::Error) -> Self {
+        Self { exit: Exit::Error, error, hints: Vec::new() }
+    }
+}
+
+impl From<StoreError> for CommandError {
+    fn from(error: StoreError) -> Self {
+        let (exit, hint) = match &error {
+            StoreError::Stale { .. } => (Exit::Conflict, "plan again: something else changed it"),
+            StoreError::LeaseLost { .. } => (Exit::Conflict, "run it again when the other is done"),
+            StoreError::Newer { .. } => (Exit::Error, "use the newer partnerctl"),
+            StoreError::ForeignMigration { .. } => {
+                (Exit::Error, "use the partnerctl that made the store, or its backup")
+            }
+            StoreError::Corrupt { .. } => (
+                Exit::Error,
+                "check the log with `partnerctl log verify`, then go back to a backup",
+            ),
+            StoreError::Address { .. } => (Exit::Error, "write it as sqlite:PATH"),
+            StoreError::Database { .. } | StoreError::Io { .. } => {
+                (Exit::Error, "check the path, its rights and the free space")
+            }
+        };
+        Self { exit, error: error.into(), hints: vec![hint.to_owned()] }
+    }
+}

@@ -1,0 +1,287 @@
+//! `get`: resources of the store.
+
+use crate::cli::error::{CommandError, Exit};
+use crate::cli::session;
+use crate::cli::settings::{FileArgs, Settings};
+use crate::cli::ui::Ui;
+use crate::engine::{Gathered, gather};
+use crate::kinds::selector::Selector;
+use crate::kinds::{Column, KindEntry, Standing, World};
+use crate::manifest::document::API_VERSION;
+use crate::model::condition::{ConditionType, Truth};
+use crate::model::text::printable;
+use crate::model::{Observed, ResourceId, Spec, Stored};
+use crate::plan::diff::show;
+use crate::provider::embedded::Embedded;
+use clap::{Args, ValueEnum};
+use comfy_table::{Table, TableStyle};
+use serde_json::{Value, json};
+
+/// List resources of the store
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Examples:\n  partnerctl get customers\n  partnerctl get bud -l tier=gold -o wide\n  \
+    partnerctl get all --customer contoso\n  partnerctl get subscriptions --unmanaged\n  \
+    partnerctl get budget contoso -o yaml"
+)]
+pub struct GetArgs {
+    /// Kind, plural or short name; `all` for every kind
+    kind: String,
+    /// Only these
+    names: Vec<String>,
+    /// How to print them
+    #[arg(short, long, value_enum, default_value_t = Output::Table)]
+    output: Output,
+    /// Only those with these labels: tier=gold,region!=eu
+    #[arg(short = 'l', long, value_name = "SELECTOR", value_parser = Selector::parse)]
+    selector: Option<Selector>,
+    /// Only those of this customer
+    #[arg(long, value_name = "NAME")]
+    customer: Option<String>,
+    /// What is there and managed by no set
+    #[arg(long)]
+    unmanaged: bool,
+}
+
+#[derive(ValueEnum, Debug, Clone, Copy, PartialEq)]
+enum Output {
+    /// The columns of the kind
+    Table,
+    /// More columns
+    Wide,
+    /// `kind: List`
+    Json,
+    /// `kind: List`
+    Yaml,
+    /// Kind/name, one a line
+    Name,
+}
+
+/// A resource to show.
+struct Item<'a> {
+    id: ResourceId,
+    row: Option<&'a Stored>,
+    spec: Spec,
+    observed: Option<Spec>,
+    external_id: Option<String>,
+}
+
+pub fn run(args: &GetArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, CommandError> {
+    let kinds: Vec<&KindEntry> = if args.kind == "all" {
+        settings.kinds.iter().collect()
+    } else {
+        let entry = settings.kinds.find(&args.kind).ok_or_else(|| {
+            CommandError::new(format!("there is no kind `{}`", args.kind))
+                .hint(settings.kinds.hint(&args.kind))
+        })?;
+        vec![entry]
+    };
+    let workspace = settings.workspace(&FileArgs::default(), ui)?;
+    let store = session::open_existing(settings, &workspace)?;
+    let gathered = gather(Some(store.as_ref()), &Embedded)?;
+    let world = world(settings, &gathered);
+    let mut tables = Vec::new();
+    let mut all = Vec::new();
+    for entry in kinds {
+        let mut items = items(args, settings, entry, &gathered);
+        items.retain(|item| wanted(args, item, &world));
+        if !items.is_empty() || args.kind != "all" {
+            tables.push((entry, all.len()..all.len() + items.len()));
+        }
+        all.append(&mut items);
+    }
+    if let Some(missing) =
+        args.names.iter().find(|name| !all.iter().any(|i| i.id.name.as_str() == **name))
+    {
+        let kind = &args.kind;
+        return Err(CommandError::new(format!("there is no {kind} `{missing}`")).hint(format!(
+            "`partnerctl get {kind}` lists them, `--unmanaged` those nobody manages"
+        )));
+    }
+    match args.output {
+        Output::Json => ui.json(&list(&all))?,
+        Output::Yaml => ui.data(&yaml(&list(&all))?),
+        Output::Name => {
+            for item in &all {
+                ui.data(&format!("{}\n", printable(&item.id.to_string())));
+            }
+        }
+        Output::Table | Output::Wide => {
+            let several = tables.len() > 1;
+            for (index, (entry, range)) in tables.into_iter().enumerate() {
+                if index > 0 {
+                    ui.data("\n");
+                }
+                ui.data(&table(entry, &all[range], args.output == Output::Wide, several));
+            }
+            if all.is_empty() {
+                ui.say("no resources");
+            }
+        }
+    }
+    Ok(Exit::Done)
+}
+
+/// Everything with its references by name, to find out what belongs to a customer.
+pub fn world(settings: &Settings, gathered: &Gathered) -> World {
+    let stored = gathered.stored.iter().map(|row| (row.id.clone(), row.spec.clone()));
+    World::new(&settings.kinds, stored.map(|(id, spec)| Standing { id, spec }))
+}
+
+fn items<'a>(
+    args: &GetArgs,
+    settings: &Settings,
+    entry: &KindEntry,
+    gathered: &'a Gathered,
+) -> Vec<Item<'a>> {
+    let directory = crate::engine::apply::directory_of(&settings.kinds, gathered);
+    let kind = entry.facts.kind;
+    if args.unmanaged {
+        let unmanaged = gathered.unmanaged.iter().filter(|observed| observed.kind.as_str() == kind);
+        return unmanaged
+            .map(|observed: &Observed| {
+                let spec = directory.inward(entry, &observed.spec);
+                Item {
+                    id: ResourceId::new(kind, &observed.name),
+                    row: None,
+                    observed: Some(spec.clone()),
+                    spec,
+                    external_id: Some(observed.external_id.clone()),
+                }
+            })
+            .collect();
+    }
+    let rows = gathered.stored.iter().filter(|row| row.id.kind.as_str() == kind);
+    rows.map(|row| Item {
+        id: row.id.clone(),
+        spec: row.spec.clone(),
+        observed: row.observed.as_ref().map(|spec| directory.inward(entry, spec)),
+        external_id: row.external_id.clone(),
+        row: Some(row),
+    })
+    .collect()
+}
+
+fn wanted(args: &GetArgs, item: &Item<'_>, world: &World) -> bool {
+    let named = args.names.is_empty() || args.names.iter().any(|n| n == item.id.name.as_str());
+    let labels = item.row.map(|row| &row.metadata.labels).cloned().unwrap_or_default();
+    let selected = args.selector.as_ref().is_none_or(|selector| selector.matches(&labels));
+    let of_customer = args.customer.as_ref().is_none_or(|customer| {
+        let owner = world.customer_of(&item.id).map(|id| id.name.to_string());
+        let referred = item.spec.text("customerRef.name").map(str::to_owned);
+        owner.or(referred).as_ref() == Some(customer)
+    });
+    named && selected && of_customer
+}
+
+/// A `kind: List` of full resources.
+fn list(items: &[Item<'_>]) -> Value {
+    let items: Vec<Value> = items.iter().map(full).collect();
+    json!({"apiVersion": API_VERSION, "kind": "List", "items": items})
+}
+
+fn full(item: &Item<'_>) -> Value {
+    let observed = item.observed.as_ref().map(Spec::to_value);
+    let mut metadata = json!({"name": item.id.name.as_str()});
+    let mut status = json!({"observed": observed, "externalId": item.external_id});
+    if let Some(row) = item.row {
+        if !row.metadata.labels.is_empty() {
+            metadata["labels"] = json!(row.metadata.labels);
+        }
+        if !row.metadata.annotations.is_empty() {
+            metadata["annotations"] = json!(row.metadata.annotations);
+        }
+        metadata["uid"] = json!(row.uid);
+        metadata["set"] = json!(row.set);
+        metadata["generation"] = json!(row.generation);
+        metadata["revision"] = json!(row.revision);
+        metadata["source"] = json!(row.source);
+        status["lastApplied"] = json!(row.last_applied);
+        status["conditions"] = json!(row.conditions);
+    }
+    json!({
+        "apiVersion": API_VERSION,
+        "kind": item.id.kind.as_str(),
+        "metadata": metadata,
+        "spec": item.spec,
+        "status": status,
+    })
+}
+
+/// YAML that every reader of YAML 1.1 and 1.2 reads alike.
+pub fn yaml(value: &Value) -> Result<String, CommandError> {
+    serde_saphyr::to_string(value).map_err(|error| {
+        CommandError::new(format!("the output cannot be written as YAML: {error}"))
+    })
+}
+
+fn table(entry: &KindEntry, items: &[Item<'_>], wide: bool, several: bool) -> String {
+    let columns: Vec<&Column> = entry.facts.columns.iter().filter(|c| wide || !c.wide).collect();
+    let mut rows = vec![
+        std::iter::once("NAME")
+            .chain(columns.iter().map(|column| column.title))
+            .chain(["READY", "SYNCED"])
+            .map(str::to_owned)
+            .collect::<Vec<_>>(),
+    ];
+    for item in items {
+        let name = if several { item.id.to_string() } else { item.id.name.to_string() };
+        let shown = item.observed.as_ref().unwrap_or(&item.spec);
+        let cells = columns.iter().map(|column| cell(shown, column.path));
+        let conditions =
+            [ConditionType::Ready, ConditionType::Synced].map(|kind| status(item, kind));
+        rows.push(
+            std::iter::once(name).chain(cells).chain(conditions).map(|c| printable(&c)).collect(),
+        );
+    }
+    aligned(&rows)
+}
+
+/// Columns two spaces apart, no lines: fits pipes and terminals alike.
+pub fn aligned(rows: &[Vec<String>]) -> String {
+    let mut table = Table::new();
+    table.load_style(TableStyle::new());
+    for row in rows {
+        table.add_row(row.iter().map(|cell| if cell.is_empty() { "-" } else { cell.as_str() }));
+    }
+    for index in 0..rows.first().map_or(0, Vec::len) {
+        if let Some(column) = table.column_mut(index) {
+            column.set_padding((0, 2));
+        }
+    }
+    let mut out = String::new();
+    for line in table.lines() {
+        out.push_str(line.trim_end());
+        out.push('\n');
+    }
+    out
+}
+
+/// A cell: the value at the first of several paths that has one.
+pub fn cell(spec: &Spec, paths: &str) -> String {
+    let Some(value) = paths.split('|').find_map(|path| spec.get(path)) else {
+        return "-".to_owned();
+    };
+    let part = |key: &str| value.get(key).and_then(Value::as_str);
+    match (part("amount"), part("currency"), part("name"), part("external")) {
+        (Some(amount), Some(currency), ..) => format!("{amount} {currency}"),
+        (_, _, Some(name), _) => name.to_owned(),
+        (_, _, _, Some(external)) => format!("external:{external}"),
+        _ => match value {
+            Value::Array(items) => items.iter().map(show).collect::<Vec<_>>().join(","),
+            value => show(value),
+        },
+    }
+}
+
+fn status(item: &Item<'_>, kind: ConditionType) -> String {
+    let Some(row) = item.row else { return "-".to_owned() };
+    if kind == ConditionType::Synced && item.observed.is_none() {
+        return "False (gone)".to_owned();
+    }
+    match row.conditions.iter().find(|condition| condition.kind == kind) {
+        Some(condition) if condition.status == Truth::True => "True".to_owned(),
+        Some(condition) => format!("False ({})", condition.reason),
+        None => "-".to_owned(),
+    }
+}

@@ -1,0 +1,73 @@
+//! `ingest`: take in what the outside world says.
+
+use crate::cli::error::{CommandError, Exit};
+use crate::cli::session;
+use crate::cli::settings::{FileArgs, Settings};
+use crate::cli::ui::Ui;
+use crate::engine::apply::directory_of;
+use crate::engine::tree::read_roots;
+use crate::engine::{gather, ingest};
+use crate::manifest::report;
+use crate::model::text::counted;
+use crate::provider::embedded::Embedded;
+use crate::store::{Batch, Missing};
+use anyhow::Context;
+use clap::{Args, Subcommand};
+use std::path::PathBuf;
+
+/// Take in what the outside world says
+#[derive(Args, Debug)]
+pub struct IngestArgs {
+    #[command(subcommand)]
+    command: IngestCommand,
+}
+
+#[derive(Subcommand, Debug)]
+enum IngestCommand {
+    /// Change the embedded provider's state: drift, existing customers, accepted relationships
+    ///
+    /// The file is a `kind: List` as `get -o json` prints it. An item's state is status.observed,
+    /// else its spec; `status: {observed: null}` says that it is gone. What the file does not speak
+    /// of stays as it is.
+    #[command(after_help = "Example:\n  partnerctl get all -o json > state.json\n  \
+        partnerctl ingest state state.json")]
+    State {
+        /// JSON or YAML file, or - for standard input
+        file: PathBuf,
+    },
+}
+
+pub fn run(args: &IngestArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, CommandError> {
+    let IngestCommand::State { file } = &args.command;
+    let workspace = settings.workspace(&FileArgs::default(), ui)?;
+    let texts = read_roots(std::slice::from_ref(file), &mut std::io::stdin().lock());
+    let refuse = |problems: &[_], texts: &_, ui: &mut Ui| {
+        ui.warn(report::text(problems, texts, false).trim_end());
+        CommandError::new(format!("{} in the state", counted(problems.len(), "error")))
+            .hint("nothing was taken in")
+    };
+    if !texts.problems.is_empty() {
+        return Err(refuse(&texts.problems, &texts.texts, ui));
+    }
+    let mut store =
+        session::open(settings, &workspace, Missing::Create)?.context("the store was not made")?;
+    let gathered = gather(Some(store.as_ref()), &Embedded)?;
+    let mut directory = directory_of(&settings.kinds, &gathered);
+    let mut batch = Batch::default();
+    let mut count = 0;
+    for (file, text) in &texts.texts {
+        match ingest::read(&settings.kinds, file, text, &mut directory) {
+            Ok(ingested) => {
+                batch.writes.extend(ingested.writes);
+                count += ingested.count;
+            }
+            Err(problems) => return Err(refuse(&problems, &texts.texts, ui)),
+        }
+    }
+    store.commit(&batch)?;
+    ui.say(&format!(
+        "took in the state of {}; `partnerctl plan` shows what that means",
+        counted(count, "resource")
+    ));
+    Ok(Exit::Done)
+}

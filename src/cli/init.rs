@@ -1,0 +1,82 @@
+//! `init`: a new workspace.
+
+use crate::cli::error::{CommandError, Exit};
+use crate::cli::ui::Ui;
+use crate::engine::tree::WORKSPACE_FILE;
+use crate::model::ResourceName;
+use anyhow::Context;
+use clap::Args;
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::path::{Path, PathBuf};
+
+/// Make a workspace: settings, an example manifest, .gitignore
+///
+/// The workspace validates at once. Nothing that exists is overwritten.
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Example:\n  partnerctl init my-partner && cd my-partner && partnerctl plan"
+)]
+pub struct InitArgs {
+    /// Folder to make it in
+    #[arg(default_value = ".")]
+    folder: PathBuf,
+}
+
+const MANIFEST: &str = include_str!("../../examples/quickstart/manifests/contoso.yaml");
+
+pub fn run(args: &InitArgs, ui: &mut Ui) -> Result<Exit, CommandError> {
+    let folder = &args.folder;
+    let settings = folder.join(WORKSPACE_FILE);
+    if settings.exists() {
+        return Err(CommandError::new(format!("{} is a workspace already", folder.display()))
+            .hint(format!("edit {}", settings.display())));
+    }
+    std::fs::create_dir_all(folder.join("manifests"))
+        .with_context(|| format!("cannot make the folder {}", folder.display()))?;
+    let set = set_name(folder);
+    let text = format!(
+        "# Settings of this workspace. Everything is optional.\n\
+         \n\
+         # The set owns what the manifests declare; keep it when you move the folder.\n\
+         set: {set}\n\
+         \n\
+         # Who acts, unless --as or PARTNERCTL_ACTOR says otherwise.\n\
+         # actor: admin@partner.example\n\
+         \n\
+         # Brakes: a plan beyond them is shown and not applied.\n\
+         # limits:\n\
+         #   deletePercent: 30\n\
+         #   updatePercent: 30\n\
+         #   atLeast: 10\n\
+         #   monthlyIncrease:\n\
+         #     - {{amount: \"10000.00\", currency: EUR}}\n"
+    );
+    let files = [
+        (folder.join("manifests/contoso.yaml"), MANIFEST.to_owned()),
+        (folder.join(".gitignore"), "# The local store\n.partnerctl/\n".to_owned()),
+        (settings, text),
+    ];
+    for (path, text) in &files {
+        if path.exists() {
+            ui.say(&format!("kept {}", path.display()));
+            continue;
+        }
+        std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
+        ui.say(&format!("made {}", path.display()));
+    }
+    ui.say(&format!("The set is called {set}. Next: edit the manifest, then `partnerctl plan`."));
+    Ok(Exit::Done)
+}
+
+/// The folder's name and six digits, so that two workspaces of one name own different sets.
+fn set_name(folder: &Path) -> String {
+    let name = folder.canonicalize().ok().and_then(|path| {
+        let name = path.file_name()?.to_string_lossy().to_lowercase();
+        let name: String =
+            name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+        ResourceName::parse(name.trim_matches('-')).ok()
+    });
+    let name = name.map_or_else(|| "set".to_owned(), |name| name.to_string());
+    let chance = RandomState::new().build_hasher().finish();
+    format!("{name}-{:06x}", chance & 0xff_ffff)
+}

@@ -1,0 +1,107 @@
+//! The command line: one file per command, and the only layer that prints.
+#![allow(clippy::disallowed_methods, reason = "the edge reads the clock and the environment")]
+
+mod apply;
+mod completions;
+mod describe;
+mod error;
+mod get;
+mod ingest;
+mod init;
+mod log;
+mod plan;
+mod schema;
+mod session;
+mod settings;
+mod ui;
+mod validate;
+
+use clap::{CommandFactory, Parser, Subcommand};
+use error::{CommandError, Exit};
+use settings::{GlobalArgs, Settings};
+use std::ffi::OsString;
+use std::process::ExitCode;
+use ui::Ui;
+
+/// Reconcile what a Cloud Solution Provider partner declares with what there is
+///
+/// Customers, subscriptions, budgets, role assignments and reservation permissions stand in YAML
+/// manifests. `plan` shows what would change and why, `apply` does it, `log` tells what was done.
+#[derive(Parser)]
+#[command(name = "partnerctl", version, arg_required_else_help = true, max_term_width = 100)]
+#[command(
+    after_help = "Exit codes: 0 done, 1 error, 2 plan has changes (with --detailed-exitcode), \
+    3 blocked or approval missing, 4 stale, conflict or locked, 5 partly applied.\n\n\
+    Begin with: partnerctl init my-partner"
+)]
+pub struct Cli {
+    #[command(flatten)]
+    global: GlobalArgs,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Init(init::InitArgs),
+    Validate(validate::ValidateArgs),
+    Plan(plan::PlanArgs),
+    Apply(apply::ApplyArgs),
+    Get(get::GetArgs),
+    Describe(describe::DescribeArgs),
+    Log(log::LogArgs),
+    Ingest(ingest::IngestArgs),
+    Schema(schema::SchemaArgs),
+    Completions(completions::CompletionsArgs),
+}
+
+/// Runs a command line and gives its exit code.
+pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        // Help and version are no errors; and a usage error is never 2, which means "changes".
+        Err(error) => {
+            let usage = error.use_stderr();
+            let _printed = error.print();
+            return if usage { Exit::Error.into() } else { Exit::Done.into() };
+        }
+    };
+    let mut ui = Ui::new(&cli.global);
+    let result = Settings::resolve(cli.global, &mut ui)
+        .and_then(|settings| dispatch(cli.command, &settings, &mut ui))
+        .and_then(|exit| ui.finish().map(|()| exit));
+    match result {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            ui.error(&error);
+            error.exit.into()
+        }
+    }
+}
+
+fn dispatch(command: Command, settings: &Settings, ui: &mut Ui) -> Result<Exit, CommandError> {
+    match command {
+        Command::Init(args) => init::run(&args, ui),
+        Command::Validate(args) => validate::run(&args, settings, ui),
+        Command::Plan(args) => plan::run(&args, settings, ui),
+        Command::Apply(args) => apply::run(&args, settings, ui),
+        Command::Get(args) => get::run(&args, settings, ui),
+        Command::Describe(args) => describe::run(&args, settings, ui),
+        Command::Log(args) => log::run(&args, settings, ui),
+        Command::Ingest(args) => ingest::run(&args, settings, ui),
+        Command::Schema(args) => schema::run(&args, settings, ui),
+        Command::Completions(args) => completions::run(&args, ui),
+    }
+}
+
+/// The command line as clap sees it, for completions and the reference.
+#[must_use]
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
+/// Every file that `schema --write` makes, by name: what `schemas/` must hold.
+#[must_use]
+pub fn schema_files() -> Vec<(String, String)> {
+    schema::files(&crate::kinds::Kinds::default())
+}

@@ -1,0 +1,62 @@
+//! `plan`: what apply would do.
+
+use crate::cli::error::{CommandError, Exit};
+use crate::cli::session::{self, PassArgs};
+use crate::cli::settings::Settings;
+use crate::cli::ui::Ui;
+use crate::engine::gather;
+use crate::plan::{Plan, render};
+use crate::provider::embedded::Embedded;
+use crate::store::Missing;
+use clap::{Args, ValueEnum};
+
+/// Show what apply would do, and why
+///
+/// Nothing is written: not even a store is made.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  partnerctl plan\n  partnerctl plan --prune\n  \
+    partnerctl plan --detailed-exitcode   # 0: nothing to do, 2: changes, 3: only blocked ones\n  \
+    partnerctl plan -o json | jq .summary")]
+pub struct PlanArgs {
+    #[command(flatten)]
+    pass: PassArgs,
+    /// How to print the plan
+    #[arg(short, long, value_enum, default_value_t = Output::Text)]
+    output: Output,
+    /// Exit with 2 when there are changes, with 3 when all of them are blocked or braked
+    #[arg(long)]
+    detailed_exitcode: bool,
+}
+
+#[derive(ValueEnum, Debug, Clone, Copy, PartialEq)]
+enum Output {
+    /// For people
+    Text,
+    /// For machines: the saved plan
+    Json,
+    /// For pull requests
+    Markdown,
+}
+
+pub fn run(args: &PlanArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, CommandError> {
+    let workspace = settings.workspace(&args.pass.files, ui)?;
+    let store = session::open(settings, &workspace, Missing::Leave)?;
+    let gathered = gather(store.as_deref(), &Embedded)?;
+    let plan = session::make_plan(settings, &workspace, &args.pass, &gathered, ui)?;
+    match args.output {
+        Output::Text => ui.data(&render::text(&plan, ui.colours)),
+        Output::Json => ui.json(&plan)?,
+        Output::Markdown => ui.data(&render::markdown(&plan)),
+    }
+    Ok(if args.detailed_exitcode { detailed(&plan) } else { Exit::Done })
+}
+
+fn detailed(plan: &Plan) -> Exit {
+    if !plan.refused.is_empty() || (plan.is_empty() && plan.summary.blocked > 0) {
+        Exit::Held
+    } else if plan.is_empty() {
+        Exit::Done
+    } else {
+        Exit::Changes
+    }
+}

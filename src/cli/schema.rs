@@ -1,0 +1,117 @@
+//! `schema`: JSON Schemas of manifests and machine formats.
+
+use crate::cli::error::{CommandError, Exit};
+use crate::cli::settings::Settings;
+use crate::cli::ui::Ui;
+use crate::engine::workspace::WorkspaceFile;
+use crate::kinds::Kinds;
+use crate::manifest::report::Report;
+use crate::manifest::schema::{combined, kind_schema};
+use crate::model::{Activity, Condition};
+use crate::plan::Plan;
+use crate::store::Checkpoint;
+use anyhow::Context;
+use clap::Args;
+use schemars::schema_for;
+use serde_json::{Value, json};
+use std::path::PathBuf;
+
+/// Print the JSON Schema of manifests, or of one kind
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Examples:\n  partnerctl schema budget\n  partnerctl schema > .vscode/partnerctl.schema.json\n  \
+    partnerctl schema --write schemas\n\nIn a manifest, for yaml-language-server:\n  \
+    # yaml-language-server: $schema=schemas/manifest.schema.json"
+)]
+pub struct SchemaArgs {
+    /// Kind, plural or short name; without it: any manifest
+    kind: Option<String>,
+    /// Write every schema, of kinds and of machine formats, into this folder
+    #[arg(long, value_name = "DIR", conflicts_with = "kind")]
+    write: Option<PathBuf>,
+}
+
+pub fn run(args: &SchemaArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, CommandError> {
+    if let Some(folder) = &args.write {
+        std::fs::create_dir_all(folder)
+            .with_context(|| format!("cannot make the folder {}", folder.display()))?;
+        for (name, text) in files(&settings.kinds) {
+            let path = folder.join(name);
+            std::fs::write(&path, text)
+                .with_context(|| format!("cannot write {}", path.display()))?;
+            ui.say(&format!("wrote {}", path.display()));
+        }
+        return Ok(Exit::Done);
+    }
+    let schema = match &args.kind {
+        None => combined(&settings.kinds),
+        Some(word) => {
+            let entry = settings.kinds.find(word).ok_or_else(|| {
+                CommandError::new(format!("there is no kind `{word}`"))
+                    .hint(settings.kinds.hint(word))
+            })?;
+            kind_schema(entry)
+        }
+    };
+    ui.json(&schema)?;
+    Ok(Exit::Done)
+}
+
+/// Every schema by file name.
+pub fn files(kinds: &Kinds) -> Vec<(String, String)> {
+    let mut schemas: Vec<(String, Value)> =
+        kinds.iter().map(|entry| (entry.facts.kind.to_lowercase(), kind_schema(entry))).collect();
+    schemas.extend([
+        ("manifest".to_owned(), combined(kinds)),
+        ("workspace".to_owned(), schema_for!(WorkspaceFile).to_value()),
+        ("plan.v1".to_owned(), schema_for!(Plan).to_value()),
+        ("validate".to_owned(), schema_for!(Report).to_value()),
+        ("log".to_owned(), schema_for!(Vec<Activity>).to_value()),
+        ("checkpoint.v1".to_owned(), schema_for!(Checkpoint).to_value()),
+        ("list".to_owned(), list_schema(kinds)),
+    ]);
+    schemas
+        .into_iter()
+        .map(|(name, schema)| {
+            let text = serde_json::to_string_pretty(&schema).unwrap_or_default();
+            (format!("{name}.schema.json"), format!("{text}\n"))
+        })
+        .collect()
+}
+
+/// What `get -o json` prints.
+fn list_schema(kinds: &Kinds) -> Value {
+    let names: Vec<_> = kinds.iter().map(|entry| entry.facts.kind).collect();
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "partnerctl get -o json",
+        "type": "object",
+        "required": ["apiVersion", "kind", "items"],
+        "properties": {
+            "apiVersion": {"const": "partnerctl.dev/v1"},
+            "kind": {"const": "List"},
+            "items": {"type": "array", "items": {
+                "type": "object",
+                "required": ["apiVersion", "kind", "metadata", "spec", "status"],
+                "properties": {
+                    "apiVersion": {"const": "partnerctl.dev/v1"},
+                    "kind": {"enum": names},
+                    "metadata": {"type": "object", "required": ["name"], "properties": {
+                        "name": {"type": "string"},
+                        "uid": {"type": "string"},
+                        "set": {"type": "string"},
+                        "generation": {"type": "integer"},
+                        "revision": {"type": "integer"},
+                    }},
+                    "spec": {"type": "object"},
+                    "status": {"type": "object", "required": ["observed", "externalId"], "properties": {
+                        "observed": {"type": ["object", "null"], "description": "null: the provider no longer has it"},
+                        "externalId": {"type": ["string", "null"]},
+                        "lastApplied": {"type": ["object", "null"]},
+                        "conditions": {"type": "array", "items": schema_for!(Condition).to_value()},
+                    }},
+                },
+            }},
+        },
+    })
+}

@@ -1,0 +1,170 @@
+//! Settings: flags, then the environment, then `partnerctl.yaml`, then defaults. The only place
+//! that reads the environment.
+
+use crate::cli::error::CommandError;
+use crate::cli::ui::Ui;
+use crate::engine::machine;
+use crate::engine::workspace::{self, Workspace};
+use crate::kinds::Kinds;
+use crate::manifest::report;
+use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
+use clap::Args;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// Options of every command.
+#[derive(Args, Debug, Clone)]
+pub struct GlobalArgs {
+    /// Folder of the workspace; default: the nearest one upward with a partnerctl.yaml
+    #[arg(long, global = true, value_name = "DIR")]
+    pub workspace: Option<PathBuf>,
+    /// Where the state is kept
+    #[arg(long, global = true, value_name = "URL", env = "PARTNERCTL_STORE")]
+    pub store: Option<String>,
+    /// Who acts; a claim for the log, no authentication
+    #[arg(long = "as", global = true, value_name = "UPN", env = "PARTNERCTL_ACTOR")]
+    pub actor: Option<String>,
+    /// Never use colours
+    #[arg(long, global = true)]
+    pub no_color: bool,
+    /// Say only what matters
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+}
+
+/// Manifests to read.
+#[derive(Args, Debug, Clone, Default)]
+pub struct FileArgs {
+    /// File or folder with manifests, or - for standard input; default: manifests/ of the workspace
+    #[arg(short = 'f', long = "filename", value_name = "PATH")]
+    pub filename: Vec<PathBuf>,
+}
+
+/// Everything resolved.
+pub struct Settings {
+    /// The kinds.
+    pub kinds: Kinds,
+    given: GlobalArgs,
+}
+
+impl Settings {
+    /// Takes the options; the workspace is looked for when a command needs it.
+    pub fn resolve(given: GlobalArgs, _ui: &mut Ui) -> Result<Self, CommandError> {
+        Ok(Self { kinds: Kinds::default(), given })
+    }
+
+    /// The workspace: `--workspace`, else the nearest upward, else upward from the first `-f`, else
+    /// the current folder.
+    pub fn workspace(&self, files: &FileArgs, ui: &mut Ui) -> Result<Workspace, CommandError> {
+        let from_file = || {
+            let first = files.filename.iter().find(|path| path.as_os_str() != "-")?;
+            let folder = if first.is_dir() { Some(first.as_path()) } else { first.parent() };
+            workspace::find_upward(
+                folder.filter(|f| !f.as_os_str().is_empty()).unwrap_or(Path::new(".")),
+            )
+        };
+        let folder = match &self.given.workspace {
+            Some(folder) if !folder.is_dir() => {
+                let message = format!("the workspace {} is no folder", folder.display());
+                return Err(CommandError::new(message).hint("make one with `partnerctl init`"));
+            }
+            Some(folder) => folder.clone(),
+            None => workspace::find_upward(Path::new("."))
+                .or_else(from_file)
+                .map_or_else(|| PathBuf::from("."), |folder| from_here(&folder)),
+        };
+        workspace::open(&folder).map_err(|(problems, text)| {
+            let texts: BTreeMap<_, _> = problems
+                .iter()
+                .flat_map(|problem| &problem.locations)
+                .map(|location| (location.file.clone(), text.as_str().into()))
+                .collect();
+            ui.warn(report::text(&problems, &texts, false).trim_end());
+            CommandError::new("the workspace's settings are not valid").hint("mend partnerctl.yaml")
+        })
+    }
+
+    /// The address of the store. A relative path of `partnerctl.yaml` is below the workspace, one
+    /// of the command line below the current folder.
+    pub fn store_url(&self, workspace: &Workspace) -> String {
+        if let Some(url) = &self.given.store {
+            return url.clone();
+        }
+        let url = workspace.file.store.as_ref().map(ToString::to_string);
+        let url = url.unwrap_or_else(|| "sqlite:.partnerctl/state.db".to_owned());
+        match url.strip_prefix("sqlite:") {
+            Some(path) if !path.is_empty() => {
+                format!("sqlite:{}", workspace.folder.join(path).display())
+            }
+            _ => url,
+        }
+    }
+
+    /// Who acts: `--as`, `PARTNERCTL_ACTOR`, the workspace, else the user of the system.
+    pub fn actor(&self, workspace: &Workspace) -> String {
+        let from_system = || {
+            ["USER", "LOGNAME", "USERNAME"]
+                .iter()
+                .find_map(|name| std::env::var(name).ok().filter(|name| !name.is_empty()))
+                .unwrap_or_else(machine::user)
+        };
+        let given = self.given.actor.clone().filter(|actor| !actor.is_empty());
+        given
+            .or_else(|| workspace.file.actor.as_ref().map(ToString::to_string))
+            .unwrap_or_else(from_system)
+    }
+
+    /// The roots to read, and whether they are the whole set.
+    pub fn roots(
+        &self,
+        files: &FileArgs,
+        workspace: &Workspace,
+    ) -> Result<(Vec<PathBuf>, bool), CommandError> {
+        let manifests = workspace.manifests();
+        if files.filename.is_empty() {
+            if !manifests.is_dir() {
+                let message = format!("there is no folder {}", shown(&manifests).display());
+                return Err(CommandError::new(message).hint(
+                    "name manifests with -f, or make a workspace with `partnerctl init my-partner`",
+                ));
+            }
+            return Ok((vec![shown(&manifests)], true));
+        }
+        let same = |a: &Path, b: &Path| {
+            a.canonicalize().is_ok_and(|a| b.canonicalize().is_ok_and(|b| a == b))
+        };
+        let whole = match files.filename.as_slice() {
+            [one] => manifests.is_dir() && (same(one, &manifests) || same(one, &workspace.folder)),
+            _ => false,
+        };
+        Ok((files.filename.clone(), whole))
+    }
+}
+
+/// A path without a leading `./`.
+fn shown(path: &Path) -> PathBuf {
+    path.strip_prefix(".").map_or_else(|_| path.to_owned(), Path::to_owned)
+}
+
+/// A folder as seen from the current one, where it lies below it.
+fn from_here(folder: &Path) -> PathBuf {
+    let here = std::env::current_dir().and_then(|here| here.canonicalize());
+    match here.ok().and_then(|here| folder.strip_prefix(&here).ok().map(Path::to_owned)) {
+        Some(below) if below.as_os_str().is_empty() => PathBuf::from("."),
+        Some(below) => below,
+        None => folder.to_owned(),
+    }
+}
+
+/// Reads `--at`: a day or an instant.
+///
+/// # Errors
+/// A sentence saying what is understood.
+pub fn parse_at(text: &str) -> Result<DateTime<Utc>, String> {
+    if let Ok(day) = NaiveDate::parse_from_str(text, "%Y-%m-%d") {
+        return Ok(day.and_time(NaiveTime::MIN).and_utc());
+    }
+    DateTime::parse_from_rfc3339(text)
+        .map(|at| at.to_utc())
+        .map_err(|_| "write a day, 2026-11-21, or an instant, 2026-11-21T12:00:00Z".to_owned())
+}

@@ -1,0 +1,256 @@
+//! The driver of the executor: does the I/O its commands ask for.
+
+use crate::engine::executor::{Command, Event, Pace, State, Status, step};
+use crate::engine::machine;
+use crate::engine::{Gathered, gather};
+use crate::kinds::Kinds;
+use crate::model::condition::set;
+use crate::model::{Condition, ResourceId, Stored};
+use crate::plan::change::Record;
+use crate::plan::{Change, Plan};
+use crate::provider::{Context, Directory, Provider};
+use crate::store::lease::is_gone;
+use crate::store::{Batch, Holder, Lease, Store, StoreError, Write};
+use anyhow::Context as _;
+use chrono::Utc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// A store that several tasks use one after another.
+pub type SharedStore = Arc<Mutex<Box<dyn Store>>>;
+
+/// How often the holder of the lease says that it is there.
+const RENEWAL: Duration = Duration::from_secs(5);
+/// How often a second apply looks whether the first is done.
+const RETRY: Duration = Duration::from_millis(100);
+
+fn locked(store: &SharedStore) -> std::sync::MutexGuard<'_, Box<dyn Store>> {
+    store.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Takes the lease, waiting for another holder at most so long. `Ok(Err(lease))` names the holder
+/// that was still there at the end.
+///
+/// # Errors
+/// When the store fails.
+pub fn acquire(
+    store: &mut dyn Store,
+    me: &Holder,
+    timeout: Duration,
+    mut waiting: impl FnMut(&Lease),
+) -> Result<Result<i64, Lease>, StoreError> {
+    let until = Instant::now() + timeout;
+    let mut told = false;
+    loop {
+        let now = Utc::now();
+        let gone = |lease: &Lease| is_gone(lease, me, now, machine::started);
+        match store.acquire(me, now, &gone)? {
+            Ok(epoch) => return Ok(Ok(epoch)),
+            Err(lease) if Instant::now() >= until => return Ok(Err(lease)),
+            Err(lease) => {
+                if !told {
+                    waiting(&lease);
+                    told = true;
+                }
+                std::thread::sleep(RETRY);
+            }
+        }
+    }
+}
+
+/// What an apply did.
+#[derive(Debug)]
+pub struct Applied {
+    /// Each change with how far it came.
+    pub statuses: Vec<(ResourceId, Status)>,
+    /// True when it was told to stop before the end.
+    pub interrupted: bool,
+}
+
+impl Applied {
+    /// How many changes ended so.
+    #[must_use]
+    pub fn count(&self, wanted: fn(&Status) -> bool) -> usize {
+        self.statuses.iter().filter(|(_, status)| wanted(status)).count()
+    }
+}
+
+/// Everything one apply works with.
+pub struct Apply<'a> {
+    /// What to do.
+    pub plan: &'a Plan,
+    /// What the plan was made from.
+    pub gathered: &'a Gathered,
+    /// The kinds.
+    pub kinds: &'a Kinds,
+    /// Who holds the actual state.
+    pub provider: &'a dyn Provider,
+    /// The store, under the lease of `epoch`.
+    pub store: SharedStore,
+    /// The lease.
+    pub epoch: i64,
+    /// What the log says beside the changes.
+    pub context: Context,
+    /// How much at once.
+    pub pace: Pace,
+}
+
+/// Carries out what proceeds in a plan, in order; then writes its records down.
+///
+/// # Errors
+/// When the records cannot be written. A change that fails is no error here: it is in the result.
+pub async fn apply(
+    work: &Apply<'_>,
+    mut stop: tokio::sync::watch::Receiver<bool>,
+    mut done: impl FnMut(&Change),
+) -> anyhow::Result<Applied> {
+    let renewal = tokio::spawn(renew(work.store.clone(), work.epoch));
+    let changes: BTreeMap<&ResourceId, &Change> =
+        work.plan.proceeding().map(|change| (&change.id, change)).collect();
+    let mut directory = directory_of(work.kinds, work.gathered);
+    let mut events = vec![Event::Start];
+    let mut state = State::new(work.plan, work.pace);
+    while let Some(event) = events.pop() {
+        let (next, commands) = step(state, event);
+        state = next;
+        for command in commands {
+            let Command::Perform { group, changes: ids } = command else { continue };
+            let members: Vec<&Change> =
+                ids.iter().filter_map(|id| changes.get(id).copied()).collect();
+            let event = match prepare(work, &members, &mut directory) {
+                Err((change, error)) => Event::Failed { group, change: Some(change), error },
+                Ok(writes) => match commit(work, writes).await {
+                    Ok(()) => {
+                        members.iter().for_each(|change| done(change));
+                        Event::Done { group }
+                    }
+                    Err(StoreError::Stale { id, expected, found }) if ids.contains(&id) => {
+                        let error = StoreError::Stale { id: id.clone(), expected, found };
+                        Event::Failed { group, change: Some(id), error: error.to_string() }
+                    }
+                    Err(error) => {
+                        let error = format!("{:#}", anyhow::Error::from(error));
+                        Event::Failed { group, change: None, error }
+                    }
+                },
+            };
+            if matches!(event, Event::Failed { .. }) {
+                // Nothing of the group was done, but the directory went ahead.
+                let gathered = gather(Some(locked(&work.store).as_ref()), work.provider)?;
+                directory = directory_of(work.kinds, &gathered);
+            }
+            events.insert(0, event);
+        }
+        // Let the renewal and the signal have their turn.
+        tokio::task::yield_now().await;
+        if *stop.borrow_and_update() && !state.is_stopping() {
+            events.push(Event::Stop);
+        }
+    }
+    renewal.abort();
+    let statuses: Vec<_> = state.statuses().map(|(id, s)| (id.clone(), s.clone())).collect();
+    let whole = statuses.iter().all(|(_, status)| *status == Status::Done);
+    if whole {
+        record(work, &directory).await?;
+    }
+    Ok(Applied { statuses, interrupted: *stop.borrow() && !whole })
+}
+
+/// What a pass knows at its beginning.
+#[must_use]
+pub fn directory_of(kinds: &Kinds, gathered: &Gathered) -> Directory {
+    let lineage = gathered.lineage.clone().unwrap_or_default();
+    let seq = gathered.head.as_ref().map_or(0, |head| head.seq);
+    let (rows, actual) = (gathered.stored.clone(), gathered.actual.clone());
+    Directory::new(kinds.clone(), &lineage, seq, rows, actual)
+}
+
+async fn renew(store: SharedStore, epoch: i64) {
+    loop {
+        tokio::time::sleep(RENEWAL).await;
+        let store = store.clone();
+        let renewed = tokio::task::spawn_blocking(move || locked(&store).renew(epoch, Utc::now()));
+        // A lease that was lost shows at the next commit, which is refused.
+        if !matches!(renewed.await, Ok(Ok(()))) {
+            return;
+        }
+    }
+}
+
+/// The writes of a group; the directory moves along.
+fn prepare(
+    work: &Apply<'_>,
+    members: &[&Change],
+    directory: &mut Directory,
+) -> Result<Vec<Write>, (ResourceId, String)> {
+    let mut writes = Vec::new();
+    for change in members {
+        match work.provider.perform(change, directory, &work.context) {
+            Ok(more) => writes.extend(more),
+            Err(error) => return Err((change.id.clone(), error.to_string())),
+        }
+    }
+    Ok(writes)
+}
+
+async fn commit(work: &Apply<'_>, writes: Vec<Write>) -> Result<(), StoreError> {
+    let (store, batch) = (work.store.clone(), Batch { epoch: Some(work.epoch), writes });
+    match tokio::task::spawn_blocking(move || locked(&store).commit(&batch)).await {
+        Ok(result) => result,
+        Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+    }
+}
+
+/// Writes the plan's records: where resources are declared now, their conditions, and what the
+/// provider says of resources that did not change.
+async fn record(work: &Apply<'_>, directory: &Directory) -> anyhow::Result<()> {
+    let kept: BTreeMap<&ResourceId, &Stored> =
+        work.gathered.rows.iter().map(|row| (&row.id, row)).collect();
+    let records: BTreeMap<&ResourceId, &Record> =
+        work.plan.records.iter().map(|record| (&record.resource, record)).collect();
+    let mut writes = Vec::new();
+    for row in directory.rows() {
+        let mut new = row.clone();
+        if let Some(record) = records.get(&row.id) {
+            fill_in(&mut new, record, work);
+        }
+        let stale = kept
+            .get(&row.id)
+            .is_some_and(|kept| kept.revision == row.revision && kept.observed != row.observed);
+        if new != *row || stale {
+            new.revision += 1;
+            let (expected, previous) = (Some(row.revision), None);
+            writes.push(Write::Put { row: Box::new(new), expected, previous });
+        }
+    }
+    if writes.is_empty() {
+        return Ok(());
+    }
+    commit(work, writes)
+        .await
+        .context("the changes are applied, but not what is recorded beside them")
+}
+
+fn fill_in(row: &mut Stored, record: &Record, work: &Apply<'_>) {
+    let Record { resource: _, source, desired, conditions } = record;
+    if let Some(source) = source {
+        row.source = source.clone();
+    }
+    if let Some(desired) = desired {
+        row.generation += i64::from(row.spec != desired.spec);
+        row.metadata = desired.metadata.clone();
+        row.spec = desired.spec.clone();
+        row.last_applied = Some(desired.spec.clone());
+    }
+    for now in conditions {
+        let condition = Condition {
+            kind: now.kind,
+            status: now.status,
+            reason: now.reason.clone(),
+            message: now.message.clone(),
+            last_transition_time: work.context.at,
+        };
+        set(&mut row.conditions, condition);
+    }
+}

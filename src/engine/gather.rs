@@ -1,0 +1,124 @@
+//! Gathering: everything a plan is made from, as values.
+
+use crate::engine::tree::Texts;
+use crate::kinds::Kinds;
+use crate::manifest::{self, Manifests};
+use crate::model::{Observed, Resource, ResourceId, Stored};
+use crate::provider::Provider;
+use crate::store::{Head, Store, StoreError};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+/// What the store and the provider say.
+#[derive(Debug, Default, Clone)]
+pub struct Gathered {
+    /// The store's lineage; `None` without a store.
+    pub lineage: Option<String>,
+    /// Rows, with what the provider says now.
+    pub stored: Vec<Stored>,
+    /// The rows as the store has them, observed as last recorded.
+    pub rows: Vec<Stored>,
+    /// What the provider has beyond them.
+    pub unmanaged: Vec<Observed>,
+    /// Everything the provider has.
+    pub actual: Vec<Observed>,
+    /// The end of the log.
+    pub head: Option<Head>,
+}
+
+/// Reads the store and observes the provider.
+///
+/// # Errors
+/// When either cannot be read whole.
+pub fn gather(store: Option<&dyn Store>, provider: &dyn Provider) -> Result<Gathered, StoreError> {
+    let Some(store) = store else { return Ok(Gathered::default()) };
+    let rows = store.resources()?;
+    let actual = provider.observe(store)?;
+    let by_id: BTreeMap<(&str, &str), &Observed> = actual
+        .iter()
+        .map(|observed| ((observed.kind.as_str(), observed.external_id.as_str()), observed))
+        .collect();
+    let mut managed: BTreeSet<(&str, &str)> = BTreeSet::new();
+    let mut stored = rows.clone();
+    for row in &mut stored {
+        row.observed = None;
+    }
+    for (row, kept) in stored.iter_mut().zip(&rows) {
+        let Some(external_id) = &kept.external_id else { continue };
+        let key = (kept.id.kind.as_str(), external_id.as_str());
+        managed.insert(key);
+        row.observed = by_id.get(&key).map(|observed| observed.spec.clone());
+    }
+    let unmanaged = actual
+        .iter()
+        .filter(|o| !managed.contains(&(o.kind.as_str(), o.external_id.as_str())))
+        .cloned()
+        .collect();
+    Ok(Gathered {
+        lineage: Some(store.lineage().to_owned()),
+        head: Some(store.head()?),
+        unmanaged,
+        stored,
+        rows,
+        actual,
+    })
+}
+
+/// Reads texts as manifests, in parallel, and checks them together. References may lead to what
+/// the store knows.
+#[must_use]
+pub fn load(kinds: &Kinds, texts: Texts, stored: &[Stored]) -> Manifests {
+    let Texts { texts, problems } = texts;
+    let files: Vec<_> = texts.iter().collect();
+    let readers = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
+    let share = files.len().div_ceil(readers).max(1);
+    let read = std::thread::scope(|scope| {
+        let handles: Vec<_> = files
+            .chunks(share)
+            .map(|files| {
+                let read = |(file, text): &(&std::sync::Arc<str>, &std::sync::Arc<str>)| {
+                    manifest::read_file(kinds, file, text)
+                };
+                scope.spawn(move || files.iter().map(read).collect::<Vec<_>>())
+            })
+            .collect();
+        handles
+            .into_iter()
+            .flat_map(|handle| {
+                handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            })
+            .collect()
+    });
+    let known: BTreeSet<ResourceId> = stored.iter().map(|row| row.id.clone()).collect();
+    let mut manifests = manifest::check(kinds, read, texts, &known);
+    manifests.problems.extend(problems);
+    manifests.problems.sort_by(|a, b| a.locations.cmp(&b.locations));
+    manifests
+}
+
+/// The declared resources, their files named from the workspace: so a plan does not depend on the
+/// folder it was made in.
+#[must_use]
+pub fn from_workspace(resources: Vec<Resource>, workspace: &Path) -> Vec<Resource> {
+    let folder = workspace.canonicalize().ok();
+    let mut known: BTreeMap<String, String> = BTreeMap::new();
+    let mut rename = |file: String| {
+        known
+            .entry(file)
+            .or_insert_with_key(|file| {
+                let within = Path::new(file).canonicalize().ok().and_then(|path| {
+                    let below = path.strip_prefix(folder.as_ref()?).ok()?;
+                    Some(below.to_string_lossy().into_owned())
+                });
+                within.unwrap_or_else(|| file.clone())
+            })
+            .clone()
+    };
+    resources
+        .into_iter()
+        .map(|mut resource| {
+            resource.source.file = resource.source.file.map(&mut rename);
+            resource
+        })
+        .collect()
+}

@@ -1,0 +1,190 @@
+//! `ingest state`: how the outside world changes the embedded provider's state.
+
+use crate::kinds::Kinds;
+use crate::manifest::document::API_VERSION;
+use crate::manifest::yaml;
+use crate::model::code::{self, Code};
+use crate::model::problem::{Location, Problem};
+use crate::model::tree::{Node, Value};
+use crate::model::{Observed, ResourceId, ResourceName, Spec};
+use crate::provider::Directory;
+use crate::store::Write;
+use std::sync::Arc;
+
+/// What a file says is there, or no longer there.
+#[derive(Debug)]
+pub struct Ingested {
+    /// The writes to the provider's state.
+    pub writes: Vec<Write>,
+    /// How many things it speaks of.
+    pub count: usize,
+}
+
+/// Reads a `kind: List` as `get -o json` prints it. An item's state is `status.observed`, else its
+/// `spec`; `status.observed: null` says that it is gone. What the file does not speak of stays.
+///
+/// # Errors
+/// Everything wrong with the file; nothing of it is taken then.
+pub fn read(
+    kinds: &Kinds,
+    file: &Arc<str>,
+    text: &str,
+    directory: &mut Directory,
+) -> Result<Ingested, Vec<Problem>> {
+    let (trees, faults) = yaml::read(text);
+    let mut reader = Reader { kinds, file, problems: Vec::new(), directory, writes: Vec::new() };
+    for fault in faults {
+        reader.problem(fault.code, fault.span, fault.message, &fault.hint);
+    }
+    let items: Vec<&Node> = trees.iter().flat_map(|tree| reader.items(&tree.root)).collect();
+    // Customers before what refers to them, whatever the order of the file.
+    let mut ranked: Vec<(usize, &Node)> = items
+        .iter()
+        .map(|item| (kinds.rank(item.get("kind").and_then(Node::text).unwrap_or_default()), *item))
+        .collect();
+    ranked.sort_by_key(|(rank, _)| *rank);
+    for (_, item) in &ranked {
+        reader.item(item);
+    }
+    if reader.problems.is_empty() {
+        Ok(Ingested { writes: reader.writes, count: items.len() })
+    } else {
+        Err(reader.problems)
+    }
+}
+
+struct Reader<'a> {
+    kinds: &'a Kinds,
+    file: &'a Arc<str>,
+    problems: Vec<Problem>,
+    directory: &'a mut Directory,
+    writes: Vec<Write>,
+}
+
+impl Reader<'_> {
+    fn problem(
+        &mut self,
+        code: Code,
+        span: crate::model::tree::Span,
+        message: impl Into<String>,
+        hint: &str,
+    ) {
+        let location = Location { file: self.file.clone(), span };
+        self.problems.push(Problem {
+            code,
+            message: message.into(),
+            hint: (!hint.is_empty()).then(|| hint.to_owned()),
+            locations: vec![location],
+        });
+    }
+
+    /// The items of a list; a single resource is a list of one.
+    fn items<'n>(&mut self, root: &'n Node) -> Vec<&'n Node> {
+        if root.get("kind").and_then(Node::text) != Some("List") {
+            return vec![root];
+        }
+        match root.get("items").map(|items| &items.value) {
+            Some(Value::Sequence(items)) => items.iter().collect(),
+            _ => {
+                let hint = "write `items:` with a list of resources";
+                self.problem(code::MISSING_FIELD, root.span, "the list has no items", hint);
+                Vec::new()
+            }
+        }
+    }
+
+    fn item(&mut self, item: &Node) {
+        if item.get("apiVersion").and_then(Node::text) != Some(API_VERSION) {
+            let hint = format!("every item needs `apiVersion: {API_VERSION}`");
+            self.problem(code::NOT_A_MANIFEST, item.span, "this is not a resource", &hint);
+            return;
+        }
+        let kind = item.get("kind").and_then(Node::text).unwrap_or_default();
+        let Some(entry) = self.kinds.get(kind).copied() else {
+            let hint = self.kinds.hint(kind);
+            self.problem(
+                code::UNKNOWN_KIND,
+                item.place("kind"),
+                format!("there is no kind `{kind}`"),
+                &hint,
+            );
+            return;
+        };
+        let name = item.at("metadata.name").and_then(Node::text).unwrap_or_default();
+        let generated = name.split('/').all(|part| ResourceName::parse(part).is_ok());
+        if !generated {
+            let message = format!("`{name}` is not a name");
+            self.problem(code::NAME, item.place("metadata.name"), message, "give metadata.name");
+            return;
+        }
+        let id = ResourceId::new(kind, name);
+        let known = self.known(&id, item);
+        let observed = item.at("status.observed");
+        if observed.is_some_and(Node::is_null) {
+            if let Some(external_id) = known {
+                self.directory.drop_actual(&id.kind, &external_id);
+                self.writes.push(Write::DeleteActual { kind: id.kind, external_id });
+            }
+            return;
+        }
+        let Some(state) = observed.or_else(|| item.get("spec")) else {
+            let hint = "give `spec:` or `status.observed:`";
+            self.problem(code::MISSING_FIELD, item.span, format!("{id} has no state"), hint);
+            return;
+        };
+        let inward = self.state(&entry, state);
+        let spec = match self.directory.outward(&entry, &inward) {
+            Ok(spec) => spec,
+            Err(needed) => {
+                let message = format!("{id} refers to {needed}, which is not there");
+                let hint = "add it to the file, or refer to it by `external:`";
+                self.problem(code::DANGLING_REFERENCE, state.span, message, hint);
+                return;
+            }
+        };
+        let external_id = known.unwrap_or_else(|| {
+            self.directory.next_operation();
+            self.directory.made_id(kind)
+        });
+        let observed = Observed { kind: id.kind, external_id, name: name.to_owned(), spec };
+        self.directory.put_actual(observed.clone());
+        self.writes.push(Write::PutActual(observed));
+    }
+
+    /// The external id of what an item speaks of: given, or that of the resource with its name.
+    fn known(&self, id: &ResourceId, item: &Node) -> Option<String> {
+        let given = item.at("status.externalId").and_then(Node::text).map(str::to_owned);
+        given
+            .or_else(|| self.directory.row(id)?.external_id.clone())
+            .or_else(|| Some(self.directory.unmanaged(id)?.external_id.clone()))
+    }
+
+    /// The state as a spec. Fields a manifest may have are read as in manifests; others (what only
+    /// the real world has, such as `relationship`) are taken as texts.
+    fn state(&mut self, entry: &crate::kinds::KindEntry, node: &Node) -> Spec {
+        let decoded = (entry.decode)(node);
+        let mut spec = decoded.value.clone().unwrap_or_default();
+        for fault in decoded.faults {
+            // The outside need not have everything a manifest must, and may have more.
+            if fault.code != code::UNKNOWN_FIELD && fault.code != code::MISSING_FIELD {
+                self.problem(fault.code, fault.span, fault.message, &fault.hint);
+            }
+        }
+        let Value::Mapping(entries) = &node.value else { return spec };
+        let written: Vec<&str> = entries.iter().map(|entry| entry.key.as_str()).collect();
+        let extra: Vec<String> = spec
+            .leaves()
+            .into_keys()
+            .filter(|path| !written.contains(&path.split('.').next().unwrap_or_default()))
+            .collect();
+        extra.iter().for_each(|path| spec.remove(path));
+        for entry in entries {
+            if let (None, Some(text)) = (spec.get(&entry.key), entry.value.text())
+                && !entry.value.is_null()
+            {
+                spec.set(&entry.key, text.into());
+            }
+        }
+        spec
+    }
+}

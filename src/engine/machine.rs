@@ -1,0 +1,51 @@
+//! What this machine and process are, for the lease.
+
+use crate::store::Holder;
+
+/// This process as a holder of the lease.
+#[must_use]
+pub fn this_process(actor: &str) -> Holder {
+    let pid = i64::from(std::process::id());
+    Holder {
+        host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+        boot_id: std::fs::read_to_string("/proc/sys/kernel/random/boot_id")
+            .map(|text| text.trim().to_owned())
+            .unwrap_or_default(),
+        pid,
+        started: started(pid).unwrap_or_default(),
+        actor: actor.to_owned(),
+    }
+}
+
+/// When a process of this machine started, in the system's own ticks; `None` when it is not there.
+/// Where the system does not tell, a process that is there gives the empty text.
+#[must_use]
+pub fn started(pid: i64) -> Option<String> {
+    if let Ok(stat) = std::fs::read_to_string(format!("/proc/{pid}/stat")) {
+        // The name of the program may itself hold spaces and brackets: count from behind it. A
+        // zombie holds nothing any more.
+        let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
+        if fields.next() == Some("Z") {
+            return None;
+        }
+        return fields.nth(18).map(str::to_owned);
+    }
+    if std::path::Path::new("/proc/self/stat").exists() {
+        return None;
+    }
+    let pid = rustix::process::Pid::from_raw(i32::try_from(pid).ok()?)?;
+    rustix::process::test_kill_process(pid).ok().map(|()| String::new())
+}
+
+/// The name of the system's user, as its password file has it.
+#[must_use]
+pub fn user() -> String {
+    let uid = rustix::process::getuid().as_raw().to_string();
+    let passwd = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let name = passwd.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)? == uid).then(|| name.to_owned())
+    });
+    name.unwrap_or_else(|| format!("uid {uid}"))
+}

@@ -1,0 +1,12 @@
+//! gather → plan → apply, and what that needs from the machine.
+
+pub mod apply;
+pub mod executor;
+pub mod gather;
+pub mod ingest;
+pub mod machine;
+pub mod tree;
+pub mod workspace;
+
+pub use gather::{Gathered, gather};
+pub use workspace::Workspace;

@@ -1,0 +1,217 @@
+//! Folders and files to texts. Whatever cannot be read is a problem: absence of information never
+//! becomes a delete.
+
+use crate::model::code::{self, Code};
+use crate::model::problem::{Location, Problem};
+use crate::model::tree::Span;
+use ignore::WalkBuilder;
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The largest file that is read.
+pub const FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// The file with patterns of what is no manifest, in the syntax of gitignore.
+const IGNORE_FILE: &str = ".partnerctlignore";
+/// The workspace's own file, never a manifest.
+pub const WORKSPACE_FILE: &str = "partnerctl.yaml";
+
+/// Texts by the name users see, and what could not be read.
+#[derive(Debug, Default)]
+pub struct Texts {
+    /// In order of their names.
+    pub texts: BTreeMap<Arc<str>, Arc<str>>,
+    /// What could not be read.
+    pub problems: Vec<Problem>,
+}
+
+/// Reads every manifest below the roots. Each root is on its own: links may not lead out of it.
+#[must_use]
+pub fn read_roots(roots: &[PathBuf], stdin: &mut dyn Read) -> Texts {
+    let mut texts = Texts::default();
+    let mut files: Vec<PathBuf> = Vec::new();
+    for root in roots {
+        if root.as_os_str() == "-" {
+            texts.stdin(stdin);
+        } else if root.is_dir() {
+            texts.walk(root, &mut files);
+        } else {
+            files.push(root.clone());
+        }
+    }
+    files.sort();
+    files.dedup();
+    let readers = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
+    let share = files.len().div_ceil(readers).max(1);
+    let read: Vec<(PathBuf, Result<String, Refused>)> = std::thread::scope(|scope| {
+        let handles: Vec<_> = files
+            .chunks(share)
+            .map(|files| {
+                scope.spawn(move || {
+                    files.iter().map(|file| (file.clone(), read_file(file))).collect::<Vec<_>>()
+                })
+            })
+            .collect();
+        handles.into_iter().flat_map(|handle| handle.join().unwrap_or_default()).collect()
+    });
+    if read.len() != files.len() {
+        texts.refuse(Path::new("."), Refused::new(code::UNREADABLE, "reading ended early", ""));
+    }
+    for (file, result) in read {
+        match result {
+            Ok(text) => {
+                texts.texts.insert(file.to_string_lossy().into(), text.into());
+            }
+            Err(refused) => texts.refuse(&file, refused),
+        }
+    }
+    texts
+}
+
+struct Refused {
+    code: Code,
+    message: String,
+    hint: &'static str,
+    line: u32,
+}
+
+impl Refused {
+    fn new(code: Code, message: impl Into<String>, hint: &'static str) -> Self {
+        Self { code, message: message.into(), hint, line: 1 }
+    }
+}
+
+impl Texts {
+    fn refuse(&mut self, file: &Path, refused: Refused) {
+        let Refused { code, message, hint, line } = refused;
+        let span = Span { line, ..Span::START };
+        let location = Location { file: file.to_string_lossy().into(), span };
+        self.problems.push(Problem {
+            code,
+            message,
+            hint: (!hint.is_empty()).then(|| hint.to_owned()),
+            locations: vec![location],
+        });
+    }
+
+    fn stdin(&mut self, stdin: &mut dyn Read) {
+        let mut bytes = Vec::new();
+        match stdin.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes) {
+            Ok(_) => match decode(bytes) {
+                Ok(text) => {
+                    self.texts.insert("<stdin>".into(), text.into());
+                }
+                Err(refused) => self.refuse(Path::new("<stdin>"), refused),
+            },
+            Err(error) => {
+                let message = format!("standard input cannot be read: {error}");
+                self.refuse(Path::new("<stdin>"), Refused::new(code::UNREADABLE, message, ""));
+            }
+        }
+    }
+
+    /// Finds the manifests below a folder: `.yaml`, `.yml`, `.json`, no dot-files, nothing that is
+    /// ignored.
+    fn walk(&mut self, root: &Path, files: &mut Vec<PathBuf>) {
+        let within = match root.canonicalize() {
+            Ok(path) => path,
+            Err(error) => {
+                let message = format!("the folder cannot be read: {error}");
+                self.refuse(root, Refused::new(code::UNREADABLE, message, "check its rights"));
+                return;
+            }
+        };
+        let escaped = Arc::new(std::sync::Mutex::new(Vec::new()));
+        let leaving = escaped.clone();
+        let walker = WalkBuilder::new(root)
+            .standard_filters(false)
+            .hidden(true)
+            .follow_links(true)
+            .add_custom_ignore_filename(IGNORE_FILE)
+            .filter_entry(move |entry| {
+                let inside = !entry.path_is_symlink()
+                    || entry.depth() == 0
+                    || entry.path().canonicalize().is_ok_and(|to| to.starts_with(&within));
+                if !inside && let Ok(mut leaving) = leaving.lock() {
+                    leaving.push(entry.path().to_owned());
+                }
+                inside
+            })
+            .build();
+        for entry in walker {
+            let entry = match entry {
+                Ok(entry) => entry,
+                Err(error) => {
+                    self.refuse(
+                        root,
+                        Refused::new(code::UNREADABLE, error.to_string(), "mend or remove it"),
+                    );
+                    continue;
+                }
+            };
+            if let Some(error) = entry.error() {
+                let message = format!("{IGNORE_FILE}: {error}");
+                self.refuse(
+                    entry.path(),
+                    Refused::new(code::IGNORE_PATTERN, message, "mend the pattern"),
+                );
+            }
+            let path = entry.path();
+            let is_folder = entry.file_type().is_some_and(|kind| kind.is_dir());
+            let name = path.file_name().unwrap_or_default();
+            let is_manifest = path
+                .extension()
+                .is_some_and(|extension| ["yaml", "yml", "json"].iter().any(|e| extension == *e));
+            if !is_folder && is_manifest && name != WORKSPACE_FILE {
+                files.push(path.to_owned());
+            }
+        }
+        let escaped = escaped.lock().map(|escaped| escaped.clone()).unwrap_or_default();
+        for path in escaped {
+            let message = "the link leads out of the folder that was given";
+            let hint = "copy the files, or name the other folder with -f";
+            self.refuse(&path, Refused::new(code::OUTSIDE_ROOT, message, hint));
+        }
+    }
+}
+
+fn read_file(path: &Path) -> Result<String, Refused> {
+    let unreadable = |error: std::io::Error| {
+        let hint = if error.kind() == std::io::ErrorKind::NotFound {
+            "check the path"
+        } else {
+            "check its rights"
+        };
+        Refused::new(code::UNREADABLE, format!("it cannot be read: {error}"), hint)
+    };
+    let metadata = path.metadata().map_err(unreadable)?;
+    if !metadata.is_file() {
+        let message = "it is no regular file";
+        return Err(Refused::new(code::NOT_A_FILE, message, "only files and folders are read"));
+    }
+    if metadata.len() > FILE_BYTES_MAX {
+        return Err(too_large());
+    }
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(unreadable)?;
+    file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    decode(bytes)
+}
+
+fn too_large() -> Refused {
+    Refused::new(code::TOO_LARGE, "it is larger than 16 MiB", "split it into several files")
+}
+
+fn decode(bytes: Vec<u8>) -> Result<String, Refused> {
+    if bytes.len() as u64 > FILE_BYTES_MAX {
+        return Err(too_large());
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let good = error.utf8_error().valid_up_to();
+        let lines = error.as_bytes()[..good].iter().filter(|byte| **byte == b'\n').count();
+        let refused = Refused::new(code::NOT_UTF8, "it is not UTF-8", "save it as UTF-8");
+        Refused { line: u32::try_from(lines + 1).unwrap_or(u32::MAX), ..refused }
+    })
+}

@@ -1,0 +1,131 @@
+//! The workspace: a folder with `partnerctl.yaml`.
+
+use crate::engine::tree::WORKSPACE_FILE;
+use crate::manifest::yaml;
+use crate::model::Money;
+use crate::model::decode::{Fault, decode};
+use crate::model::problem::{Location, Problem};
+use crate::model::scalar::Line;
+use crate::plan::Limits;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use std::path::{Path, PathBuf};
+
+/// `partnerctl.yaml`.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, expecting = "the settings of a workspace")]
+#[schemars(title = "partnerctl.yaml")]
+pub struct WorkspaceFile {
+    /// The set that owns what the manifests declare; default `default`.
+    pub set: Option<Line>,
+    /// Who acts, unless `--as` or `PARTNERCTL_ACTOR` says otherwise.
+    pub actor: Option<Line>,
+    /// The store, `sqlite:PATH`; a relative path is below the workspace.
+    pub store: Option<Line>,
+    /// The lineage the store must have.
+    pub lineage: Option<Line>,
+    /// Brakes.
+    pub limits: Option<LimitsFile>,
+}
+
+/// Brakes of a workspace.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, expecting = "limits, {deletePercent: 30}")]
+pub struct LimitsFile {
+    /// Deletes over this share of what the set owns are refused; default 30.
+    delete_percent: Option<u32>,
+    /// Updates over this share are refused; default 30.
+    update_percent: Option<u32>,
+    /// Fewer deletes or updates than this are never refused for their share; default 10.
+    at_least: Option<u32>,
+    /// The most by which monthly budgets may grow in one plan, one amount for each currency.
+    monthly_increase: Option<Vec<Money>>,
+}
+
+/// A workspace as it was found.
+#[derive(Debug)]
+pub struct Workspace {
+    /// Its folder.
+    pub folder: PathBuf,
+    /// Its settings; empty where there is no file.
+    pub file: WorkspaceFile,
+}
+
+impl Workspace {
+    /// The folder of manifests.
+    #[must_use]
+    pub fn manifests(&self) -> PathBuf {
+        self.folder.join("manifests")
+    }
+
+    /// The set.
+    #[must_use]
+    pub fn set(&self) -> String {
+        self.file.set.as_ref().map_or_else(|| "default".to_owned(), ToString::to_string)
+    }
+
+    /// The brakes.
+    #[must_use]
+    pub fn limits(&self) -> Limits {
+        let default = Limits::default();
+        match &self.file.limits {
+            None => default,
+            Some(limits) => Limits {
+                delete_percent: limits.delete_percent.unwrap_or(default.delete_percent),
+                update_percent: limits.update_percent.unwrap_or(default.update_percent),
+                at_least: limits.at_least.map_or(default.at_least, |count| count as usize),
+                monthly_increase: limits.monthly_increase.clone().unwrap_or_default(),
+            },
+        }
+    }
+}
+
+/// The nearest folder upward with a `partnerctl.yaml`.
+#[must_use]
+pub fn find_upward(from: &Path) -> Option<PathBuf> {
+    let from = from.canonicalize().ok()?;
+    from.ancestors().find(|folder| folder.join(WORKSPACE_FILE).is_file()).map(Path::to_owned)
+}
+
+/// Reads the settings of a folder; a folder without the file has the defaults.
+///
+/// # Errors
+/// The problems of the file with its text, when it cannot be read or is not valid.
+pub fn open(folder: &Path) -> Result<Workspace, (Vec<Problem>, String)> {
+    let path = folder.join(WORKSPACE_FILE);
+    let text = match std::fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+        Err(error) => {
+            let fault = Fault {
+                code: crate::model::code::UNREADABLE,
+                span: crate::model::tree::Span::START,
+                message: format!("it cannot be read: {error}"),
+                hint: "check its rights".to_owned(),
+            };
+            return Err((vec![problem(&path, fault)], String::new()));
+        }
+    };
+    let (trees, mut faults) = yaml::read(&text);
+    let mut file = WorkspaceFile::default();
+    if let Some(tree) = trees.first() {
+        let decoded = decode::<WorkspaceFile>(&tree.root);
+        faults.extend(decoded.faults);
+        file = decoded.value.unwrap_or_default();
+    }
+    if faults.is_empty() {
+        Ok(Workspace { folder: folder.to_owned(), file })
+    } else {
+        Err((faults.into_iter().map(|fault| problem(&path, fault)).collect(), text))
+    }
+}
+
+fn problem(path: &Path, fault: Fault) -> Problem {
+    let location = Location { file: path.to_string_lossy().into(), span: fault.span };
+    Problem {
+        code: fault.code,
+        message: fault.message,
+        hint: (!fault.hint.is_empty()).then_some(fault.hint),
+        locations: vec![location],
+    }
+}

@@ -1,0 +1,1 @@
+//! All tests outside the library: one binary.
