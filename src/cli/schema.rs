@@ -12,6 +12,7 @@ use crate::plan::Plan;
 use crate::store::Checkpoint;
 use anyhow::Context;
 use clap::Args;
+use schemars::generate::SchemaSettings;
 use schemars::schema_for;
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -82,6 +83,8 @@ pub fn files(kinds: &Kinds) -> Vec<(String, String)> {
 /// What `get -o json` prints.
 fn list_schema(kinds: &Kinds) -> Value {
     let names: Vec<_> = kinds.iter().map(|entry| entry.facts.kind).collect();
+    let mut generator = SchemaSettings::draft2020_12().into_generator();
+    let condition = generator.subschema_for::<Condition>().to_value();
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "partnerctl get -o json",
@@ -108,10 +111,11 @@ fn list_schema(kinds: &Kinds) -> Value {
                         "observed": {"type": ["object", "null"], "description": "null: the provider no longer has it"},
                         "externalId": {"type": ["string", "null"]},
                         "lastApplied": {"type": ["object", "null"]},
-                        "conditions": {"type": "array", "items": schema_for!(Condition).to_value()},
+                        "conditions": {"type": "array", "items": condition},
                     }},
                 },
             }},
         },
+        "$defs": generator.take_definitions(true),
     })
 }

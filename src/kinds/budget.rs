@@ -26,7 +26,7 @@ pub struct Budget {
     /// The amount for one month, in the customer's currency.
     monthly: Money,
     /// Whole percents of the amount at which somebody is told; default [80].
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "ascending")]
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "ascending", default)]
     #[schemars(schema_with = "thresholds_schema")]
     alert_thresholds: Option<Vec<u32>>,
 }

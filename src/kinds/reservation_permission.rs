@@ -25,7 +25,7 @@ pub struct ReservationPermission {
     /// Once Allowed, the partner pays for every purchase of the customer and is not notified.
     purchase: Purchase,
     /// Default [AzureReservations].
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "in_order")]
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "in_order", default)]
     products: Option<Vec<Product>>,
     /// Must be true when Allowed: the partner knows that it pays.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -194,7 +194,7 @@ impl FileReader<'_> {
         let findings = decoded.value.as_ref().map(entry.check).unwrap_or_default();
         for finding in findings.into_iter().chain(check_references(entry, node)) {
             let below = finding.path.strip_prefix("spec").unwrap_or_default();
-            if !decoded.reported(node, below.trim_start_matches('.')) {
+            if !decoded.reported(node, below.trim_start_matches('.'), &finding.message) {
                 self.finding(root, finding);
             }
         }

@@ -4,6 +4,7 @@ use crate::model::code::{self, Code};
 use crate::model::decode::Fault;
 use crate::model::tree::{Entry, Node, Span, Value};
 use saphyr_parser::{Event, Parser, ScalarStyle, Tag};
+use std::collections::BTreeMap;
 
 /// The deepest nesting of lists and mappings.
 pub const DEPTH_MAX: usize = 64;
@@ -56,7 +57,36 @@ fn next_document(text: &str, after: u32) -> Option<(u32, usize)> {
 /// A list or mapping that is still open.
 struct Open {
     node: Node,
-    key: Option<(String, Span)>,
+    key: Option<Key>,
+    /// The lines of the keys of a large mapping: a small one is searched.
+    lines: BTreeMap<String, u32>,
+}
+
+/// The key of a mapping whose value comes next.
+enum Key {
+    Text(String, Span),
+    /// It was reported; its value is dropped.
+    Unread,
+}
+
+/// Keys above which a mapping is searched by tree.
+const SEARCHED_KEYS_MAX: usize = 32;
+
+impl Open {
+    fn new(node: Node) -> Self {
+        Self { node, key: None, lines: BTreeMap::new() }
+    }
+}
+
+/// The line where a key stands already.
+fn line_of(entries: &[Entry], lines: &mut BTreeMap<String, u32>, key: &str) -> Option<u32> {
+    if entries.len() <= SEARCHED_KEYS_MAX {
+        return entries.iter().find(|entry| entry.key == key).map(|entry| entry.key_span.line);
+    }
+    for entry in &entries[lines.len()..] {
+        lines.insert(entry.key.clone(), entry.key_span.line);
+    }
+    lines.get(key).copied()
 }
 
 struct Builder {
@@ -90,13 +120,14 @@ impl Builder {
                 Err(error) => {
                     let mark = error.marker();
                     let span = self.span(mark.line(), mark.col(), 1);
-                    let message = format!("this is not YAML: {}", error.info());
-                    self.fault(
-                        code::SYNTAX,
-                        span,
-                        message,
-                        "check indentation, quotes and brackets",
-                    );
+                    // The parser counts brackets by itself, before our own limit is reached.
+                    if error.info() == "recursion limit exceeded" {
+                        self.too_deep(span);
+                    } else {
+                        let message = format!("this is not YAML: {}", error.info());
+                        let hint = "check indentation, quotes and brackets";
+                        self.fault(code::SYNTAX, span, message, hint);
+                    }
                     self.end(false);
                     return Some(span.line);
                 }
@@ -153,8 +184,7 @@ impl Builder {
                     "aliases are not read",
                     "write the value out, or use a selector for what many customers share",
                 );
-                let text = String::new();
-                self.value(Node { span, value: Value::Scalar { text, plain: false } })?;
+                self.value(Node { span, value: Value::Unread })?;
             }
             Event::DocumentEnd => self.end(true),
             Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentStart(_) => {}
@@ -192,13 +222,17 @@ impl Builder {
         }
     }
 
+    fn too_deep(&mut self, span: Span) {
+        let message = format!("the document is nested deeper than {DEPTH_MAX} levels");
+        self.fault(code::TOO_DEEP, span, message, "no manifest needs that");
+    }
+
     fn open(&mut self, node: Node) -> Result<(), u32> {
         if self.stack.len() >= DEPTH_MAX {
-            let message = format!("the document is nested deeper than {DEPTH_MAX} levels");
-            self.fault(code::TOO_DEEP, node.span, message, "no manifest needs that");
+            self.too_deep(node.span);
             return Err(node.span.line);
         }
-        self.stack.push(Open { node, key: None });
+        self.stack.push(Open::new(node));
         Ok(())
     }
 
@@ -216,32 +250,32 @@ impl Builder {
         };
         match &mut open.node.value {
             Value::Sequence(items) => items.push(node),
-            Value::Mapping(entries) => match open.key.take() {
-                None => match node.value {
-                    Value::Scalar { text, plain } => {
-                        open.key = Some((text.clone(), node.span));
-                        if plain && text == "<<" {
-                            let hint = "write the shared fields out";
-                            self.fault(code::ALIAS, node.span, "merge keys are not read", hint);
-                        }
+            Value::Mapping(entries) => match (open.key.take(), node.value) {
+                (None, Value::Scalar { text, plain }) => {
+                    let merge = plain && text == "<<";
+                    open.key = Some(if merge { Key::Unread } else { Key::Text(text, node.span) });
+                    if merge {
+                        let hint = "write the shared fields out";
+                        self.fault(code::ALIAS, node.span, "merge keys are not read", hint);
                     }
-                    Value::Sequence(_) | Value::Mapping(_) => {
-                        open.key = Some((String::new(), node.span));
-                        self.fault(code::KEY, node.span, "a key must be plain text", "rename it");
-                    }
-                },
-                Some((key, key_span)) => {
-                    if let Some(first) = entries.iter().find(|entry| entry.key == key) {
+                }
+                (None, _) => {
+                    open.key = Some(Key::Unread);
+                    self.fault(code::KEY, node.span, "a key must be plain text", "rename it");
+                }
+                (Some(Key::Unread), _) => {}
+                (Some(Key::Text(key, key_span)), value) => {
+                    if let Some(line) = line_of(entries, &mut open.lines, &key) {
                         let shown: String = key.chars().take(60).collect();
-                        let line = first.key_span.line;
                         let message = format!("`{shown}` stands twice, first in line {line}");
                         self.fault(code::DUPLICATE_KEY, key_span, message, "remove one of the two");
-                    } else if key != "<<" {
-                        entries.push(Entry { key, key_span, value: node });
+                    } else {
+                        let value = Node { span: node.span, value };
+                        entries.push(Entry { key, key_span, value });
                     }
                 }
             },
-            Value::Scalar { .. } => {}
+            Value::Scalar { .. } | Value::Unread => {}
         }
         Ok(())
     }
@@ -270,6 +304,7 @@ mod tests {
     /// A tree as JSON, every scalar as the text typed.
     fn plain(node: &Node) -> serde_json::Value {
         match &node.value {
+            Value::Unread => serde_json::Value::Null,
             Value::Scalar { text, .. } => text.clone().into(),
             Value::Sequence(items) => items.iter().map(plain).collect(),
             Value::Mapping(entries) => serde_json::Value::Object(

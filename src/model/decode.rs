@@ -49,17 +49,22 @@ impl<T> Decoded<T> {
     }
 
     /// True when a check about a path would only repeat a fault in other words: something at or
-    /// above it was refused, is missing, or stands there under a misspelt name.
+    /// above it was refused or is missing, or a field that the check speaks of stands there under a
+    /// misspelt name.
     #[must_use]
-    pub fn reported(&self, root: &Node, path: &str) -> bool {
+    pub fn reported(&self, root: &Node, path: &str, message: &str) -> bool {
         let (_, nodes) = root.chain(path);
+        let steps: Vec<&str> = path.split('.').filter(|step| !step.is_empty()).collect();
         nodes.iter().enumerate().any(|(depth, node)| {
             let address = address(node);
-            let next = path.split('.').nth(depth);
-            let absent = |field: &str| next.is_none_or(|next| next == field);
-            self.broken.contains(&address)
-                || self.missing.iter().any(|(at, field)| *at == address && absent(field))
-                || self.meant.iter().any(|(at, field)| *at == address && absent(field))
+            let next = steps.get(depth).copied();
+            matches!(node.value, Value::Unread)
+                || self.broken.contains(&address)
+                || self.missing.iter().any(|(at, field)| *at == address && next == Some(field))
+                || self.meant.iter().any(|(at, field)| {
+                    *at == address
+                        && (next == Some(field) || message.contains(&format!("`{field}`")))
+                })
         })
     }
 }
@@ -109,7 +114,7 @@ fn address(node: &Node) -> usize {
 
 impl Context {
     fn is_broken(&self, node: &Node) -> bool {
-        self.0.borrow().broken.contains(&address(node))
+        matches!(node.value, Value::Unread) || self.0.borrow().broken.contains(&address(node))
     }
 
     fn missing_in(&self, node: &Node) -> Vec<&'static str> {
@@ -258,6 +263,8 @@ fn name(found: &de::Unexpected<'_>) -> String {
         de::Unexpected::Str(text) => {
             format!("`{}`", text.chars().take(60).collect::<String>())
         }
+        de::Unexpected::Signed(number) => format!("`{number}`"),
+        de::Unexpected::Unsigned(number) => format!("`{number}`"),
         other => other.to_string(),
     }
 }
@@ -276,6 +283,7 @@ impl<'t> Reader<'t> {
             Value::Scalar { text, .. } => de::Unexpected::Str(text),
             Value::Sequence(_) => de::Unexpected::Seq,
             Value::Mapping(_) => de::Unexpected::Map,
+            Value::Unread => de::Unexpected::Other("nothing"),
         }
     }
 
@@ -305,11 +313,16 @@ impl<'t> Reader<'t> {
     }
 }
 
+/// What is expected, in words: serde names Rust's own number types.
 struct Expected<'a>(&'a dyn de::Expected);
 
 impl fmt::Display for Expected<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        match self.0.to_string().as_str() {
+            "a nonzero u32" => f.write_str("a whole number above zero"),
+            "u32" => f.write_str("a whole number, zero or more"),
+            other => f.write_str(other),
+        }
     }
 }
 
@@ -344,6 +357,7 @@ impl<'de> de::Deserializer<'de> for Reader<'de> {
         match &self.node.value {
             Value::Scalar { .. } if self.node.is_null() => visitor.visit_unit(),
             Value::Scalar { text, .. } => visitor.visit_borrowed_str(text),
+            Value::Unread => visitor.visit_unit(),
             Value::Sequence(items) => {
                 visitor.visit_seq(Items { items: items.iter(), reader: self })
             }

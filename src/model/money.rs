@@ -132,11 +132,7 @@ pub struct Money {
 }
 
 #[derive(serde::Serialize, serde::Deserialize)]
-#[serde(
-    rename = "Money",
-    deny_unknown_fields,
-    expecting = "money, {amount: \"1500.00\", currency: EUR}"
-)]
+#[serde(deny_unknown_fields)]
 struct MoneyFields {
     amount: Amount,
     currency: Currency,
@@ -186,8 +182,22 @@ impl serde::Serialize for Money {
 
 impl<'de> serde::Deserialize<'de> for Money {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let MoneyFields { amount, currency } = MoneyFields::deserialize(deserializer)?;
-        Self::new(amount, currency).map_err(serde::de::Error::custom)
+        struct Visitor;
+        impl<'de> serde::de::Visitor<'de> for Visitor {
+            type Value = Money;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("money, {amount: \"1500.00\", currency: EUR}")
+            }
+
+            // Joined here and not behind the visitor, so that the reader still knows the place.
+            fn visit_map<A: serde::de::MapAccess<'de>>(self, map: A) -> Result<Money, A::Error> {
+                let map = serde::de::value::MapAccessDeserializer::new(map);
+                let MoneyFields { amount, currency } = serde::Deserialize::deserialize(map)?;
+                Money::new(amount, currency).map_err(serde::de::Error::custom)
+            }
+        }
+        deserializer.deserialize_struct("Money", &["amount", "currency"], Visitor)
     }
 }
 

@@ -39,6 +39,8 @@ pub enum Value {
     Sequence(Vec<Node>),
     /// Keys with values, in the order written; duplicate keys were reported and dropped.
     Mapping(Vec<Entry>),
+    /// Something that is not read and was reported where it stands.
+    Unread,
 }
 
 /// One key of a mapping with its value.
@@ -129,7 +131,7 @@ impl Node {
                 let index = step.strip_prefix('[')?.strip_suffix(']')?.parse::<usize>().ok()?;
                 items.get(index).map(|item| (item, None))
             }
-            Value::Scalar { .. } => None,
+            Value::Scalar { .. } | Value::Unread => None,
         }
     }
 }

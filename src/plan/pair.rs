@@ -128,12 +128,35 @@ impl Pairing<'_> {
             self.settle_name(&id);
         }
         self.rest(kind, candidates);
+        if entry.facts.references.iter().any(|reference| reference.kind == kind) {
+            self.settle_own_references(entry);
+        }
+    }
+
+    /// For a kind that refers to itself: names that changed while it was paired.
+    fn settle_own_references(&mut self, entry: &KindEntry) {
+        let mut pairs = std::mem::take(&mut self.pairs.own);
+        let own = pairs
+            .iter_mut()
+            .filter(|pair| pair.id().is_some_and(|id| id.kind.as_str() == entry.facts.kind));
+        for stored in own.filter_map(|pair| pair.stored.as_mut()) {
+            stored.spec = self.settled(entry, &stored.spec);
+            stored.last_applied =
+                stored.last_applied.as_ref().map(|spec| self.settled(entry, spec));
+            stored.observed = stored.observed.as_ref().map(|spec| self.settled(entry, spec));
+        }
+        self.pairs.own = pairs;
     }
 
     fn candidates(&mut self, entry: &KindEntry) -> Candidates {
         let kind = entry.facts.kind;
         let (mut own, mut foreign) = (BTreeMap::new(), BTreeMap::new());
-        let stored = self.input.stored.iter().filter(|s| s.id.kind.as_str() == kind);
+        let stored: Vec<&Stored> =
+            self.input.stored.iter().filter(|s| s.id.kind.as_str() == kind).collect();
+        // A kind may refer to itself: its names are known before its references are settled.
+        for row in &stored {
+            self.know(&row.id, row);
+        }
         for row in stored {
             let row = Stored {
                 spec: self.settled(entry, &row.spec),

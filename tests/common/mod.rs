@@ -1,0 +1,127 @@
+//! What tests share: a workspace in a folder of its own, golden files, random manifests.
+
+pub mod redact;
+pub mod transcript;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// The clock of tests that need one.
+pub const AT: &str = "2026-11-21T12:00:00Z";
+
+/// A folder of its own, with an environment that knows nothing of the machine.
+pub struct TestEnv {
+    folder: tempfile::TempDir,
+}
+
+impl TestEnv {
+    pub fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap() }
+    }
+
+    /// A workspace with one file of manifests.
+    pub fn workspace(manifests: &str) -> Self {
+        let env = Self::new();
+        env.write("partnerctl.yaml", "set: test\n");
+        env.write("manifests/all.yaml", manifests);
+        env
+    }
+
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub fn write(&self, name: &str, text: impl AsRef<[u8]>) {
+        let path = self.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+
+    /// A command in this folder with a bare environment.
+    pub fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
+        let mut command = Command::new(program);
+        let binary = PathBuf::from(env!("CARGO_BIN_EXE_partnerctl"));
+        let path = format!("{}:/usr/bin:/bin", binary.parent().unwrap().display());
+        command
+            .current_dir(self.path())
+            .env_clear()
+            .env("PATH", path)
+            .env("HOME", self.path())
+            .env("PARTNERCTL_ACTOR", "admin@partner.example")
+            .stdin(std::process::Stdio::null());
+        command
+    }
+
+    /// Runs partnerctl.
+    pub fn run(&self, args: &[&str]) -> Output {
+        self.command(env!("CARGO_BIN_EXE_partnerctl")).args(args).output().unwrap()
+    }
+
+    /// Runs partnerctl, which must succeed; gives its stdout.
+    pub fn ok(&self, args: &[&str]) -> String {
+        let output = self.run(args);
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{args:?}: {:?}\n{stderr}", output.status);
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// What `plan` counts.
+    pub fn summary(&self) -> serde_json::Value {
+        let plan = self.ok(&["plan", "-o", "json"]);
+        serde_json::from_str::<serde_json::Value>(&plan).unwrap()["summary"].clone()
+    }
+
+    /// Demands that nothing is left to do.
+    pub fn assert_settled(&self) {
+        let plan = self.run(&["plan", "--detailed-exitcode"]);
+        let text = String::from_utf8_lossy(&plan.stdout);
+        assert_eq!(plan.status.code(), Some(0), "{text}{}", String::from_utf8_lossy(&plan.stderr));
+    }
+}
+
+/// The manifests of one customer with everything it needs, under names with a suffix.
+pub fn customer(name: &str) -> String {
+    format!(
+        "apiVersion: partnerctl.dev/v1\nkind: Customer\nmetadata: {{name: {name}, labels: {{tier: gold}}}}\n\
+         spec: {{companyName: {name}, domain: {name}.example, country: NL, currency: EUR}}\n---\n\
+         apiVersion: partnerctl.dev/v1\nkind: Subscription\nmetadata: {{name: {name}-azure}}\n\
+         spec: {{customerRef: {{name: {name}}}, offer: {{type: AzurePlan}}}}\n---\n\
+         apiVersion: partnerctl.dev/v1\nkind: Budget\nmetadata: {{name: {name}}}\n\
+         spec: {{customerRef: {{name: {name}}}, monthly: {{amount: \"1500.00\", currency: EUR}}}}\n---\n\
+         apiVersion: partnerctl.dev/v1\nkind: RoleAssignment\nmetadata: {{name: {name}-owner}}\n\
+         spec:\n  scope: {{subscriptionRef: {{name: {name}-azure}}}}\n  \
+         principal: {{type: User, name: admin@{name}.example}}\n  role: Owner\n---\n\
+         apiVersion: partnerctl.dev/v1\nkind: ReservationPermission\nmetadata: {{name: {name}}}\n\
+         spec: {{customerRef: {{name: {name}}}, subscriptionRef: {{name: {name}-azure}}, purchase: Allowed, acknowledgeLiability: true}}\n"
+    )
+}
+
+/// Compares with a golden file; `UPDATE_EXPECT=1` writes it.
+pub fn check_file(path: &Path, actual: &str) {
+    if std::env::var_os("UPDATE_EXPECT").is_some() {
+        std::fs::write(path, actual).unwrap();
+        return;
+    }
+    let expected = std::fs::read_to_string(path).unwrap_or_default();
+    if expected != actual {
+        let diff = similar::TextDiff::from_lines(&expected, actual);
+        panic!(
+            "{} differs; UPDATE_EXPECT=1 cargo test writes it\n{}",
+            path.display(),
+            diff.unified_diff().header("expected", "actual")
+        );
+    }
+}
+
+/// The files of a folder of tests, in order.
+pub fn files(folder: &str, extension: &str) -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(folder);
+    let mut files: Vec<PathBuf> = std::fs::read_dir(&folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|e| e == extension))
+        .collect();
+    files.sort();
+    assert!(!files.is_empty(), "no .{extension} in {}", folder.display());
+    files
+}

@@ -1,0 +1,120 @@
+//! Killed at any write or sync, `apply` reaches the same state when it is run again: each activity
+//! once, the log whole, nothing unlocked by hand.
+
+use crate::common::{TestEnv, customer};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Compiles the library that kills.
+fn killer(folder: &Path) -> PathBuf {
+    let library = folder.join("kill.so");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/crash/kill.c");
+    let compiled = Command::new("cc")
+        .args(["-shared", "-fPIC", "-O1", "-w", "-o"])
+        .arg(&library)
+        .arg(&source)
+        .arg("-ldl")
+        .status()
+        .expect("a C compiler");
+    assert!(compiled.success());
+    library
+}
+
+/// What matters of the end: every resource as declared and observed, and the log but for its times.
+fn outcome(env: &TestEnv) -> (String, Vec<String>) {
+    let list: serde_json::Value =
+        serde_json::from_str(&env.ok(&["get", "all", "-o", "json"])).unwrap();
+    let specs: Vec<String> = list["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|item| format!("{} {} {}", item["kind"], item["metadata"]["name"], item["spec"]))
+        .collect();
+    let log: Vec<serde_json::Value> =
+        serde_json::from_str(&env.ok(&["log", "-o", "json"])).unwrap();
+    let log = log.iter().map(|a| format!("{} {} {}", a["operation"], a["resource"], a["after"]));
+    (specs.join("\n"), log.collect())
+}
+
+/// Kills one apply at every point, then runs it again to its end and compares.
+fn kill_everywhere(prepare: impl Fn() -> TestEnv) {
+    let folder = tempfile::tempdir().unwrap();
+    let library = killer(folder.path());
+    let apply = |env: &TestEnv| {
+        let mut command = env.command(env!("CARGO_BIN_EXE_partnerctl"));
+        command.args(["apply", "--yes", "--quiet", "--lock-timeout", "0"]);
+        command.env("LD_PRELOAD", &library);
+        command
+    };
+    let whole = prepare();
+    let count = folder.path().join("count");
+    assert!(apply(&whole).env("KILL_COUNT", &count).output().unwrap().status.success());
+    let points: u32 = std::fs::read_to_string(&count).unwrap().parse().unwrap();
+    assert!(points > 10, "only {points} points: the killing library was not loaded");
+    let expected = outcome(&whole);
+    let mut killed = 0;
+    for point in 1..=points {
+        let env = prepare();
+        let output = apply(&env).env("KILL_AT", point.to_string()).output().unwrap();
+        killed += u32::from(output.status.code().is_none());
+        env.ok(&["apply", "--yes", "--lock-timeout", "0"]);
+        assert_eq!(outcome(&env), expected, "killed at point {point}");
+        env.ok(&["log", "verify"]);
+        env.assert_settled();
+    }
+    assert!(killed >= points - 1, "killed {killed} of {points} times");
+}
+
+#[test]
+fn a_first_apply_killed_anywhere_ends_as_if_it_had_not_been() {
+    kill_everywhere(|| TestEnv::workspace(&customer("contoso")));
+}
+
+#[test]
+fn a_later_apply_killed_anywhere_ends_as_if_it_had_not_been() {
+    kill_everywhere(|| {
+        let env = TestEnv::workspace(&customer("contoso"));
+        env.ok(&["apply", "--yes"]);
+        env.write("manifests/all.yaml", customer("contoso").replace("1500.00", "2000.00"));
+        env.write("manifests/more.yaml", customer("fabrikam"));
+        env
+    });
+}
+
+#[test]
+fn a_full_disk_loses_nothing_and_the_next_apply_goes_on() {
+    let env = TestEnv::workspace(&customer("contoso"));
+    env.ok(&["apply", "--yes"]);
+    let many: Vec<_> = (0..60).map(|n| customer(&format!("c{n}"))).collect();
+    env.write("manifests/many.yaml", many.join("---\n"));
+    // The shell's limit on file sizes stands in for the full disk.
+    let script = "ulimit -f 200; trap '' XFSZ; exec partnerctl apply --yes --quiet";
+    let output = env.command("sh").args(["-c", script]).output().unwrap();
+    assert_ne!(output.status.code(), Some(0));
+    assert!(output.status.code().is_some(), "it ends by itself");
+    env.ok(&["log", "verify"]);
+    env.ok(&["apply", "--yes"]);
+    env.assert_settled();
+    let log: Vec<serde_json::Value> =
+        serde_json::from_str(&env.ok(&["log", "-o", "json"])).unwrap();
+    assert_eq!(log.len(), 61 * 5);
+}
+
+#[test]
+fn ctrl_c_ends_an_apply_cleanly() {
+    let many: Vec<_> = (0..400).map(|n| customer(&format!("c{n}"))).collect();
+    let env = TestEnv::workspace(&many.join("---\n"));
+    let mut command = env.command(env!("CARGO_BIN_EXE_partnerctl"));
+    command.args(["apply", "--yes", "--quiet"]).stdout(std::process::Stdio::null());
+    let mut child = command.spawn().unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(150));
+    Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    // However far it had come: it ends by itself or by the signal, and nothing is half done.
+    child.wait().unwrap();
+    env.ok(&["apply", "--yes"]);
+    env.ok(&["log", "verify"]);
+    env.assert_settled();
+    let log: Vec<serde_json::Value> =
+        serde_json::from_str(&env.ok(&["log", "-o", "json"])).unwrap();
+    assert_eq!(log.len(), 2_000);
+}

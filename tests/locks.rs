@@ -1,0 +1,67 @@
+//! Two applies at once: nothing twice; the second waits, or says who holds the lease.
+
+use crate::common::{TestEnv, customer};
+use rusqlite::Connection;
+
+#[test]
+fn two_applies_at_once_do_everything_once() {
+    let manifests: Vec<_> = (0..40).map(|n| customer(&format!("c{n}"))).collect();
+    let env = TestEnv::workspace(&manifests.join("---\n"));
+    let start = || {
+        let mut command = env.command(env!("CARGO_BIN_EXE_partnerctl"));
+        command
+            .args(["apply", "--yes", "--quiet"])
+            .stdout(std::process::Stdio::null())
+            .spawn()
+            .unwrap()
+    };
+    let mut children: Vec<_> = (0..4).map(|_| start()).collect();
+    for child in &mut children {
+        assert!(child.wait().unwrap().success());
+    }
+    let log: Vec<serde_json::Value> =
+        serde_json::from_str(&env.ok(&["log", "-o", "json"])).unwrap();
+    assert_eq!(log.len(), 200);
+    env.ok(&["log", "verify"]);
+    env.assert_settled();
+}
+
+/// Puts a lease into the store as another process would.
+fn hold(env: &TestEnv, host: &str, boot_id: &str, pid: u32, started: &str, renewed_at: &str) {
+    let connection = Connection::open(env.path().join(".partnerctl/state.db")).unwrap();
+    connection
+        .execute(
+            "UPDATE leases SET host = ?1, boot_id = ?2, pid = ?3, started = ?4, actor = 'somebody', \
+             renewed_at = ?5, held = 1",
+            rusqlite::params![host, boot_id, pid, started, renewed_at],
+        )
+        .unwrap();
+}
+
+#[test]
+fn the_second_apply_exits_4_and_names_the_holder() {
+    let env = TestEnv::workspace(&customer("contoso"));
+    env.ok(&["apply", "--yes"]);
+    hold(&env, "elsewhere", "b", 1, "1", "9999-01-01T00:00:00Z");
+    let output = env.run(&["apply", "--yes", "--lock-timeout", "0"]);
+    assert_eq!(output.status.code(), Some(4));
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(stderr.contains("somebody on elsewhere (process 1"), "{stderr}");
+}
+
+#[test]
+fn a_holder_that_is_gone_is_replaced_without_unlocking() {
+    let env = TestEnv::workspace(&customer("contoso"));
+    env.ok(&["apply", "--yes"]);
+    hold(&env, "elsewhere", "b", 1, "1", "2020-01-01T00:00:00Z");
+    env.ok(&["apply", "--yes", "--lock-timeout", "0"]);
+    // A process of this machine that is not there any more is replaced however fresh its sign.
+    let host = rustix_nodename();
+    hold(&env, &host, "another boot", 1, "1", "9999-01-01T00:00:00Z");
+    env.ok(&["apply", "--yes", "--lock-timeout", "0"]);
+}
+
+fn rustix_nodename() -> String {
+    let output = std::process::Command::new("uname").arg("-n").output().unwrap();
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}

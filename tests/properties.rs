@@ -1,0 +1,336 @@
+//! Properties over random desired states.
+
+use crate::common::{AT, TestEnv};
+use partnerctl::engine::apply::directory_of;
+use partnerctl::engine::gather::load;
+use partnerctl::engine::tree::Texts;
+use partnerctl::engine::{Gathered, gather};
+use partnerctl::kinds::Kinds;
+use partnerctl::plan::{Limits, Plan, PlanInput, Scope, plan, render};
+use partnerctl::provider::embedded::Embedded;
+use partnerctl::provider::{Context, Provider};
+use partnerctl::store::{Batch, Missing, Store, open};
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+
+/// A customer with what hangs on it, as random as manifests may be.
+#[derive(Debug, Clone)]
+struct Customer {
+    number: u8,
+    rename: bool,
+    tier: u8,
+    currency: bool,
+    invited: bool,
+    subscriptions: Vec<(u8, bool, bool)>,
+    budget: Option<(u32, Option<u8>)>,
+    allowed: Option<bool>,
+    owners: Vec<u8>,
+    annotation: u8,
+}
+
+fn customer() -> impl Strategy<Value = Customer> {
+    (
+        (0..6u8, any::<bool>(), 0..3u8, any::<bool>(), prop::bool::weighted(0.1)),
+        prop::collection::vec((0..3u8, any::<bool>(), any::<bool>()), 0..3),
+        prop::option::of((0..99_999u32, prop::option::of(1..200u8))),
+        prop::option::of(any::<bool>()),
+        prop::collection::vec(0..4u8, 0..3),
+        0..8u8,
+    )
+        .prop_map(
+            |(
+                (number, rename, tier, currency, invited),
+                subscriptions,
+                budget,
+                allowed,
+                owners,
+                annotation,
+            )| {
+                Customer {
+                    number,
+                    rename,
+                    tier,
+                    currency,
+                    invited,
+                    subscriptions,
+                    budget,
+                    allowed,
+                    owners,
+                    annotation,
+                }
+            },
+        )
+}
+
+fn state() -> impl Strategy<Value = (Vec<Customer>, Option<u8>)> {
+    (prop::collection::vec(customer(), 0..5), prop::option::of(0..3u8))
+}
+
+/// The manifests of a state, one document each.
+fn documents((customers, selector): &(Vec<Customer>, Option<u8>)) -> Vec<String> {
+    let by_number: BTreeMap<u8, &Customer> = customers.iter().map(|c| (c.number, c)).collect();
+    let mut documents = Vec::new();
+    let mut document = |kind: &str, metadata: &str, spec: &str| {
+        documents.push(format!(
+            "apiVersion: partnerctl.dev/v1\nkind: {kind}\nmetadata: {metadata}\nspec: {spec}\n"
+        ));
+    };
+    for c in by_number.values() {
+        let name = format!("c{}{}", c.number, if c.rename { "-new" } else { "" });
+        let annotation = match c.annotation {
+            0 => "partnerctl.dev/deletion-policy: Retain",
+            1 => "partnerctl.dev/management: CreateOnly",
+            2 => "partnerctl.dev/reason: because",
+            3 => "other.example/x: y",
+            _ => "",
+        };
+        let currency = if c.currency { ", currency: EUR" } else { "" };
+        let onboarding = if c.invited { ", onboarding: Invite" } else { "" };
+        document(
+            "Customer",
+            &format!(
+                "{{name: {name}, labels: {{tier: t{}}}, annotations: {{{annotation}}}}}",
+                c.tier
+            ),
+            &format!(
+                "{{companyName: N{}, domain: c{}.example, country: NL{currency}{onboarding}}}",
+                c.tier, c.number
+            ),
+        );
+        let mut usage = None;
+        let mut seen = std::collections::BTreeSet::new();
+        for (offer, suspended, named) in &c.subscriptions {
+            if !seen.insert(*offer) {
+                continue;
+            }
+            let sub = format!("c{}-s{offer}", c.number);
+            let state = if *suspended { ", state: Suspended" } else { "" };
+            let friendly = if *named { ", friendlyName: Name" } else { "" };
+            let (kind, rest) = match offer {
+                0 => ("AzurePlan", ""),
+                1 => ("AzureGlobal", ""),
+                _ => ("License, id: \"X:1\"", ", quantity: 5"),
+            };
+            document(
+                "Subscription",
+                &format!("{{name: {sub}}}"),
+                &format!(
+                    "{{customerRef: {{name: {name}}}, offer: {{type: {kind}}}{rest}{state}{friendly}}}"
+                ),
+            );
+            if *offer < 2 && !suspended {
+                usage = Some(sub);
+            }
+        }
+        if let Some((cents, threshold)) = c.budget {
+            let threshold =
+                threshold.map(|t| format!(", alertThresholds: [{t}]")).unwrap_or_default();
+            document(
+                "Budget",
+                &format!("{{name: b{}}}", c.number),
+                &format!(
+                    "{{customerRef: {{name: {name}}}, monthly: {{amount: \"{}.{:02}\", currency: EUR}}{threshold}}}",
+                    cents / 100,
+                    cents % 100
+                ),
+            );
+        }
+        if let Some(sub) = usage {
+            let owners: std::collections::BTreeSet<_> = c.owners.iter().collect();
+            for owner in &owners {
+                let kind = if **owner == 3 { "ServicePrincipal" } else { "User" };
+                document(
+                    "RoleAssignment",
+                    &format!("{{name: {sub}-o{owner}}}"),
+                    &format!(
+                        "{{scope: {{subscriptionRef: {{name: {sub}}}}}, principal: {{type: {kind}, name: P{}}}, role: Owner}}",
+                        u8::from(c.rename) * 10 + **owner
+                    ),
+                );
+            }
+            if let Some(allowed) = c.allowed {
+                let purchase =
+                    if allowed { "Allowed, acknowledgeLiability: true" } else { "Denied" };
+                document(
+                    "ReservationPermission",
+                    &format!("{{name: c{}}}", c.number),
+                    &format!(
+                        "{{customerRef: {{name: {name}}}, subscriptionRef: {{name: {sub}}}, purchase: {purchase}}}"
+                    ),
+                );
+            }
+        }
+    }
+    if let Some(tier) = selector {
+        document(
+            "Budget",
+            "{name: by-tier}",
+            &format!(
+                "{{customerSelector: {{matchLabels: {{tier: t{tier}}}}}, monthly: {{amount: \"9\", currency: EUR}}}}"
+            ),
+        );
+    }
+    documents
+}
+
+/// A store in memory of the file system, with the pure pass around it.
+struct World {
+    kinds: Kinds,
+    store: Box<dyn Store>,
+    _folder: tempfile::TempDir,
+}
+
+impl World {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}", folder.path().join("state.db").display());
+        Self {
+            kinds: Kinds::default(),
+            store: open(&url, Missing::Create).unwrap().unwrap(),
+            _folder: folder,
+        }
+    }
+
+    fn gathered(&self) -> Gathered {
+        gather(Some(self.store.as_ref()), &Embedded).unwrap()
+    }
+
+    fn plan(&self, files: &[(String, String)], scope: Scope) -> Plan {
+        let gathered = self.gathered();
+        let texts = files.iter().map(|(f, t)| (f.as_str().into(), t.as_str().into())).collect();
+        let manifests = load(&self.kinds, Texts { texts, problems: Vec::new() }, &gathered.stored);
+        assert!(!manifests.has_errors(), "{:#?}\n{files:?}", manifests.problems);
+        plan(&PlanInput {
+            kinds: self.kinds.clone(),
+            at: AT.parse().unwrap(),
+            lineage: gathered.lineage.clone(),
+            set: "test".to_owned(),
+            actor: "a".to_owned(),
+            desired: manifests.resources,
+            stored: gathered.stored,
+            unmanaged: gathered.unmanaged,
+            scope,
+            limits: Limits { at_least: usize::MAX, ..Limits::default() },
+            override_id: None,
+        })
+    }
+
+    fn apply(&mut self, plan: &Plan) {
+        let mut directory = directory_of(&self.kinds, &self.gathered());
+        let context = Context {
+            at: AT.parse().unwrap(),
+            actor: "a".to_owned(),
+            command: "test".to_owned(),
+            plan_id: plan.id.clone(),
+        };
+        let writes = plan
+            .proceeding()
+            .flat_map(|change| Embedded.perform(change, &mut directory, &context).unwrap())
+            .collect();
+        self.store.commit(&Batch { epoch: None, writes }).unwrap();
+    }
+}
+
+fn files(documents: &[String]) -> Vec<(String, String)> {
+    vec![("all.yaml".to_owned(), documents.join("---\n"))]
+}
+
+/// Everything of a plan but where its changes come from.
+fn without_sources(plan: &Plan) -> String {
+    let mut plan = plan.clone();
+    plan.digest.clear();
+    for change in &mut plan.changes {
+        change.source = partnerctl::model::Source::default();
+    }
+    for undeclared in &mut plan.undeclared {
+        undeclared.source = partnerctl::model::Source::default();
+    }
+    plan.records.retain_mut(|record| {
+        record.source = None;
+        record.desired.is_some() || !record.conditions.is_empty()
+    });
+    serde_json::to_string(&plan).unwrap()
+}
+
+/// What would still be done: held back changes apart.
+fn left(plan: &Plan) -> Vec<String> {
+    plan.proceeding()
+        .map(|change| format!("{:?} {} {:?}", change.action, change.id, change.fields))
+        .collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn plan_apply_plan_is_empty_through_any_history(states in prop::collection::vec(state(), 1..4), prune in any::<bool>()) {
+        let mut world = World::new();
+        let scope = if prune { Scope::WholeAndPrune } else { Scope::Whole };
+        for state in &states {
+            let files = files(&documents(state));
+            let first = world.plan(&files, scope);
+            world.apply(&first);
+            let second = world.plan(&files, scope);
+            prop_assert_eq!(left(&second), Vec::<String>::new(), "after\n{}\nin\n{}", render::text(&first, false), files[0].1);
+            // Held back changes say why, and stay as they are.
+            for change in second.changes.iter().filter(|change| !change.proceeds()) {
+                prop_assert!(change.waiting.is_some() || !change.blocked.is_empty());
+            }
+        }
+    }
+
+    #[test]
+    fn the_order_of_documents_and_files_changes_nothing_but_sources(
+        state in state(), seed in any::<u64>(), parts in 1..4usize,
+    ) {
+        let world = World::new();
+        let mut documents = documents(&state);
+        let one = world.plan(&files(&documents), Scope::Whole);
+        // A shuffle without a library: sort by a hash of position and seed.
+        let mut keyed: Vec<(u64, String)> = documents.drain(..).enumerate().map(|(index, text)| {
+            ((index as u64 + 1).wrapping_mul(seed | 1).rotate_left(17), text)
+        }).collect();
+        keyed.sort();
+        let mut split: Vec<(String, String)> = Vec::new();
+        for (index, (_, text)) in keyed.into_iter().enumerate() {
+            let name = format!("f{}.yaml", index % parts);
+            match split.iter_mut().find(|(file, _)| *file == name) {
+                Some((_, all)) => { all.push_str("---\n"); all.push_str(&text); }
+                None => split.push((name, text)),
+            }
+        }
+        split.reverse();
+        let other = world.plan(&split, Scope::Whole);
+        prop_assert_eq!(without_sources(&one), without_sources(&other));
+        prop_assert_eq!(&one.id, &other.id);
+    }
+
+    #[test]
+    fn every_change_comes_after_what_it_depends_on(states in prop::collection::vec(state(), 1..3)) {
+        let mut world = World::new();
+        for state in &states {
+            let plan = world.plan(&files(&documents(state)), Scope::WholeAndPrune);
+            let mut seen = std::collections::BTreeSet::new();
+            for change in &plan.changes {
+                for first in &change.depends_on {
+                    prop_assert!(seen.contains(first), "{} before {first}", change.id);
+                }
+                seen.insert(change.id.clone());
+            }
+            world.apply(&plan);
+        }
+    }
+}
+
+#[test]
+fn the_same_input_gives_the_same_bytes() {
+    let env = TestEnv::workspace(&crate::common::customer("contoso"));
+    let one = env.ok(&["plan", "-o", "json", "--at", AT]);
+    assert_eq!(one, env.ok(&["plan", "-o", "json", "--at", AT]));
+    env.ok(&["apply", "--yes", "--at", AT]);
+    let moved = env.path().join("manifests/moved.yaml");
+    std::fs::rename(env.path().join("manifests/all.yaml"), moved).unwrap();
+    env.assert_settled();
+    env.ok(&["apply", "--yes"]);
+    assert!(env.ok(&["describe", "budget", "contoso"]).contains("manifests/moved.yaml:"));
+}

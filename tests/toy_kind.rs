@@ -1,0 +1,142 @@
+//! A new kind is one file and one line. This is the file; the line is in [`kinds`].
+
+use partnerctl::engine::apply::directory_of;
+use partnerctl::engine::{Gathered, gather};
+use partnerctl::kinds::reference::Ref;
+use partnerctl::kinds::{
+    Column, Facts, Field, Kind, KindEntry, Kinds, Operation, Reference, Transition,
+};
+use partnerctl::manifest::{check, read_file, schema::combined};
+use partnerctl::model::scalar::Line;
+use partnerctl::plan::{Limits, Plan, PlanInput, Scope, plan};
+use partnerctl::provider::embedded::Embedded;
+use partnerctl::provider::{Context, Provider};
+use partnerctl::store::{Batch, Missing, Store, open};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// A sticker on a customer's file, which may stand on another sticker.
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, expecting = "the spec of a Sticker")]
+struct Sticker {
+    customer_ref: Ref,
+    text: Line,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    on_ref: Option<Ref>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    colour: Option<Line>,
+}
+
+impl Kind for Sticker {
+    const FACTS: Facts = Facts {
+        kind: "Sticker",
+        plural: "stickers",
+        short: &["st"],
+        about: "A sticker on a customer's file",
+        deleting: "peel it off",
+        fields: &[Field::new("colour").default("\"yellow\"")],
+        references: &[
+            Reference::new("customerRef", "Customer"),
+            Reference::new("onRef", "Sticker"),
+        ],
+        replaceable: false,
+        columns: &[Column::new("TEXT", "text")],
+        example: "",
+    };
+
+    fn operation(_: &Transition<'_>) -> Operation {
+        "Stick sticker"
+    }
+}
+
+fn kinds() -> Kinds {
+    Kinds::default().with(KindEntry::of::<Sticker>())
+}
+
+const MANIFESTS: &str = "\
+apiVersion: partnerctl.dev/v1
+kind: Sticker
+metadata: {name: vip}
+spec: {customerRef: {name: contoso}, text: Call first, onRef: {name: base}}
+---
+apiVersion: partnerctl.dev/v1
+kind: Sticker
+metadata: {name: base}
+spec: {customerRef: {name: contoso}, text: Base}
+---
+apiVersion: partnerctl.dev/v1
+kind: Customer
+metadata: {name: contoso}
+spec: {companyName: Contoso, domain: contoso.example, country: NL}
+";
+
+fn read(text: &str) -> partnerctl::manifest::Manifests {
+    let file: Arc<str> = "all.yaml".into();
+    let read = read_file(&kinds(), &file, text);
+    check(&kinds(), vec![read], BTreeMap::from([(file, text.into())]), &BTreeSet::new())
+}
+
+fn planned(text: &str, gathered: &Gathered) -> Plan {
+    let manifests = read(text);
+    assert!(!manifests.has_errors(), "{:?}", manifests.problems);
+    plan(&PlanInput {
+        kinds: kinds(),
+        at: "2026-11-21T12:00:00Z".parse().unwrap(),
+        lineage: gathered.lineage.clone(),
+        set: "test".to_owned(),
+        actor: "a".to_owned(),
+        desired: manifests.resources,
+        stored: gathered.stored.clone(),
+        unmanaged: gathered.unmanaged.clone(),
+        scope: Scope::Whole,
+        limits: Limits::default(),
+        override_id: None,
+    })
+}
+
+fn apply(store: &mut dyn Store, plan: &Plan) {
+    let gathered = gather(Some(store), &Embedded).unwrap();
+    let mut directory = directory_of(&kinds(), &gathered);
+    let context = Context {
+        at: "2026-11-21T12:00:00Z".parse().unwrap(),
+        actor: "a".to_owned(),
+        command: "test".to_owned(),
+        plan_id: plan.id.clone(),
+    };
+    let writes = plan
+        .proceeding()
+        .flat_map(|change| Embedded.perform(change, &mut directory, &context).unwrap())
+        .collect();
+    store.commit(&Batch { epoch: None, writes }).unwrap();
+}
+
+#[test]
+fn a_kind_of_one_file_and_one_line_is_read_planned_applied_and_described() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("sqlite:{}", folder.path().join("state.db").display());
+    let mut store = open(&url, Missing::Create).unwrap().unwrap();
+    let gathered = |store: &dyn Store| gather(Some(store), &Embedded).unwrap();
+    let first = planned(MANIFESTS, &gathered(store.as_ref()));
+    let order: Vec<_> = first.changes.iter().map(|change| change.id.to_string()).collect();
+    assert_eq!(order, ["Customer/contoso", "Sticker/base", "Sticker/vip"]);
+    apply(store.as_mut(), &first);
+    assert!(planned(MANIFESTS, &gathered(store.as_ref())).changes.is_empty());
+    let recoloured = MANIFESTS.replace("text: Base", "text: Base, colour: red");
+    let second = planned(&recoloured, &gathered(store.as_ref()));
+    assert_eq!(second.summary.update, 1);
+    assert_eq!(second.changes[0].fields[0].before, Some("yellow".into()));
+    assert!(combined(&kinds()).to_string().contains("Sticker"));
+}
+
+#[test]
+fn references_in_a_circle_are_shown_with_the_way_around() {
+    let text = MANIFESTS.replace("text: Base", "text: Base, onRef: {name: vip}");
+    let problems = read(&text).problems;
+    let messages: Vec<_> = problems.iter().map(|p| p.message.as_str()).collect();
+    assert_eq!(messages, ["references go in a circle: Sticker/base → Sticker/vip → Sticker/base"]);
+    assert_eq!(problems[0].locations[0].span.line, 9);
+    let own = MANIFESTS.replace("name: base}}", "name: vip}}");
+    assert_eq!(read(&own).problems.len(), 1, "a reference to itself");
+}
