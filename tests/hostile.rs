@@ -71,14 +71,39 @@ fn links_that_leave_the_root_are_refused_and_those_inside_are_followed() {
 }
 
 #[test]
-fn a_link_in_a_circle_and_one_to_nothing_fail_the_load() {
+fn a_link_in_a_circle_is_not_followed_and_one_to_nothing_fails_the_load() {
     let env = TestEnv::workspace(&customer("contoso"));
     symlink("../manifests", env.path().join("manifests/again")).unwrap();
-    refused(&env, &["E0101"]);
+    assert_eq!(env.summary()["create"], 5, "nothing is read twice");
     std::fs::remove_file(env.path().join("manifests/again")).unwrap();
     symlink("nowhere.yaml", env.path().join("manifests/lost.yaml")).unwrap();
-    let output = env.run(&["validate"]);
-    assert_eq!(output.status.code(), Some(1));
+    refused(&env, &["E0101", "manifests/lost.yaml"]);
+}
+
+#[test]
+fn links_of_editors_are_no_manifests() {
+    let env = TestEnv::workspace(&customer("contoso"));
+    symlink("somebody@somewhere.1234", env.path().join("manifests/.#all.yaml")).unwrap();
+    symlink("/nowhere", env.path().join("manifests/notes.txt")).unwrap();
+    assert_eq!(env.summary()["create"], 5);
+}
+
+#[test]
+fn many_problems_and_many_keys_are_reported_within_bounds() {
+    let keys: String = (0..50_000).map(|n| format!("k{n}: x\n")).collect();
+    refused(&TestEnv::workspace(&keys), &["E0201"]);
+    let many = "---\na: ]\n".repeat(50_000);
+    let env = TestEnv::workspace(&many);
+    refused(&env, &["E0110", "more; `validate --format json` lists all"]);
+    let thresholds: Vec<_> = (0..300).map(|n| (n + 300).to_string()).collect();
+    let budget = format!(
+        "apiVersion: partnerctl.dev/v1\nkind: Budget\nmetadata: {{name: b}}\nspec:\n  \
+        customerRef: {{external: c}}\n  monthly: {{amount: 1, currency: EUR}}\n  alertThresholds: [{}]\n",
+        thresholds.join(", ")
+    );
+    let json = TestEnv::workspace(&budget).run(&["validate", "--format", "json"]);
+    let report: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
+    assert_eq!(report["diagnostics"].as_array().unwrap().len(), 300);
 }
 
 #[test]

@@ -216,7 +216,7 @@ impl World {
     }
 
     fn apply(&mut self, plan: &Plan) {
-        let mut directory = directory_of(&self.kinds, &self.gathered());
+        let mut directory = directory_of(&self.kinds, &self.gathered(), 0);
         let context = Context {
             at: AT.parse().unwrap(),
             actor: "a".to_owned(),
@@ -327,7 +327,7 @@ fn the_same_input_gives_the_same_bytes() {
     let env = TestEnv::workspace(&crate::common::customer("contoso"));
     let one = env.ok(&["plan", "-o", "json", "--at", AT]);
     assert_eq!(one, env.ok(&["plan", "-o", "json", "--at", AT]));
-    env.ok(&["apply", "--yes", "--at", AT]);
+    env.ok(&["apply", "--yes"]);
     let moved = env.path().join("manifests/moved.yaml");
     std::fs::rename(env.path().join("manifests/all.yaml"), moved).unwrap();
     env.assert_settled();

@@ -75,7 +75,7 @@ spec: {companyName: Contoso, domain: contoso.example, country: NL}
 fn read(text: &str) -> partnerctl::manifest::Manifests {
     let file: Arc<str> = "all.yaml".into();
     let read = read_file(&kinds(), &file, text);
-    check(&kinds(), vec![read], BTreeMap::from([(file, text.into())]), &BTreeSet::new())
+    check(&kinds(), vec![read], BTreeMap::from([(file, text.into())]), &BTreeSet::new(), false)
 }
 
 fn planned(text: &str, gathered: &Gathered) -> Plan {
@@ -98,7 +98,7 @@ fn planned(text: &str, gathered: &Gathered) -> Plan {
 
 fn apply(store: &mut dyn Store, plan: &Plan) {
     let gathered = gather(Some(store), &Embedded).unwrap();
-    let mut directory = directory_of(&kinds(), &gathered);
+    let mut directory = directory_of(&kinds(), &gathered, 0);
     let context = Context {
         at: "2026-11-21T12:00:00Z".parse().unwrap(),
         actor: "a".to_owned(),

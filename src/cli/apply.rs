@@ -1,26 +1,24 @@
 //! `apply`: plan, ask, do.
 
 use crate::cli::error::{CommandError, Exit};
-use crate::cli::session::{self, PassArgs};
+use crate::cli::session::{self, Input, PassArgs};
 use crate::cli::settings::Settings;
 use crate::cli::ui::Ui;
-use crate::engine::apply::{Applied, Apply, SharedStore, acquire, apply};
+use crate::engine::apply::{Applied, Apply, apply};
 use crate::engine::executor::{Pace, Status};
-use crate::engine::{gather, machine};
+use crate::engine::lease::SharedStore;
+use crate::engine::{Workspace, gather};
 use crate::kinds::Risk;
 use crate::model::text::{counted, printable};
 use crate::plan::{Change, Plan, render};
-use crate::provider::Context;
 use crate::provider::embedded::Embedded;
-use crate::store::{Missing, Store};
+use crate::provider::{Context, Provider};
+use crate::store::Missing;
 use anyhow::Context as _;
 use chrono::Utc;
 use clap::{Args, ValueEnum};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// Changes in one transaction: large enough to be fast, small enough to stop soon on Ctrl-C.
-const GROUP: usize = 5_000;
 /// More changes than this are not named one by one while they are done.
 const NAMED_MAX: usize = 200;
 
@@ -40,7 +38,8 @@ pub struct ApplyArgs {
     /// Approve changes of this risk; irreversible includes costly
     #[arg(long, value_enum, value_name = "RISK")]
     approve: Vec<Approval>,
-    /// Changes under way at the same time
+    /// Changes under way at the same time, for providers with outside effects; the embedded one
+    /// works in transactions
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=256))]
     parallelism: u16,
     /// Seconds to wait for another apply
@@ -58,26 +57,18 @@ enum Approval {
 
 pub fn run(args: &ApplyArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, CommandError> {
     let workspace = settings.workspace(&args.pass.files, ui)?;
-    // Read once before a store is made: bad manifests leave nothing behind.
+    let input = session::read(settings, &workspace, &args.pass)?;
+    // Checked once before a store is made: bad manifests leave nothing behind.
     if session::open(settings, &workspace, Missing::Leave)?.is_none() {
-        session::manifests(settings, &workspace, &args.pass.files, &[], ui)?;
+        session::manifests(settings, &input, &[], ui)?;
     }
-    let mut store =
+    let store =
         session::open(settings, &workspace, Missing::Create)?.context("the store was not made")?;
-    let actor = settings.actor(&workspace);
-    let me = machine::this_process(&actor);
+    let store = SharedStore::new(store);
     let timeout = Duration::from_secs(args.lock_timeout);
-    let waiting = |lease: &crate::store::Lease| {
-        ui.say(&format!("waiting for another apply: {}", printable(&lease.to_string())));
-    };
-    let epoch = acquire(store.as_mut(), &me, timeout, waiting)?.map_err(|lease| {
-        CommandError::new(format!("another apply is under way: {lease}"))
-            .exit(Exit::Conflict)
-            .hint("wait for it; a holder that is gone is replaced without your help")
-    })?;
-    let shared: SharedStore = Arc::new(Mutex::new(store));
-    let exit = under_lease(args, settings, &workspace, &shared, epoch, &actor, ui);
-    let released = shared.lock().unwrap_or_else(PoisonError::into_inner).release(epoch);
+    let held = session::hold(&store, &settings.actor(&workspace), timeout, ui)?;
+    let exit = under_lease(args, settings, &workspace, &input, &store, held.epoch, ui);
+    let released = held.release();
     let exit = exit?;
     released?;
     Ok(exit)
@@ -86,29 +77,27 @@ pub fn run(args: &ApplyArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, C
 fn under_lease(
     args: &ApplyArgs,
     settings: &Settings,
-    workspace: &crate::engine::Workspace,
-    shared: &SharedStore,
+    workspace: &Workspace,
+    input: &Input,
+    store: &SharedStore,
     epoch: i64,
-    actor: &str,
     ui: &mut Ui,
 ) -> Result<Exit, CommandError> {
-    let gathered = {
-        let store = shared.lock().unwrap_or_else(PoisonError::into_inner);
-        let store: &dyn Store = store.as_ref();
-        gather(Some(store), &Embedded)?
-    };
-    let plan = session::make_plan(settings, workspace, &args.pass, &gathered, ui)?;
+    let gathered = gather(Some(store.lock().as_ref()), &Embedded)?;
+    let at = Utc::now();
+    let plan = session::make_plan(settings, workspace, &args.pass, input, at, &gathered, ui)?;
     ui.data(&render::text(&plan, ui.colours));
+    ui.seen()?;
     if !plan.refused.is_empty() {
         ui.warn("nothing was applied: the plan is refused");
         return Ok(Exit::Held);
     }
-    if let Some(exit) = approve(args, &plan, ui) {
+    if let Some(exit) = approve(args, settings, &plan, ui) {
         return Ok(exit);
     }
     let context = Context {
-        at: args.pass.at.unwrap_or_else(Utc::now),
-        actor: actor.to_owned(),
+        at: Utc::now(),
+        actor: plan.actor.clone(),
         command: "apply".to_owned(),
         plan_id: plan.id.clone(),
     };
@@ -117,10 +106,11 @@ fn under_lease(
         gathered: &gathered,
         kinds: &settings.kinds,
         provider: &Embedded,
-        store: shared.clone(),
+        store: store.clone(),
         epoch,
         context,
-        pace: Pace { parallelism: usize::from(args.parallelism), group: GROUP },
+        pace: Pace::new(Embedded.is_transactional(), usize::from(args.parallelism)),
+        nonce: session::nonce(),
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -153,7 +143,7 @@ async fn stop_on_signal(stop: tokio::sync::watch::Sender<bool>) {
 }
 
 /// Asks for what the options do not answer; `Some` when nothing may be applied.
-fn approve(args: &ApplyArgs, plan: &Plan, ui: &mut Ui) -> Option<Exit> {
+fn approve(args: &ApplyArgs, settings: &Settings, plan: &Plan, ui: &mut Ui) -> Option<Exit> {
     let needed = plan.proceeding().map(|change| change.risk).max()?;
     let given = args.approve.iter().fold(Risk::Reversible, |given, approval| match approval {
         Approval::Irreversible => Risk::Irreversible,
@@ -186,7 +176,7 @@ fn approve(args: &ApplyArgs, plan: &Plan, ui: &mut Ui) -> Option<Exit> {
             "nothing was applied: {} ({}) needs approval\n  → partnerctl apply{} --yes --approve {}",
             counted(count, "change"),
             approved.join(", "),
-            repeated(args),
+            repeated(args, settings),
             needed.as_str()
         ));
         return Some(Exit::Held);
@@ -203,7 +193,7 @@ fn approve(args: &ApplyArgs, plan: &Plan, ui: &mut Ui) -> Option<Exit> {
         None => {
             ui.warn(&format!(
                 "nothing was applied: nobody is there to ask\n  → partnerctl apply{} --yes",
-                repeated(args)
+                repeated(args, settings)
             ));
             Some(Exit::Held)
         }
@@ -211,13 +201,28 @@ fn approve(args: &ApplyArgs, plan: &Plan, ui: &mut Ui) -> Option<Exit> {
 }
 
 /// The options of this call that belong into the proposed one.
-fn repeated(args: &ApplyArgs) -> String {
-    let files = args.pass.files.filename.iter().map(|path| format!(" -f {}", path.display()));
-    let mut text: String = files.collect();
-    if args.pass.prune {
-        text.push_str(" --prune");
+fn repeated(args: &ApplyArgs, settings: &Settings) -> String {
+    let mut words = settings.repeated();
+    for path in &args.pass.files.filename {
+        words.extend(["-f".to_owned(), path.display().to_string()]);
     }
-    text
+    if args.pass.prune {
+        words.push("--prune".to_owned());
+    }
+    if let Some(id) = &args.pass.override_id {
+        words.extend(["--override".to_owned(), id.clone()]);
+    }
+    words.iter().map(|word| format!(" {}", quoted(word))).collect()
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@=+,".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
 }
 
 fn conclude(plan: &Plan, applied: &Applied, ui: &mut Ui) -> Exit {

@@ -9,10 +9,10 @@ use crate::engine::gather;
 use crate::kinds::KindEntry;
 use crate::model::condition::Truth;
 use crate::model::text::printable;
-use crate::model::{ResourceId, Spec, Stored};
+use crate::model::{Activity, ResourceId, Spec, Stored};
 use crate::plan::diff::show;
 use crate::provider::embedded::Embedded;
-use crate::store::Filter;
+use crate::store::{Filter, Store};
 use clap::Args;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -54,7 +54,7 @@ pub fn run(args: &DescribeArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit
         CommandError::new(format!("{id} is not in the store"))
             .hint(format!("`partnerctl get {}` lists what is", entry.facts.plural))
     })?;
-    let directory = directory_of(&settings.kinds, &gathered);
+    let directory = directory_of(&settings.kinds, &gathered, 0);
     let observed = row.observed.as_ref().map(|spec| directory.inward(entry, spec));
     let mut out = head(row, entry);
     fields(&mut out, entry, row, observed.as_ref());
@@ -81,14 +81,35 @@ pub fn run(args: &DescribeArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit
     let to = world.targets(&id).iter().map(ToString::to_string).collect();
     let from = world.referrers(&id, None).map(|referrer| referrer.id.to_string()).collect();
     let _ = writeln!(out, "\nRefers to:    {}\nReferred by:  {}", names(to), names(from));
-    let filter = Filter { resource: Some(id), last: Some(ACTIVITIES), ..Filter::default() };
-    let activities = store.activities(&filter)?;
+    let activities = history(store.as_ref(), id)?;
     out.push_str("\nActivities:\n");
     for line in log::text(&activities).lines() {
         let _ = writeln!(out, "  {line}");
     }
     ui.data(&out);
     Ok(Exit::Done)
+}
+
+/// The last activities of a resource, also under the names it had before.
+fn history(store: &dyn Store, id: ResourceId) -> Result<Vec<Activity>, CommandError> {
+    let mut all: Vec<Activity> = Vec::new();
+    let mut name = Some((id, i64::MAX));
+    let mut seen = BTreeSet::new();
+    while let Some((id, until)) = name.take().filter(|(id, _)| seen.insert(id.clone())) {
+        let filter = Filter { resource: Some(id.clone()), ..Filter::default() };
+        let mut activities = store.activities(&filter)?;
+        activities.retain(|activity| activity.seq < until);
+        let renamed = activities.iter().rev().find_map(|activity| {
+            let old = activity.before.as_ref()?.get("metadata.name")?.as_str()?;
+            Some((ResourceId::new(id.kind.as_str(), old), activity.seq))
+        });
+        // What was done under this name before it was given is another resource's history.
+        let from = renamed.as_ref().map_or(0, |(_, seq)| *seq);
+        all.extend(activities.into_iter().filter(|activity| activity.seq >= from));
+        name = renamed;
+    }
+    all.sort_by_key(|activity| activity.seq);
+    Ok(all.split_off(all.len().saturating_sub(ACTIVITIES)))
 }
 
 fn head(row: &Stored, entry: &KindEntry) -> String {

@@ -5,15 +5,21 @@ use crate::cli::session;
 use crate::cli::settings::{FileArgs, Settings};
 use crate::cli::ui::Ui;
 use crate::engine::apply::directory_of;
-use crate::engine::tree::read_roots;
+use crate::engine::lease::SharedStore;
+use crate::engine::tree::{Texts, read_roots};
 use crate::engine::{gather, ingest};
 use crate::manifest::report;
+use crate::model::Problem;
 use crate::model::text::counted;
 use crate::provider::embedded::Embedded;
 use crate::store::{Batch, Missing};
 use anyhow::Context;
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
+use std::time::Duration;
+
+/// How long to wait for an apply that is under way.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Take in what the outside world says
 #[derive(Args, Debug)]
@@ -49,11 +55,32 @@ pub fn run(args: &IngestArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, 
     if !texts.problems.is_empty() {
         return Err(refuse(&texts.problems, &texts.texts, ui));
     }
-    let mut store =
+    let store =
         session::open(settings, &workspace, Missing::Create)?.context("the store was not made")?;
-    let gathered = gather(Some(store.as_ref()), &Embedded)?;
-    let mut directory = directory_of(&settings.kinds, &gathered);
-    let mut batch = Batch::default();
+    let store = SharedStore::new(store);
+    // An apply under way would write over what is taken in.
+    let held = session::hold(&store, &settings.actor(&workspace), LOCK_TIMEOUT, ui)?;
+    let taken = take_in(settings, &texts, &store, held.epoch);
+    let released = held.release();
+    let count = taken?.map_err(|problems| refuse(&problems, &texts.texts, ui))?;
+    released?;
+    ui.say(&format!(
+        "took in the state of {}; `partnerctl plan` shows what that means",
+        counted(count, "resource")
+    ));
+    Ok(Exit::Done)
+}
+
+/// Reads everything against one state of the store and writes it in one batch.
+fn take_in(
+    settings: &Settings,
+    texts: &Texts,
+    store: &SharedStore,
+    epoch: i64,
+) -> Result<Result<usize, Vec<Problem>>, CommandError> {
+    let gathered = gather(Some(store.lock().as_ref()), &Embedded)?;
+    let mut directory = directory_of(&settings.kinds, &gathered, session::nonce());
+    let mut batch = Batch { epoch: Some(epoch), ..Batch::default() };
     let mut count = 0;
     for (file, text) in &texts.texts {
         match ingest::read(&settings.kinds, file, text, &mut directory) {
@@ -61,13 +88,9 @@ pub fn run(args: &IngestArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, 
                 batch.writes.extend(ingested.writes);
                 count += ingested.count;
             }
-            Err(problems) => return Err(refuse(&problems, &texts.texts, ui)),
+            Err(problems) => return Ok(Err(problems)),
         }
     }
-    store.commit(&batch)?;
-    ui.say(&format!(
-        "took in the state of {}; `partnerctl plan` shows what that means",
-        counted(count, "resource")
-    ));
-    Ok(Exit::Done)
+    store.lock().commit(&batch)?;
+    Ok(Ok(count))
 }

@@ -1,12 +1,12 @@
 //! `init`: a new workspace.
 
 use crate::cli::error::{CommandError, Exit};
+use crate::cli::session::nonce;
 use crate::cli::ui::Ui;
 use crate::engine::tree::WORKSPACE_FILE;
 use crate::model::ResourceName;
 use anyhow::Context;
 use clap::Args;
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::path::{Path, PathBuf};
 
 /// Make a workspace: settings, an example manifest, .gitignore
@@ -77,6 +77,5 @@ fn set_name(folder: &Path) -> String {
         ResourceName::parse(name.trim_matches('-')).ok()
     });
     let name = name.map_or_else(|| "set".to_owned(), |name| name.to_string());
-    let chance = RandomState::new().build_hasher().finish();
-    format!("{name}-{:06x}", chance & 0xff_ffff)
+    format!("{name}-{:06x}", nonce() & 0xff_ffff)
 }

@@ -2,12 +2,13 @@
 
 use crate::cli::error::{CommandError, Exit};
 use crate::cli::session::{self, PassArgs};
-use crate::cli::settings::Settings;
+use crate::cli::settings::{Settings, parse_at};
 use crate::cli::ui::Ui;
 use crate::engine::gather;
 use crate::plan::{Plan, render};
 use crate::provider::embedded::Embedded;
 use crate::store::Missing;
+use chrono::{DateTime, Utc};
 use clap::{Args, ValueEnum};
 
 /// Show what apply would do, and why
@@ -20,6 +21,9 @@ use clap::{Args, ValueEnum};
 pub struct PlanArgs {
     #[command(flatten)]
     pass: PassArgs,
+    /// Plan as if it were this day or instant; default: now
+    #[arg(long, value_name = "DATE|RFC3339", value_parser = parse_at)]
+    at: Option<DateTime<Utc>>,
     /// How to print the plan
     #[arg(short, long, value_enum, default_value_t = Output::Text)]
     output: Output,
@@ -40,9 +44,11 @@ enum Output {
 
 pub fn run(args: &PlanArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, CommandError> {
     let workspace = settings.workspace(&args.pass.files, ui)?;
+    let input = session::read(settings, &workspace, &args.pass)?;
     let store = session::open(settings, &workspace, Missing::Leave)?;
     let gathered = gather(store.as_deref(), &Embedded)?;
-    let plan = session::make_plan(settings, &workspace, &args.pass, &gathered, ui)?;
+    let at = args.at.unwrap_or_else(Utc::now);
+    let plan = session::make_plan(settings, &workspace, &args.pass, &input, at, &gathered, ui)?;
     match args.output {
         Output::Text => ui.data(&render::text(&plan, ui.colours)),
         Output::Json => ui.json(&plan)?,

@@ -1,18 +1,21 @@
 //! What `plan`, `apply` and the looking commands share: open the store, read the manifests, plan.
 
 use crate::cli::error::{CommandError, Exit};
-use crate::cli::settings::{FileArgs, Settings, parse_at};
+use crate::cli::settings::{FileArgs, Settings};
 use crate::cli::ui::Ui;
 use crate::engine::gather::{from_workspace, load};
-use crate::engine::tree::read_roots;
-use crate::engine::{Gathered, Workspace};
+use crate::engine::lease::{self, Held, SharedStore};
+use crate::engine::tree::{Texts, read_roots};
+use crate::engine::{Gathered, Workspace, machine};
 use crate::manifest::{Manifests, report};
-use crate::model::text::counted;
+use crate::model::text::{counted, printable};
 use crate::model::{Severity, Stored};
 use crate::plan::{Plan, PlanInput, Scope, plan};
-use crate::store::{self, Missing, Store};
+use crate::store::{self, Lease, Missing, Store};
 use chrono::{DateTime, Utc};
 use clap::Args;
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::time::Duration;
 
 /// Options of `plan` and `apply`.
 #[derive(Args, Debug, Clone)]
@@ -22,9 +25,6 @@ pub struct PassArgs {
     /// Delete what the set owns and the manifests no longer declare
     #[arg(long)]
     pub prune: bool,
-    /// Plan as if it were this day or instant; default: now
-    #[arg(long, value_name = "DATE|RFC3339", value_parser = parse_at)]
-    pub at: Option<DateTime<Utc>>,
     /// Let the brakes of exactly this plan go
     #[arg(long = "override", value_name = "PLAN-ID")]
     pub override_id: Option<String>,
@@ -63,20 +63,61 @@ pub fn open_existing(
     })
 }
 
-/// Reads the manifests and shows what is wrong with them.
+/// What was read: once, since standard input cannot be read again and files may change.
+pub struct Input {
+    /// The texts of the manifests.
+    pub texts: Texts,
+    /// Whether they are the whole set.
+    pub whole: bool,
+}
+
+/// Reads the texts of the manifests.
+pub fn read(
+    settings: &Settings,
+    workspace: &Workspace,
+    args: &PassArgs,
+) -> Result<Input, CommandError> {
+    let (roots, whole) = settings.roots(&args.files, workspace)?;
+    if args.prune && !whole {
+        return Err(CommandError::new("--prune needs the whole set, and -f names a part of it")
+            .hint("leave -f out, so that the workspace's manifests are read"));
+    }
+    Ok(Input { texts: read_roots(&roots, &mut std::io::stdin().lock()), whole })
+}
+
+/// Takes the lease, waiting for whoever holds it.
+pub fn hold(
+    store: &SharedStore,
+    actor: &str,
+    timeout: Duration,
+    ui: &mut Ui,
+) -> Result<Held, CommandError> {
+    let waiting = |lease: &Lease| {
+        ui.say(&format!("waiting for another apply: {}", printable(&lease.to_string())));
+    };
+    lease::hold(store, &machine::this_process(actor), timeout, waiting)?.map_err(|lease| {
+        CommandError::new(format!("another apply is under way: {lease}"))
+            .exit(Exit::Conflict)
+            .hint("wait for it; a holder that is gone is replaced without your help")
+    })
+}
+
+/// Chance for the ids of what is made.
+pub fn nonce() -> u64 {
+    RandomState::new().build_hasher().finish()
+}
+
+/// Checks the manifests and shows what is wrong with them.
 ///
 /// # Errors
 /// When anything is wrong: nothing is planned then.
 pub fn manifests(
     settings: &Settings,
-    workspace: &Workspace,
-    files: &FileArgs,
+    input: &Input,
     stored: &[Stored],
     ui: &mut Ui,
-) -> Result<(Manifests, bool), CommandError> {
-    let (roots, whole) = settings.roots(files, workspace)?;
-    let texts = read_roots(&roots, &mut std::io::stdin().lock());
-    let manifests = load(&settings.kinds, texts, stored);
+) -> Result<Manifests, CommandError> {
+    let manifests = load(&settings.kinds, input.texts.clone(), stored);
     let errors = manifests.problems.iter().filter(|p| p.severity() == Severity::Error).count();
     if errors > 0 {
         ui.warn(report::text(&manifests.problems, &manifests.texts, false).trim_end());
@@ -85,9 +126,10 @@ pub fn manifests(
     }
     for warning in &manifests.problems {
         let place = warning.locations.first().map(|at| format!("{}:{}: ", at.file, at.span.line));
-        ui.say(&format!("warning: {}{}", place.unwrap_or_default(), warning.message));
+        let line = format!("warning: {}{}", place.unwrap_or_default(), warning.message);
+        ui.say(&printable(&line));
     }
-    Ok((manifests, whole))
+    Ok(manifests)
 }
 
 /// Plans a pass.
@@ -95,25 +137,25 @@ pub fn make_plan(
     settings: &Settings,
     workspace: &Workspace,
     args: &PassArgs,
+    input: &Input,
+    at: DateTime<Utc>,
     gathered: &Gathered,
     ui: &mut Ui,
 ) -> Result<Plan, CommandError> {
-    let (manifests, whole) = manifests(settings, workspace, &args.files, &gathered.stored, ui)?;
-    if args.prune && !whole {
-        return Err(CommandError::new("--prune needs the whole set, and -f names a part of it")
-            .hint("leave -f out, so that the workspace's manifests are read"));
-    }
-    if manifests.resources.is_empty() {
+    let manifests = manifests(settings, input, &gathered.stored, ui)?;
+    if manifests.resources.is_empty()
+        && input.texts.texts.values().all(|text| text.trim().is_empty())
+    {
         ui.say("warning: there are no manifests");
     }
-    let scope = match (whole, args.prune) {
+    let scope = match (input.whole, args.prune) {
         (true, true) => Scope::WholeAndPrune,
         (true, false) => Scope::Whole,
         (false, _) => Scope::Part,
     };
     let input = PlanInput {
         kinds: settings.kinds.clone(),
-        at: args.at.unwrap_or_else(Utc::now),
+        at,
         lineage: gathered.lineage.clone(),
         set: workspace.set(),
         actor: settings.actor(workspace),

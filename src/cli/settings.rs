@@ -100,6 +100,27 @@ impl Settings {
         }
     }
 
+    /// The global options of this call, to repeat them in a proposed one.
+    pub fn repeated(&self) -> Vec<String> {
+        let GlobalArgs { workspace, store, actor, no_color: _, quiet: _ } = &self.given;
+        let mut words = Vec::new();
+        if let Some(folder) = workspace {
+            words.extend(["--workspace".to_owned(), folder.display().to_string()]);
+        }
+        // What the environment gave, it gives again.
+        let from_environment =
+            |name: &str, value: &str| std::env::var(name).as_deref() == Ok(value);
+        if let Some(url) = store.as_ref().filter(|url| !from_environment("PARTNERCTL_STORE", url)) {
+            words.extend(["--store".to_owned(), url.clone()]);
+        }
+        if let Some(name) =
+            actor.as_ref().filter(|name| !from_environment("PARTNERCTL_ACTOR", name))
+        {
+            words.extend(["--as".to_owned(), name.clone()]);
+        }
+        words
+    }
+
     /// Who acts: `--as`, `PARTNERCTL_ACTOR`, the workspace, else the user of the system.
     pub fn actor(&self, workspace: &Workspace) -> String {
         let from_system = || {

@@ -32,6 +32,14 @@ impl Ui {
         }
     }
 
+    /// Demands that everything could be written so far: nothing is done that nobody could see.
+    pub fn seen(&mut self) -> Result<(), CommandError> {
+        match self.failed.take_if(|error| error.kind() != io::ErrorKind::BrokenPipe) {
+            Some(error) => Err(CommandError::new(format!("the output cannot be written: {error}"))),
+            None => Ok(()),
+        }
+    }
+
     /// Writes a value as JSON to stdout.
     pub fn json(&mut self, value: &impl serde::Serialize) -> Result<(), CommandError> {
         let mut text = serde_json::to_string_pretty(value)
@@ -84,11 +92,6 @@ impl Ui {
         {
             self.failed = Some(error);
         }
-        match self.failed.take() {
-            Some(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-                Err(CommandError::new(format!("the output cannot be written: {error}")))
-            }
-            _ => Ok(()),
-        }
+        self.seen()
     }
 }

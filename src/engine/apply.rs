@@ -1,63 +1,18 @@
 //! The driver of the executor: does the I/O its commands ask for.
 
 use crate::engine::executor::{Command, Event, Pace, State, Status, step};
-use crate::engine::machine;
+use crate::engine::lease::SharedStore;
 use crate::engine::{Gathered, gather};
 use crate::kinds::Kinds;
 use crate::model::condition::set;
+use crate::model::resource::Management;
 use crate::model::{Condition, ResourceId, Stored};
 use crate::plan::change::Record;
 use crate::plan::{Change, Plan};
 use crate::provider::{Context, Directory, Provider};
-use crate::store::lease::is_gone;
-use crate::store::{Batch, Holder, Lease, Store, StoreError, Write};
+use crate::store::{Batch, StoreError, Write};
 use anyhow::Context as _;
-use chrono::Utc;
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
-
-/// A store that several tasks use one after another.
-pub type SharedStore = Arc<Mutex<Box<dyn Store>>>;
-
-/// How often the holder of the lease says that it is there.
-const RENEWAL: Duration = Duration::from_secs(5);
-/// How often a second apply looks whether the first is done.
-const RETRY: Duration = Duration::from_millis(100);
-
-fn locked(store: &SharedStore) -> std::sync::MutexGuard<'_, Box<dyn Store>> {
-    store.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Takes the lease, waiting for another holder at most so long. `Ok(Err(lease))` names the holder
-/// that was still there at the end.
-///
-/// # Errors
-/// When the store fails.
-pub fn acquire(
-    store: &mut dyn Store,
-    me: &Holder,
-    timeout: Duration,
-    mut waiting: impl FnMut(&Lease),
-) -> Result<Result<i64, Lease>, StoreError> {
-    let until = Instant::now() + timeout;
-    let mut told = false;
-    loop {
-        let now = Utc::now();
-        let gone = |lease: &Lease| is_gone(lease, me, now, machine::started);
-        match store.acquire(me, now, &gone)? {
-            Ok(epoch) => return Ok(Ok(epoch)),
-            Err(lease) if Instant::now() >= until => return Ok(Err(lease)),
-            Err(lease) => {
-                if !told {
-                    waiting(&lease);
-                    told = true;
-                }
-                std::thread::sleep(RETRY);
-            }
-        }
-    }
-}
 
 /// What an apply did.
 #[derive(Debug)]
@@ -94,6 +49,8 @@ pub struct Apply<'a> {
     pub context: Context,
     /// How much at once.
     pub pace: Pace,
+    /// Chance for the ids of what is made.
+    pub nonce: u64,
 }
 
 /// Carries out what proceeds in a plan, in order; then writes its records down.
@@ -105,10 +62,9 @@ pub async fn apply(
     mut stop: tokio::sync::watch::Receiver<bool>,
     mut done: impl FnMut(&Change),
 ) -> anyhow::Result<Applied> {
-    let renewal = tokio::spawn(renew(work.store.clone(), work.epoch));
     let changes: BTreeMap<&ResourceId, &Change> =
         work.plan.proceeding().map(|change| (&change.id, change)).collect();
-    let mut directory = directory_of(work.kinds, work.gathered);
+    let mut directory = directory_of(work.kinds, work.gathered, work.nonce);
     let mut events = vec![Event::Start];
     let mut state = State::new(work.plan, work.pace);
     while let Some(event) = events.pop() {
@@ -116,6 +72,13 @@ pub async fn apply(
         state = next;
         for command in commands {
             let Command::Perform { group, changes: ids } = command else { continue };
+            // What was told to stop before it began is handed back untouched.
+            tokio::task::yield_now().await;
+            if *stop.borrow_and_update() {
+                events.insert(0, Event::Stop);
+                events.insert(0, Event::Returned { group });
+                continue;
+            }
             let members: Vec<&Change> =
                 ids.iter().filter_map(|id| changes.get(id).copied()).collect();
             let event = match prepare(work, &members, &mut directory) {
@@ -137,18 +100,12 @@ pub async fn apply(
             };
             if matches!(event, Event::Failed { .. }) {
                 // Nothing of the group was done, but the directory went ahead.
-                let gathered = gather(Some(locked(&work.store).as_ref()), work.provider)?;
-                directory = directory_of(work.kinds, &gathered);
+                let gathered = gather(Some(work.store.lock().as_ref()), work.provider)?;
+                directory = directory_of(work.kinds, &gathered, work.nonce);
             }
             events.insert(0, event);
         }
-        // Let the renewal and the signal have their turn.
-        tokio::task::yield_now().await;
-        if *stop.borrow_and_update() && !state.is_stopping() {
-            events.push(Event::Stop);
-        }
     }
-    renewal.abort();
     let statuses: Vec<_> = state.statuses().map(|(id, s)| (id.clone(), s.clone())).collect();
     let whole = statuses.iter().all(|(_, status)| *status == Status::Done);
     if whole {
@@ -159,23 +116,11 @@ pub async fn apply(
 
 /// What a pass knows at its beginning.
 #[must_use]
-pub fn directory_of(kinds: &Kinds, gathered: &Gathered) -> Directory {
+pub fn directory_of(kinds: &Kinds, gathered: &Gathered, nonce: u64) -> Directory {
     let lineage = gathered.lineage.clone().unwrap_or_default();
     let seq = gathered.head.as_ref().map_or(0, |head| head.seq);
     let (rows, actual) = (gathered.stored.clone(), gathered.actual.clone());
-    Directory::new(kinds.clone(), &lineage, seq, rows, actual)
-}
-
-async fn renew(store: SharedStore, epoch: i64) {
-    loop {
-        tokio::time::sleep(RENEWAL).await;
-        let store = store.clone();
-        let renewed = tokio::task::spawn_blocking(move || locked(&store).renew(epoch, Utc::now()));
-        // A lease that was lost shows at the next commit, which is refused.
-        if !matches!(renewed.await, Ok(Ok(()))) {
-            return;
-        }
-    }
+    Directory::new(kinds.clone(), &lineage, seq, nonce, rows, actual)
 }
 
 /// The writes of a group; the directory moves along.
@@ -196,7 +141,7 @@ fn prepare(
 
 async fn commit(work: &Apply<'_>, writes: Vec<Write>) -> Result<(), StoreError> {
     let (store, batch) = (work.store.clone(), Batch { epoch: Some(work.epoch), writes });
-    match tokio::task::spawn_blocking(move || locked(&store).commit(&batch)).await {
+    match tokio::task::spawn_blocking(move || store.lock().commit(&batch)).await {
         Ok(result) => result,
         Err(panic) => std::panic::resume_unwind(panic.into_panic()),
     }
@@ -241,7 +186,9 @@ fn fill_in(row: &mut Stored, record: &Record, work: &Apply<'_>) {
         row.generation += i64::from(row.spec != desired.spec);
         row.metadata = desired.metadata.clone();
         row.spec = desired.spec.clone();
-        row.last_applied = Some(desired.spec.clone());
+        if desired.metadata.management() == Management::Manage {
+            row.last_applied = Some(desired.spec.clone());
+        }
     }
     for now in conditions {
         let condition = Condition {

@@ -28,6 +28,22 @@ pub struct Pace {
     pub group: usize,
 }
 
+/// Changes in one transaction: large enough to be fast, small enough to stop soon on Ctrl-C.
+const TRANSACTION: usize = 5_000;
+
+impl Pace {
+    /// One transaction after another where changes are writes to the store; else one change at a
+    /// time in each of several hands.
+    #[must_use]
+    pub fn new(is_transactional: bool, parallelism: usize) -> Self {
+        if is_transactional {
+            Self { parallelism: 1, group: TRANSACTION }
+        } else {
+            Self { parallelism, group: 1 }
+        }
+    }
+}
+
 /// What happened.
 #[derive(Debug, Clone)]
 pub enum Event {
@@ -46,6 +62,11 @@ pub enum Event {
         change: Option<ResourceId>,
         /// Why.
         error: String,
+    },
+    /// A group was not begun, because everything is to stop.
+    Returned {
+        /// Which.
+        group: usize,
     },
     /// Finish what is under way, start nothing.
     Stop,
@@ -163,6 +184,12 @@ pub fn step(mut state: State, event: Event) -> (State, Vec<Command>) {
         Event::Done { group } => {
             for id in state.groups.remove(&group).unwrap_or_default() {
                 state.status.insert(id, Status::Done);
+            }
+        }
+        Event::Returned { group } => {
+            state.stopping = true;
+            for id in state.groups.remove(&group).unwrap_or_default() {
+                state.status.insert(id, Status::Pending);
             }
         }
         Event::Failed { group, change, error } => {

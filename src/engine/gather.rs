@@ -32,8 +32,13 @@ pub struct Gathered {
 /// When either cannot be read whole.
 pub fn gather(store: Option<&dyn Store>, provider: &dyn Provider) -> Result<Gathered, StoreError> {
     let Some(store) = store else { return Ok(Gathered::default()) };
-    let rows = store.resources()?;
-    let actual = provider.observe(store)?;
+    let (mut rows, mut actual, mut head) = (Vec::new(), Vec::new(), None);
+    store.consistently(&mut |store| {
+        rows = store.resources()?;
+        actual = provider.observe(store)?;
+        head = Some(store.head()?);
+        Ok(())
+    })?;
     let by_id: BTreeMap<(&str, &str), &Observed> = actual
         .iter()
         .map(|observed| ((observed.kind.as_str(), observed.external_id.as_str()), observed))
@@ -56,7 +61,7 @@ pub fn gather(store: Option<&dyn Store>, provider: &dyn Provider) -> Result<Gath
         .collect();
     Ok(Gathered {
         lineage: Some(store.lineage().to_owned()),
-        head: Some(store.head()?),
+        head,
         unmanaged,
         stored,
         rows,
@@ -90,7 +95,7 @@ pub fn load(kinds: &Kinds, texts: Texts, stored: &[Stored]) -> Manifests {
             .collect()
     });
     let known: BTreeSet<ResourceId> = stored.iter().map(|row| row.id.clone()).collect();
-    let mut manifests = manifest::check(kinds, read, texts, &known);
+    let mut manifests = manifest::check(kinds, read, texts, &known, !problems.is_empty());
     manifests.problems.extend(problems);
     manifests.problems.sort_by(|a, b| a.locations.cmp(&b.locations));
     manifests

@@ -11,6 +11,9 @@ use crate::provider::Directory;
 use crate::store::Write;
 use std::sync::Arc;
 
+/// The most values in one file of state: as many as a file of the largest size can hold.
+const VALUES_MAX: usize = 20_000_000;
+
 /// What a file says is there, or no longer there.
 #[derive(Debug)]
 pub struct Ingested {
@@ -31,12 +34,13 @@ pub fn read(
     text: &str,
     directory: &mut Directory,
 ) -> Result<Ingested, Vec<Problem>> {
-    let (trees, faults) = yaml::read(text);
+    let (trees, faults) = yaml::read_within(text, VALUES_MAX);
     let mut reader = Reader { kinds, file, problems: Vec::new(), directory, writes: Vec::new() };
     for fault in faults {
         reader.problem(fault.code, fault.span, fault.message, &fault.hint);
     }
-    let items: Vec<&Node> = trees.iter().flat_map(|tree| reader.items(&tree.root)).collect();
+    let items: Vec<&Node> =
+        trees.iter().filter(|tree| tree.whole).flat_map(|tree| reader.items(&tree.root)).collect();
     // Customers before what refers to them, whatever the order of the file.
     let mut ranked: Vec<(usize, &Node)> = items
         .iter()
@@ -133,6 +137,10 @@ impl Reader<'_> {
             return;
         };
         let inward = self.state(&entry, state);
+        if let Some(wrong) = (entry.check_observed)(&inward) {
+            self.problem(code::INVALID_VALUE, state.span, format!("{id}: {wrong}"), "mend it");
+            return;
+        }
         let spec = match self.directory.outward(&entry, &inward) {
             Ok(spec) => spec,
             Err(needed) => {
@@ -142,10 +150,7 @@ impl Reader<'_> {
                 return;
             }
         };
-        let external_id = known.unwrap_or_else(|| {
-            self.directory.next_operation();
-            self.directory.made_id(kind)
-        });
+        let external_id = known.unwrap_or_else(|| self.directory.made_id(kind));
         let observed = Observed { kind: id.kind, external_id, name: name.to_owned(), spec };
         self.directory.put_actual(observed.clone());
         self.writes.push(Write::PutActual(observed));
@@ -162,11 +167,13 @@ impl Reader<'_> {
     /// The state as a spec. Fields a manifest may have are read as in manifests; others (what only
     /// the real world has, such as `relationship`) are taken as texts.
     fn state(&mut self, entry: &crate::kinds::KindEntry, node: &Node) -> Spec {
-        let decoded = (entry.decode)(node);
+        let (decoded, _) = (entry.decode)(node);
         let mut spec = decoded.value.clone().unwrap_or_default();
         for fault in decoded.faults {
             // The outside need not have everything a manifest must, and may have more.
-            if fault.code != code::UNKNOWN_FIELD && fault.code != code::MISSING_FIELD {
+            // Only at the top: half a nested value would be filled up with what nobody said.
+            let absent = fault.code == code::MISSING_FIELD && fault.span == node.span;
+            if fault.code != code::UNKNOWN_FIELD && !absent {
                 self.problem(fault.code, fault.span, fault.message, &fault.hint);
             }
         }

@@ -4,6 +4,7 @@ pub mod apply;
 pub mod executor;
 pub mod gather;
 pub mod ingest;
+pub mod lease;
 pub mod machine;
 pub mod tree;
 pub mod workspace;

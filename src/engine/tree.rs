@@ -5,7 +5,7 @@ use crate::model::code::{self, Code};
 use crate::model::problem::{Location, Problem};
 use crate::model::tree::Span;
 use ignore::WalkBuilder;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -19,7 +19,7 @@ const IGNORE_FILE: &str = ".partnerctlignore";
 pub const WORKSPACE_FILE: &str = "partnerctl.yaml";
 
 /// Texts by the name users see, and what could not be read.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Texts {
     /// In order of their names.
     pub texts: BTreeMap<Arc<str>, Arc<str>>,
@@ -34,7 +34,10 @@ pub fn read_roots(roots: &[PathBuf], stdin: &mut dyn Read) -> Texts {
     let mut files: Vec<PathBuf> = Vec::new();
     for root in roots {
         if root.as_os_str() == "-" {
-            texts.stdin(stdin);
+            // Standard input can be read once, however often it is named.
+            if !texts.texts.contains_key("<stdin>") {
+                texts.stdin(stdin);
+            }
         } else if root.is_dir() {
             texts.walk(root, &mut files);
         } else {
@@ -42,7 +45,11 @@ pub fn read_roots(roots: &[PathBuf], stdin: &mut dyn Read) -> Texts {
         }
     }
     files.sort();
-    files.dedup();
+    // Roots may overlap: a file is read once, under the name that sorts first.
+    let mut seen = BTreeSet::new();
+    if roots.len() > 1 {
+        files.retain(|file| seen.insert(file.canonicalize().unwrap_or_else(|_| file.clone())));
+    }
     let readers = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
     let share = files.len().div_ceil(readers).max(1);
     let read: Vec<(PathBuf, Result<String, Refused>)> = std::thread::scope(|scope| {
@@ -128,11 +135,13 @@ impl Texts {
         let walker = WalkBuilder::new(root)
             .standard_filters(false)
             .hidden(true)
+            .parents(true)
             .follow_links(true)
             .add_custom_ignore_filename(IGNORE_FILE)
             .filter_entry(move |entry| {
                 let inside = !entry.path_is_symlink()
                     || entry.depth() == 0
+                    || !(entry.path().is_dir() || is_manifest(entry.path()))
                     || entry.path().canonicalize().is_ok_and(|to| to.starts_with(&within));
                 if !inside && let Ok(mut leaving) = leaving.lock() {
                     leaving.push(entry.path().to_owned());
@@ -143,9 +152,16 @@ impl Texts {
         for entry in walker {
             let entry = match entry {
                 Ok(entry) => entry,
+                // A link to nowhere matters only where a manifest should be.
+                Err(error)
+                    if path_of(&error)
+                        .is_some_and(|path| !is_manifest(path) && path.is_symlink()) =>
+                {
+                    continue;
+                }
                 Err(error) => {
                     self.refuse(
-                        root,
+                        path_of(&error).unwrap_or(root),
                         Refused::new(code::UNREADABLE, error.to_string(), "mend or remove it"),
                     );
                     continue;
@@ -160,11 +176,7 @@ impl Texts {
             }
             let path = entry.path();
             let is_folder = entry.file_type().is_some_and(|kind| kind.is_dir());
-            let name = path.file_name().unwrap_or_default();
-            let is_manifest = path
-                .extension()
-                .is_some_and(|extension| ["yaml", "yml", "json"].iter().any(|e| extension == *e));
-            if !is_folder && is_manifest && name != WORKSPACE_FILE {
+            if !is_folder && is_manifest(path) {
                 files.push(path.to_owned());
             }
         }
@@ -174,6 +186,27 @@ impl Texts {
             let hint = "copy the files, or name the other folder with -f";
             self.refuse(&path, Refused::new(code::OUTSIDE_ROOT, message, hint));
         }
+    }
+}
+
+/// By its name: `.yaml`, `.yml` or `.json`, no dot-file, not the workspace's own file.
+fn is_manifest(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default();
+    let extension = path.extension().unwrap_or_default();
+    ["yaml", "yml", "json"].iter().any(|known| extension == *known)
+        && !name.to_string_lossy().starts_with('.')
+        && name != WORKSPACE_FILE
+}
+
+/// What an error of the walk is about.
+fn path_of(error: &ignore::Error) -> Option<&Path> {
+    match error {
+        ignore::Error::WithPath { path, .. } => Some(path),
+        ignore::Error::WithDepth { err, .. } | ignore::Error::WithLineNumber { err, .. } => {
+            path_of(err)
+        }
+        ignore::Error::Loop { child, .. } => Some(child),
+        _ => None,
     }
 }
 

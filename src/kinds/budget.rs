@@ -96,7 +96,7 @@ spec:
             findings.extend(selector.check("spec.customerSelector"));
         }
         let mut seen = Vec::new();
-        for threshold in self.alert_thresholds.iter().flatten() {
+        for (index, threshold) in self.alert_thresholds.iter().flatten().enumerate() {
             let wrong = if !(1..=200).contains(threshold) {
                 format!("an alert threshold of {threshold} % is out of range")
             } else if seen.contains(threshold) {
@@ -106,7 +106,8 @@ spec:
                 continue;
             };
             let hint = "use different whole percents from 1 to 200";
-            findings.push(Finding::new(code::INVALID_VALUE, "spec.alertThresholds", wrong, hint));
+            let path = format!("spec.alertThresholds.[{index}]");
+            findings.push(Finding::new(code::INVALID_VALUE, &path, wrong, hint));
         }
         findings
     }

@@ -1,6 +1,8 @@
 //! Customer: an organisation the partner sells to and has a reseller relationship with.
 
-use crate::kinds::{Block, Column, Facts, Field, Kind, Operation, Risk, Transition, World};
+use crate::kinds::{
+    Block, Column, Facts, Field, Kind, Operation, Risk, Standing, Transition, World,
+};
 use crate::model::scalar::{Country, Domain, Email, Line, Uuid};
 use crate::model::{Currency, Spec, code};
 use chrono::{DateTime, Utc};
@@ -79,6 +81,9 @@ struct Address {
 const AGAIN: &str = "it is fixed when the customer is added: end this relationship and add the \
                      customer again, or put the old value back";
 
+/// What a relationship may be, as observed.
+const RELATIONSHIPS: [&str; 3] = ["Pending", "Granted", "Revoked"];
+
 impl Kind for Customer {
     const FACTS: Facts = Facts {
         kind: "Customer",
@@ -142,11 +147,27 @@ spec:
     }
 
     fn gate(spec: &Spec) -> Option<String> {
+        let pending = || Some("the customer has not accepted the invitation yet".to_owned());
         match spec.text("relationship") {
-            Some("Pending") => Some("the customer has not accepted the invitation yet".to_owned()),
+            Some("Granted") => None,
+            Some("Pending") => pending(),
             Some("Revoked") => Some("the customer has ended the partner's relationship".to_owned()),
-            _ => None,
+            Some(other) => Some(format!("its relationship is `{other}`, which is not known")),
+            // Only a tenant that the partner made comes with the relationship.
+            None if spec.text("onboarding") == Some("Invite") => pending(),
+            None => None,
         }
+    }
+
+    fn check_observed(spec: &Spec) -> Option<String> {
+        let relationship = spec.text("relationship")?;
+        (!RELATIONSHIPS.contains(&relationship)).then(|| {
+            format!("relationship is `{relationship}`, not one of {}", RELATIONSHIPS.join(", "))
+        })
+    }
+
+    fn ailment(me: &Standing, _: &World) -> Option<(&'static str, String)> {
+        Self::gate(&me.spec).map(|reason| ("RelationshipMissing", reason))
     }
 
     fn risk(transition: &Transition<'_>) -> Risk {

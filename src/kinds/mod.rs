@@ -102,6 +102,11 @@ pub trait Kind: Serialize + DeserializeOwned + JsonSchema {
         None
     }
 
+    /// What is wrong with a state that the outside reports; manifests are checked otherwise.
+    fn check_observed(_spec: &Spec) -> Option<String> {
+        None
+    }
+
     /// What everything under it waits for, as a sentence; `None` when nothing stands in the way.
     fn gate(_spec: &Spec) -> Option<String> {
         None
@@ -145,17 +150,16 @@ pub trait Kind: Serialize + DeserializeOwned + JsonSchema {
     fn born(_spec: &mut Spec, _at: DateTime<Utc>) {}
 }
 
-type Erased<T> = fn(&T) -> Decoded<Spec>;
+/// Reads the `spec` of a document: its canonical form, and what [`Kind::check`] found.
+type Decode = fn(&Node) -> (Decoded<Spec>, Vec<Finding>);
 
 /// One row of the registry: a kind with its type erased.
 #[derive(Clone, Copy)]
 pub struct KindEntry {
     /// What is fixed.
     pub facts: Facts,
-    /// Reads the `spec` of a document; findings carry paths below the document.
-    pub decode: Erased<Node>,
-    /// Checks a spec that decoded.
-    pub check: fn(&Spec) -> Vec<Finding>,
+    /// Reads the `spec` of a document and checks it; findings carry paths below the document.
+    pub decode: Decode,
     /// See [`Kind::check_among`].
     pub check_among: fn(&Resource, &World) -> Vec<Finding>,
     /// See [`Kind::identity`].
@@ -168,6 +172,8 @@ pub struct KindEntry {
     pub judge: fn(&Transition<'_>, &World) -> Vec<Block>,
     /// See [`Kind::ailment`].
     pub ailment: fn(&Standing, &World) -> Option<(&'static str, String)>,
+    /// See [`Kind::check_observed`].
+    pub check_observed: fn(&Spec) -> Option<String>,
     /// See [`Kind::gate`].
     pub gate: fn(&Spec) -> Option<String>,
     /// See [`Kind::follows`].
@@ -197,13 +203,13 @@ impl KindEntry {
         Self {
             facts: T::FACTS,
             decode: decode_spec::<T>,
-            check: check_spec::<T>,
             check_among: T::check_among,
             identity: T::identity,
             likeness: T::likeness,
             expand: T::expand,
             judge: T::judge,
             ailment: T::ailment,
+            check_observed: T::check_observed,
             gate: T::gate,
             follows: T::follows,
             stops: T::stops,
@@ -243,12 +249,11 @@ impl KindEntry {
     }
 }
 
-fn decode_spec<T: Kind>(node: &Node) -> Decoded<Spec> {
-    decode::<T>(node).map(|typed| Spec::from_value(serde_json::to_value(typed).unwrap_or_default()))
-}
-
-fn check_spec<T: Kind>(spec: &Spec) -> Vec<Finding> {
-    serde_json::from_value::<T>(spec.to_value()).map(|typed| typed.check()).unwrap_or_default()
+fn decode_spec<T: Kind>(node: &Node) -> (Decoded<Spec>, Vec<Finding>) {
+    let decoded = decode::<T>(node);
+    let findings = decoded.value.as_ref().map(Kind::check).unwrap_or_default();
+    let canonical = |typed: T| Spec::from_value(serde_json::to_value(typed).unwrap_or_default());
+    (decoded.map(canonical), findings)
 }
 
 /// The registry as a value, so that tests add kinds of their own.

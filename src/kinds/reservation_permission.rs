@@ -70,7 +70,13 @@ fn is_allowed(spec: &Spec) -> bool {
 fn misfits(customer: Option<&ReferenceTo>, named: &Standing) -> Vec<Missing> {
     let mut missing = Vec::new();
     let theirs = CUSTOMER.target(&named.spec);
-    if theirs.is_some() && customer.is_some() && theirs.as_ref() != customer {
+    // Only two of one sort can be compared: who an external id belongs to shows when it is resolved.
+    let comparable = matches!(
+        (&theirs, customer),
+        (Some(ReferenceTo::Resource(_)), Some(ReferenceTo::Resource(_)))
+            | (Some(ReferenceTo::External(_)), Some(ReferenceTo::External(_)))
+    );
+    if comparable && theirs.as_ref() != customer {
         let whose = match theirs {
             Some(ReferenceTo::Resource(id)) => id.to_string(),
             _ => "another customer".to_owned(),
@@ -159,10 +165,9 @@ pub(super) fn held_back(subscription: &ResourceId, lost: &ResourceId, after: &Wo
 
 /// Permissions on a subscription that are revoked in this plan: they go before their Owner does.
 pub(super) fn revoked(subscription: &ResourceId, before: &World, after: &World) -> Vec<ResourceId> {
+    let still: Vec<&ResourceId> = standing_on(subscription, after).map(|p| &p.id).collect();
     standing_on(subscription, before)
-        .filter(|permission| {
-            !after.get(&permission.id).is_some_and(|still| is_allowed(&still.spec))
-        })
+        .filter(|permission| !still.contains(&&permission.id))
         .map(|permission| permission.id.clone())
         .collect()
 }
@@ -206,7 +211,7 @@ spec:
                 "spec.purchase",
                 "Allowed needs `acknowledgeLiability: true`",
                 "the partner pays for every purchase of the customer and is not notified; add it if that is meant",
-            ));
+            ).resting_on(&["spec.acknowledgeLiability"]));
         }
         if self.products.as_ref().is_some_and(Vec::is_empty) {
             let hint = "leave the field out, or set purchase to Denied";

@@ -144,6 +144,7 @@ spec:
                     let message = format!("`{field}` is for licences only");
                     let hint = "remove it, or set offer.type to License";
                     Finding::new(code::LICENCE_ONLY, path, message, hint)
+                        .resting_on(&["spec.offer.type"])
                 })
                 .collect();
         }
@@ -161,7 +162,7 @@ spec:
 
     fn likeness(spec: &Spec) -> Option<String> {
         let customer = spec.get("customerRef")?.to_string();
-        Some(format!("{customer} {}", spec.get("offer")?))
+        Some(format!("{customer} {}", spec.get("offer")?).to_lowercase())
     }
 
     fn judge(transition: &Transition<'_>, after: &World) -> Vec<Block> {

@@ -2,7 +2,7 @@
 //! can see wrong from the manifests alone.
 
 use crate::kinds::{Kinds, Standing, World};
-use crate::manifest::document::{Document, FileRead};
+use crate::manifest::document::{Document, FileRead, Unclear};
 use crate::manifest::yaml;
 use crate::model::code::{self, Code};
 use crate::model::problem::{Location, Problem, did_you_mean};
@@ -32,13 +32,14 @@ impl Manifests {
 }
 
 /// Brings files together and checks them against each other. `known` are the resources of the
-/// store: references may lead there.
+/// store: references may lead there. `unread` says that files could not be read at all.
 #[must_use]
 pub fn check(
     kinds: &Kinds,
     mut files: Vec<FileRead>,
     texts: BTreeMap<Arc<str>, Arc<str>>,
     known: &BTreeSet<ResourceId>,
+    unread: bool,
 ) -> Manifests {
     files.sort_by(|a, b| a.file.cmp(&b.file));
     let mut problems: Vec<Problem> =
@@ -53,6 +54,7 @@ pub fn check(
         kinds,
         places: Places { texts: &texts, trees: BTreeMap::new() },
         problems: Vec::new(),
+        unread,
     };
     let firsts = checker.names(&documents);
     checker.references(&documents, &firsts, known);
@@ -66,6 +68,9 @@ pub fn check(
     problems.dedup();
     Manifests { resources, problems, texts }
 }
+
+/// Dangling references for which a near name is looked for: each compares with every name.
+const HINTS_MAX: usize = 50;
 
 #[derive(Clone, Copy)]
 struct Declared<'a> {
@@ -97,6 +102,8 @@ struct Checker<'a> {
     kinds: &'a Kinds,
     places: Places<'a>,
     problems: Vec<Problem>,
+    /// True when files could not be read: what is missing may be declared there.
+    unread: bool,
 }
 
 impl Checker<'_> {
@@ -139,16 +146,22 @@ impl Checker<'_> {
         firsts: &Firsts<'_>,
         known: &BTreeSet<ResourceId>,
     ) {
+        let unclear: Vec<&Unclear> =
+            documents.iter().filter_map(|d| d.document.unclear.as_ref()).collect();
         for declared in documents {
             for (path, target) in &declared.document.references {
-                if firsts.contains_key(target) || known.contains(target) {
+                let is_there = firsts.contains_key(target) || known.contains(target);
+                if is_there || self.unread || unclear.iter().any(|other| other.may_be(target)) {
                     continue;
                 }
                 let of_kind = |id: &&ResourceId| id.kind == target.kind;
                 let names = firsts.keys().chain(known).filter(of_kind).map(|id| id.name.as_str());
                 let hint = if self.kinds.get(target.kind.as_str()).is_none() {
                     format!("this version has no kind {}: refer to it by `external:`", target.kind)
-                } else if let Some(near) = did_you_mean(target.name.as_str(), names) {
+                } else if let Some(near) = Some(target.name.as_str())
+                    .filter(|_| self.problems.len() < HINTS_MAX)
+                    .and_then(|name| did_you_mean(name, names))
+                {
                     format!("did you mean `{near}`?")
                 } else {
                     "declare it, or refer to something unmanaged by `external: <id>`".to_owned()
@@ -195,6 +208,7 @@ impl Checker<'_> {
     /// Takes selectors apart and finds things declared under two names. A resource that names its
     /// customer beats one that a selector made.
     fn identities(&mut self, firsts: &Firsts<'_>) -> Vec<Resource> {
+        let faulty = firsts.values().any(|d| d.document.resource.is_none());
         let declared: Vec<Resource> =
             firsts.values().filter_map(|d| d.document.resource.clone()).collect();
         let mut by_identity: BTreeMap<(String, String), Vec<(Resource, ResourceId)>> =
@@ -203,7 +217,8 @@ impl Checker<'_> {
         for resource in &declared {
             let Some(entry) = self.kinds.get(resource.id.kind.as_str()) else { continue };
             let expanded = (entry.expand)(resource, &declared);
-            if expanded.as_ref().is_some_and(Vec::is_empty) {
+            // A faulty manifest may be the one that it would choose.
+            if expanded.as_ref().is_some_and(Vec::is_empty) && !faulty {
                 self.problem(
                     code::SELECTS_NOTHING,
                     format!("the selector of {} chooses no declared customer", resource.id),

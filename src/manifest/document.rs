@@ -36,17 +36,37 @@ pub struct Document {
     pub line: u32,
     /// Kind and name, as far as they could be read.
     pub id: Option<ResourceId>,
+    /// What it may be, when that cannot be read: references to it are not called dangling.
+    pub unclear: Option<Unclear>,
     /// Where it refers to: (path of the reference, target).
     pub references: Vec<(&'static str, ResourceId)>,
     /// The resource, when nothing is wrong with it.
     pub resource: Option<Resource>,
 }
 
+/// A document that cannot be told by kind and name; `None` stands for anything.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unclear {
+    /// Its kind, when that is known.
+    pub kind: Option<String>,
+    /// Its name, when that is known.
+    pub name: Option<String>,
+}
+
+impl Unclear {
+    /// True when it may be what is looked for.
+    #[must_use]
+    pub fn may_be(&self, id: &ResourceId) -> bool {
+        self.kind.as_deref().is_none_or(|kind| kind == id.kind.as_str())
+            && self.name.as_deref().is_none_or(|name| name == id.name.as_str())
+    }
+}
+
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, expecting = "a manifest")]
 #[expect(dead_code, reason = "apiVersion and kind were read before; spec is read by its kind")]
 struct Envelope {
-    api_version: String,
+    api_version: Option<String>,
     kind: String,
     metadata: MetadataFields,
     spec: IgnoredAny,
@@ -111,11 +131,15 @@ impl FileReader<'_> {
 
     /// A document whose reading ended early: only what names it counts.
     fn remains(&self, index: usize, root: &Node) -> Document {
-        let id = root.get("kind").and_then(Node::text).and_then(|kind| {
-            let name = root.get("metadata")?.get("name")?.text()?;
-            Some(ResourceId::new(kind, name))
-        });
-        Document { index, line: root.span.line, id, references: Vec::new(), resource: None }
+        let kind = root.get("kind").and_then(Node::text);
+        let name = root.get("metadata").and_then(|metadata| metadata.get("name")?.text());
+        let known = kind.filter(|kind| self.kinds.get(kind).is_some());
+        let foreign = root.get("apiVersion").is_some_and(|node| node.text() != Some(API_VERSION));
+        let unclear = (!foreign && (known.is_none() || name.is_none()))
+            .then(|| Unclear { kind: known.map(str::to_owned), name: name.map(str::to_owned) });
+        let id = kind.zip(name).map(|(kind, name)| ResourceId::new(kind, name));
+        let (references, resource) = (Vec::new(), None);
+        Document { index, line: root.span.line, id, unclear, references, resource }
     }
 
     fn document(&mut self, index: usize, root: &Node, torn: bool) -> Document {
@@ -187,14 +211,16 @@ impl FileReader<'_> {
 
     /// Reads and checks the spec; `None` when no value could be made even with stand-ins.
     fn spec(&mut self, entry: KindEntry, root: &Node, node: &Node) -> Option<Spec> {
-        let decoded = (entry.decode)(node);
+        let (decoded, findings) = (entry.decode)(node);
         for fault in &decoded.faults {
             self.fault(fault.clone());
         }
-        let findings = decoded.value.as_ref().map(entry.check).unwrap_or_default();
         for finding in findings.into_iter().chain(check_references(entry, node)) {
-            let below = finding.path.strip_prefix("spec").unwrap_or_default();
-            if !decoded.reported(node, below.trim_start_matches('.'), &finding.message) {
+            let reported = |path: &str| {
+                let below = path.strip_prefix("spec").unwrap_or_default();
+                decoded.reported(node, below.trim_start_matches('.'), &finding.message)
+            };
+            if !reported(&finding.path) && !finding.rests_on.iter().any(|path| reported(path)) {
                 self.finding(root, finding);
             }
         }

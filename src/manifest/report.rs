@@ -15,6 +15,9 @@ use std::sync::Arc;
 /// Characters of a source line shown around the place: a line may be megabytes long.
 const SHOWN_CHARACTERS: usize = 160;
 
+/// Problems shown as text, with source lines; the machine formats have all.
+const SHOWN_PROBLEMS: usize = 200;
+
 /// The JSON form of `validate --format json`.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[schemars(title = "partnerctl validate --format json")]
@@ -80,7 +83,16 @@ pub fn text(problems: &[Problem], texts: &BTreeMap<Arc<str>, Arc<str>>, colours:
     let renderer = if colours { Renderer::styled() } else { Renderer::plain() };
     let renderer = renderer.decor_style(DecorStyle::Ascii).term_width(SHOWN_CHARACTERS + 40);
     let mut out = String::new();
-    for problem in problems {
+    // The lines of a file are found once, however many problems it has.
+    let mut lines: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for problem in problems.iter().take(SHOWN_PROBLEMS) {
+        for location in &problem.locations {
+            if let Some(text) = texts.get(&location.file) {
+                lines.entry(&location.file).or_insert_with(|| text.lines().collect());
+            }
+        }
+    }
+    for problem in problems.iter().take(SHOWN_PROBLEMS) {
         let level = match problem.severity() {
             Severity::Error => Level::ERROR,
             Severity::Warning => Level::WARNING,
@@ -90,7 +102,7 @@ pub fn text(problems: &[Problem], texts: &BTreeMap<Arc<str>, Arc<str>>, colours:
         let mut group = Group::with_title(title);
         for (index, location) in problem.locations.iter().enumerate() {
             let kind = if index == 0 { AnnotationKind::Primary } else { AnnotationKind::Context };
-            match texts.get(&location.file).and_then(|text| line_around(text, location)) {
+            match lines.get(&*location.file).and_then(|lines| line_around(lines, location)) {
                 Some((line, range)) => {
                     let file = printable(&location.file);
                     group = group.element(
@@ -111,12 +123,15 @@ pub fn text(problems: &[Problem], texts: &BTreeMap<Arc<str>, Arc<str>>, colours:
         out.push_str(&renderer.render(&groups));
         out.push_str("\n\n");
     }
+    if let Some(more) = problems.len().checked_sub(SHOWN_PROBLEMS).filter(|more| *more > 0) {
+        out.push_str(&format!("… and {more} more; `validate --format json` lists all\n\n"));
+    }
     out
 }
 
 /// The line of a location, cut to what is worth showing, and the bytes to underline in it.
-fn line_around(text: &str, location: &Location) -> Option<(String, std::ops::Range<usize>)> {
-    let line = text.lines().nth(location.span.line.saturating_sub(1) as usize)?;
+fn line_around(lines: &[&str], location: &Location) -> Option<(String, std::ops::Range<usize>)> {
+    let line = lines.get(location.span.line.saturating_sub(1) as usize)?;
     let column = location.span.column.saturating_sub(1) as usize;
     let from = column.saturating_sub(SHOWN_CHARACTERS / 2);
     let shown: Vec<char> = line.chars().skip(from).take(SHOWN_CHARACTERS).collect();
@@ -135,7 +150,7 @@ pub fn github(problems: &[Problem]) -> String {
     let mut out = String::new();
     for problem in problems {
         let place = problem.locations.first().map_or(String::new(), |location| {
-            let (file, span) = (property(&location.file), location.span);
+            let (file, span) = (property(&printable(&location.file)), location.span);
             format!("file={file},line={},col={},", span.line, span.column)
         });
         let hint = problem.hint.as_ref().map(|hint| format!(" ({hint})")).unwrap_or_default();

@@ -24,12 +24,18 @@ pub struct Tree {
 /// one mistake does not hide the documents behind it.
 #[must_use]
 pub fn read(text: &str) -> (Vec<Tree>, Vec<Fault>) {
+    read_within(text, VALUES_MAX)
+}
+
+/// The same for a text that may have more values in one document.
+#[must_use]
+pub fn read_within(text: &str, values_max: usize) -> (Vec<Tree>, Vec<Fault>) {
     let mut trees = Vec::new();
     let mut faults = Vec::new();
     let mut rest = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut lines_before = 0;
     loop {
-        let mut builder = Builder::new(lines_before);
+        let mut builder = Builder::new(lines_before, values_max);
         let stopped_at = builder.run(rest);
         trees.append(&mut builder.trees);
         faults.append(&mut builder.faults);
@@ -46,7 +52,9 @@ fn next_document(text: &str, after: u32) -> Option<(u32, usize)> {
     let mut offset = 0;
     for (index, line) in (0u32..).zip(text.split_inclusive('\n')) {
         let marker = line.trim_end();
-        if index >= after && (marker == "---" || line.starts_with("--- ")) {
+        // The error may stand on the very line that begins the next document, but never on the
+        // first, where this one began.
+        if index > 0 && index + 1 >= after && (marker == "---" || line.starts_with("--- ")) {
             return Some((index, offset));
         }
         offset += line.len();
@@ -96,12 +104,13 @@ struct Builder {
     stack: Vec<Open>,
     root: Option<Node>,
     values: usize,
+    values_max: usize,
 }
 
 impl Builder {
-    fn new(lines_before: u32) -> Self {
+    fn new(lines_before: u32, values_max: usize) -> Self {
         let (trees, faults, stack) = (Vec::new(), Vec::new(), Vec::new());
-        Self { lines_before, trees, faults, stack, root: None, values: 0 }
+        Self { lines_before, trees, faults, stack, root: None, values: 0, values_max }
     }
 
     /// Reads until the end, or until nothing more can be read: then the line (of the file) where
@@ -239,8 +248,8 @@ impl Builder {
     /// Puts a finished value where it belongs: into the open list or mapping, or as the root.
     fn value(&mut self, node: Node) -> Result<(), u32> {
         self.values += 1;
-        if self.values > VALUES_MAX {
-            let message = format!("the document has more than {VALUES_MAX} values");
+        if self.values > self.values_max {
+            let message = format!("the document has more than {} values", self.values_max);
             self.fault(code::TOO_DEEP, node.span, message, "split it into several documents");
             return Err(node.span.line);
         }

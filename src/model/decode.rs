@@ -16,6 +16,9 @@ use std::fmt;
 /// Passes over one document at most: bounds the work on hostile input.
 const PASSES_MAX: usize = 128;
 
+/// Unknown fields of one document for which a near name is looked for: bounds the work too.
+const HINTS_MAX: usize = 50;
+
 /// A problem at a place of the document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
@@ -73,7 +76,11 @@ impl<T> Decoded<T> {
 pub fn decode<T: DeserializeOwned>(root: &Node) -> Decoded<T> {
     let context = Context::default();
     let mut value = None;
-    for _ in 0..PASSES_MAX {
+    for pass in 0..=PASSES_MAX {
+        if pass == PASSES_MAX {
+            context.give_up(root);
+            break;
+        }
         match T::deserialize(Reader { node: root, context: &context }) {
             Ok(read) => {
                 value = Some(read);
@@ -152,16 +159,26 @@ impl Context {
         }
     }
 
+    fn give_up(&self, root: &Node) {
+        let message = format!("this has more than {PASSES_MAX} problems; the rest is not shown");
+        let hint = "mend the ones shown first".to_owned();
+        let fault = Fault { code: code::INVALID_VALUE, span: root.span, message, hint };
+        self.0.borrow_mut().faults.push(fault);
+    }
+
     fn unknown_field(&self, map: &Node, entry: &Entry, fields: &'static [&'static str]) {
         let mut findings = self.0.borrow_mut();
         if !findings.unknown.insert(address(&entry.value)) {
             return;
         }
         let present: Vec<&str> = match &map.value {
-            Value::Mapping(entries) => entries.iter().map(|e| e.key.as_str()).collect(),
+            Value::Mapping(entries) if findings.unknown.len() <= HINTS_MAX => {
+                entries.iter().map(|e| e.key.as_str()).collect()
+            }
             _ => Vec::new(),
         };
-        let free = fields.iter().copied().filter(|field| !present.contains(field));
+        let searched = findings.unknown.len() <= HINTS_MAX;
+        let free = fields.iter().copied().filter(|field| searched && !present.contains(field));
         let hint = if let Some(field) = did_you_mean(&entry.key, free) {
             findings.meant.insert((address(map), field.to_owned()));
             format!("did you mean `{field}`?")

@@ -59,6 +59,8 @@ pub struct Finding {
     pub message: String,
     /// What to do; may be empty.
     pub hint: String,
+    /// Other fields it was concluded from: when one of them is faulty, it may be wrong.
+    pub rests_on: &'static [&'static str],
 }
 
 impl Finding {
@@ -69,7 +71,14 @@ impl Finding {
         message: impl Into<String>,
         hint: impl Into<String>,
     ) -> Self {
-        Self { code, path: path.to_owned(), message: message.into(), hint: hint.into() }
+        let (path, message, hint) = (path.to_owned(), message.into(), hint.into());
+        Self { code, path, message, hint, rests_on: &[] }
+    }
+
+    /// The same, concluded from other fields too.
+    #[must_use]
+    pub fn resting_on(self, rests_on: &'static [&'static str]) -> Self {
+        Self { rests_on, ..self }
     }
 }
 

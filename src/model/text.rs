@@ -6,7 +6,7 @@
 pub fn printable(text: &str) -> String {
     text.chars()
         .flat_map(|c| {
-            let hidden = (c.is_control() && c != '\n')
+            let hidden = c.is_control()
                 || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
             if c == '\t' {
                 vec![' ']

@@ -1,6 +1,7 @@
 //! Brakes: plans that do too much at once are printed, and not applied.
 
 use crate::model::Stored;
+use crate::model::text::counted;
 use crate::plan::change::{Action, Plan, Refusal};
 use crate::plan::{PlanInput, Scope};
 use rust_decimal::Decimal;
@@ -24,8 +25,9 @@ pub fn refusals(input: &PlanInput, plan: &Plan) -> Vec<Refusal> {
     let limits = &input.limits;
     let mut refusals = Vec::new();
     if input.scope == Scope::WholeAndPrune && input.desired.is_empty() && owned > 0 {
-        let message = format!("there are no manifests, while the set owns {owned} resources");
-        refusals.push(refuse("limits.empty", "refused".to_owned(), message));
+        let owned = counted(owned, "resource");
+        let message = format!("there are no manifests, while the set owns {owned}");
+        refusals.push(refuse("the brake on empty input", "always on".to_owned(), message));
     }
     for (setting, percent, number, what) in [
         ("limits.deletePercent", limits.delete_percent, count(&[Action::Delete]), "deleted"),

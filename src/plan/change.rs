@@ -164,6 +164,12 @@ pub struct Change {
     pub desired: Option<Desired>,
     /// The operation in the portal's words.
     pub operation: String,
+    /// What deleting means for this kind, in the words users see; null unless it is deleted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub effect: Option<String>,
+    /// The operation that removes the old one, for a replacement.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub removal: Option<String>,
     /// The name it had, for a rename.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]

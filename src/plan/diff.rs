@@ -34,8 +34,8 @@ pub fn compare(
     observed: &Spec,
 ) -> Difference {
     let mut difference = Difference::default();
-    let declared = desired.leaves();
-    let applied = last_applied.map(Spec::leaves).unwrap_or_default();
+    let declared = fields_of(entry, desired);
+    let applied = last_applied.map(|spec| fields_of(entry, spec)).unwrap_or_default();
     let paths: BTreeSet<&String> = declared.keys().chain(applied.keys()).collect();
     for path in paths {
         let field = entry.field(path);
@@ -51,7 +51,8 @@ pub fn compare(
             (true, Some(applied)) => same(compare, Some(applied), after.as_ref()),
             _ => false,
         };
-        let immutable = field.filter(|field| field.immutable && before.is_some());
+        // What nobody has seen is not fixed yet.
+        let immutable = field.filter(|field| field.immutable && observed.get(path).is_some());
         if immutable.is_some() && entry.facts.replaceable {
             difference.replaces = true;
         } else if let Some(field) = immutable {
@@ -60,6 +61,20 @@ pub fn compare(
         difference.fields.push(FieldChange { path: format!("spec.{path}"), before, after, drift });
     }
     difference
+}
+
+/// The fields of a spec: a reference is one field, whether by name or by external id.
+#[must_use]
+pub fn fields_of<'a>(entry: &KindEntry, spec: &'a Spec) -> BTreeMap<String, &'a Value> {
+    let mut fields = spec.leaves();
+    for reference in entry.facts.references {
+        if let Some(value) = spec.get(reference.path) {
+            let below = format!("{}.", reference.path);
+            fields.retain(|path, _| !path.starts_with(&below));
+            fields.insert(reference.path.to_owned(), value);
+        }
+    }
+    fields
 }
 
 fn refuse(path: &str, instead: &str, before: Option<&Value>, after: Option<&Value>) -> Block {
@@ -86,6 +101,11 @@ fn refuse(path: &str, instead: &str, before: Option<&Value>, after: Option<&Valu
 pub fn show(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
+        Value::Object(map) => match (map.get("name"), map.get("external")) {
+            (Some(name), None) => show(name),
+            (None, Some(external)) => format!("external:{}", show(external)),
+            _ => value.to_string(),
+        },
         Value::Array(items) => {
             format!("[{}]", items.iter().map(show).collect::<Vec<_>>().join(", "))
         }

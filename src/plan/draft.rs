@@ -8,6 +8,9 @@ use crate::plan::judge::Worlds;
 use crate::plan::pair::{Pair, Pairs};
 use crate::plan::{PlanInput, Scope, diff, money};
 
+/// What a delete means that only ends management.
+const RELEASED: &str = "released from management, nothing else happens";
+
 /// A change before it has been judged and put in order.
 #[derive(Debug, Clone)]
 pub struct Draft {
@@ -52,6 +55,12 @@ pub struct Drafts {
 #[must_use]
 pub fn draft(input: &PlanInput, pairs: &Pairs) -> Drafts {
     let mut drafts = Drafts::default();
+    for (id, old, new) in &pairs.outdated {
+        drafts.warn(
+            id,
+            &format!("it refers to {old}, which is {new} from now on: change the reference"),
+        );
+    }
     for pair in &pairs.own {
         let Some(entry) = pair.id().and_then(|id| input.kinds.get(id.kind.as_str())) else {
             continue;
@@ -100,7 +109,7 @@ fn declared(
         waiting: None,
     };
     let Some(observed) = pair.observed() else {
-        if management == Management::Observe {
+        if management == Management::Observe && draft.blocked.is_empty() {
             drafts.warn(&desired.id, "it is only observed, and nothing is there to observe");
             drafts.unchanged.push(pair.clone());
             return;
@@ -124,6 +133,13 @@ fn declared(
     let only_drift =
         !difference.fields.is_empty() && difference.fields.iter().all(|field| field.drift);
     draft.blocked.extend(difference.blocked);
+    if pair.found.is_some() && difference.replaces {
+        draft.blocked.push(Block::new(
+            code::BLOCK_IMMUTABLE,
+            "what is there differs in fields that cannot be changed, so it cannot be adopted",
+            "declare it as it is, or leave the annotation external-id out",
+        ));
+    }
     draft.fields = difference.fields;
     if let Some(stored) = stored {
         draft.fields.extend(diff::compare_metadata(&draft.metadata, &stored.metadata));
@@ -167,8 +183,7 @@ fn declared(
 
 fn create(input: &PlanInput, entry: &KindEntry, draft: &mut Draft, desired: &Resource) {
     let mut after = effective(entry, &desired.spec);
-    draft.fields = after
-        .leaves()
+    draft.fields = diff::fields_of(entry, &after)
         .into_iter()
         .map(|(path, value)| FieldChange {
             path: format!("spec.{path}"),
@@ -227,8 +242,9 @@ fn undeclared(input: &PlanInput, pair: &Pair, stored: &Stored, drafts: &mut Draf
     let release = before.is_none()
         || stored.metadata.deletion_policy() == DeletionPolicy::Retain
         || stored.metadata.management() != Management::Manage;
-    let leaves = stored.observed.as_ref().map(Spec::leaves).unwrap_or_default();
-    let fields = leaves.into_iter().map(|(path, value)| FieldChange {
+    let fields = stored.observed.as_ref().map(|spec| diff::fields_of(entry, spec));
+    let fields = fields.unwrap_or_default();
+    let fields = fields.into_iter().map(|(path, value)| FieldChange {
         path: format!("spec.{path}"),
         before: Some(value.clone()),
         after: None,
@@ -324,10 +340,16 @@ impl Draft {
                 .map_or_else(undeclared, |d: &Resource| -> Source { d.source.clone() }),
             fields: fields.clone(),
             desired: pair
-                .desired
+                .declared
                 .as_ref()
-                .map(|desired| Desired { metadata: metadata.clone(), spec: desired.spec.clone() }),
+                .map(|declared| Desired { metadata: metadata.clone(), spec: declared.clone() }),
             operation: entry.map(|entry| self.operation(entry, input)).unwrap_or_default(),
+            effect: entry
+                .filter(|_| *action == Action::Delete)
+                .map(|entry| if *release { RELEASED } else { entry.facts.deleting }.to_owned()),
+            removal: entry.filter(|_| *action == Action::Replace).map(|entry| {
+                (entry.operation)(&Transition { after: None, ..transition }).to_owned()
+            }),
             previous: pair.previous.clone(),
             external_id: match (&pair.found, stored) {
                 (Some(found), _) => Some(found.external_id.clone()),

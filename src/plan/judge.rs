@@ -1,6 +1,6 @@
 //! What stands against changes and what they wait for, judged on the state after the plan.
 
-use crate::kinds::{Block, Standing, World};
+use crate::kinds::{Block, Kinds, ReferenceTo, Standing, World};
 use crate::model::{ResourceId, code};
 use crate::plan::PlanInput;
 use crate::plan::change::Action;
@@ -17,7 +17,9 @@ pub struct Worlds {
     pub ideal: World,
     /// After what goes ahead.
     pub after: World,
-    kinds: crate::kinds::Kinds,
+    /// Which changes each change rests on.
+    pub rests_on: BTreeMap<ResourceId, BTreeSet<ResourceId>>,
+    kinds: Kinds,
 }
 
 impl Worlds {
@@ -58,40 +60,68 @@ impl Worlds {
 pub fn judge(input: &PlanInput, pairs: &Pairs, drafts: &mut Drafts) -> Worlds {
     let before = before(input, pairs);
     let ideal = after(input, &before, drafts.changing.iter());
+    let managed = managed(pairs, drafts);
     for draft in &mut drafts.changing {
-        let blocks = against(input, draft, &ideal);
+        let blocks = against(input, draft, &ideal, &managed);
         draft.blocked.extend(blocks);
         draft.blocked.dedup();
         if draft.waiting.is_none() && draft.blocked.is_empty() {
             draft.waiting = gate(input, draft, &before, &ideal);
         }
     }
+    let rests_on = dependencies(input, drafts, &before, &ideal);
     loop {
         let now = after(input, &before, drafts.changing.iter().filter(|draft| draft.proceeds()));
-        let held: BTreeMap<ResourceId, String> = drafts
+        let held: BTreeMap<ResourceId, Hold> = drafts
             .changing
             .iter()
             .filter(|draft| !draft.proceeds())
-            .map(|draft| (draft.id.clone(), why(draft)))
+            .map(|draft| (draft.id.clone(), Hold::of(draft)))
             .collect();
         let mut changed = false;
         for draft in drafts.changing.iter_mut().filter(|draft| draft.proceeds()) {
-            let needs = needs(input, draft, &before, &ideal);
-            let waits_for: Vec<_> = needs.iter().filter(|id| held.contains_key(id)).collect();
-            if let Some(first) = waits_for.first() {
-                draft.waiting = Some(format!("{first}, which {}", held[first]));
-                changed = true;
-            } else {
-                // Something further away is held back, and with it what this rests on.
-                let blocks = against(input, draft, &now);
-                changed |= !blocks.is_empty();
-                draft.blocked.extend(blocks);
+            let held_needs = rests_on[&draft.id].iter().filter_map(|id| Some((id, held.get(id)?)));
+            let held_needs: Vec<_> = held_needs.collect();
+            let mut waits_for = held_needs.iter().find(|(_, hold)| hold.makes).copied();
+            let blocks = against(input, draft, &now, &managed);
+            if !blocks.is_empty() {
+                // Something that this rests on is held back, and without it this cannot be.
+                waits_for = waits_for.or(held_needs.first().copied());
+            }
+            changed |= waits_for.is_some() || !blocks.is_empty();
+            match waits_for {
+                Some((id, hold)) => draft.waiting = Some(format!("{id}, which {}", hold.why)),
+                None => draft.blocked.extend(blocks),
             }
         }
         if !changed {
-            return Worlds { before, ideal, after: now, kinds: input.kinds.clone() };
+            return Worlds { before, ideal, after: now, rests_on, kinds: input.kinds.clone() };
         }
     }
+}
+
+/// A change that is held back.
+struct Hold {
+    why: String,
+    /// True when others cannot do without it: it would make the thing, or give it its name.
+    makes: bool,
+}
+
+impl Hold {
+    fn of(draft: &Draft) -> Self {
+        let makes = draft.pair.previous.is_some()
+            || matches!(draft.action, Action::Create | Action::Adopt | Action::Rename);
+        Self { why: why(draft), makes }
+    }
+}
+
+/// What stays under management: what refers from there to something deleted stands in the way.
+fn managed(pairs: &Pairs, drafts: &Drafts) -> BTreeSet<ResourceId> {
+    let released: BTreeSet<&ResourceId> =
+        drafts.changing.iter().filter(|draft| draft.release).map(|draft| &draft.id).collect();
+    let own = pairs.own.iter().filter_map(|pair| pair.id()).filter(|id| !released.contains(id));
+    let others = pairs.outside.iter().chain(&pairs.foreign).map(|stored| &stored.id);
+    own.chain(others).cloned().collect()
 }
 
 fn why(draft: &Draft) -> String {
@@ -144,36 +174,40 @@ fn after<'a>(input: &PlanInput, before: &World, drafts: impl Iterator<Item = &'a
 }
 
 /// What stands against a draft in a world: the kind's own rules, a reference that leads nowhere,
-/// and on a delete those that still refer to it.
-fn against(input: &PlanInput, draft: &Draft, world: &World) -> Vec<Block> {
+/// and on a delete the managed ones that still refer to it.
+fn against(
+    input: &PlanInput,
+    draft: &Draft,
+    world: &World,
+    managed: &BTreeSet<ResourceId>,
+) -> Vec<Block> {
     let Some(entry) = input.kinds.get(draft.id.kind.as_str()) else { return Vec::new() };
     if draft.release {
         return Vec::new();
     }
     let mut blocks = (entry.judge)(&draft.transition(input), world);
-    if draft.after.is_none() && blocks.is_empty() {
-        let users: Vec<_> =
-            world.referrers(&draft.id, None).map(|user| user.id.to_string()).collect();
-        if !users.is_empty() {
+    let Some(after) = &draft.after else {
+        let users = world.referrers(&draft.id, None).filter(|user| managed.contains(&user.id));
+        let users: Vec<_> = users.map(|user| user.id.to_string()).collect();
+        if !users.is_empty() && blocks.is_empty() {
             blocks.push(Block::new(
                 code::BLOCK_IN_USE,
                 format!("{} still refers to it", users.join(", ")),
                 "remove that first, or in the same plan with --prune",
             ));
         }
-    }
-    if let Some(after) = &draft.after {
-        for reference in entry.facts.references {
-            let Some(crate::kinds::ReferenceTo::Resource(target)) = reference.target(after) else {
-                continue;
-            };
-            if world.get(&target).is_none() && blocks.is_empty() {
-                blocks.push(Block::new(
-                    code::BLOCK_PREREQUISITE,
-                    format!("{target} does not exist"),
-                    "declare it, or ingest it if it exists outside",
-                ));
-            }
+        return blocks;
+    };
+    for reference in entry.facts.references {
+        if let Some(ReferenceTo::Resource(target)) = reference.target(after)
+            && world.get(&target).is_none()
+            && blocks.is_empty()
+        {
+            blocks.push(Block::new(
+                code::BLOCK_PREREQUISITE,
+                format!("{target} does not exist"),
+                "declare it, or ingest it if it exists outside",
+            ));
         }
     }
     blocks
@@ -194,23 +228,40 @@ fn gate(input: &PlanInput, draft: &Draft, before: &World, ideal: &World) -> Opti
     Some(format!("{customer}: {reason}"))
 }
 
-/// The changes a draft rests on: what it refers to, and what its kind says must come first.
-pub(crate) fn needs(
+/// Which changes each change rests on: what it refers to, on a delete what refers to it, and what
+/// its kind says must come first. Where the kind says so, that beats the order of references: a
+/// permission is revoked before the subscription it names is suspended.
+fn dependencies(
     input: &PlanInput,
-    draft: &Draft,
+    drafts: &Drafts,
     before: &World,
     ideal: &World,
-) -> Vec<ResourceId> {
-    let Some(entry) = input.kinds.get(draft.id.kind.as_str()) else { return Vec::new() };
-    let mut needs: Vec<ResourceId> = Vec::new();
-    if draft.after.is_some() {
-        needs.extend(ideal.targets(&draft.id).iter().cloned());
-    } else {
-        needs.extend(before.referrers(&draft.id, None).map(|referrer| referrer.id.clone()));
-    }
-    needs.extend((entry.follows)(&draft.transition(input), before, ideal));
-    needs.retain(|id| *id != draft.id);
-    needs.sort();
-    needs.dedup();
-    needs
+) -> BTreeMap<ResourceId, BTreeSet<ResourceId>> {
+    let changing: BTreeSet<&ResourceId> = drafts.changing.iter().map(|draft| &draft.id).collect();
+    let follows: BTreeMap<&ResourceId, BTreeSet<ResourceId>> = drafts
+        .changing
+        .iter()
+        .filter_map(|draft| {
+            let entry = input.kinds.get(draft.id.kind.as_str())?;
+            let first = (entry.follows)(&draft.transition(input), before, ideal);
+            Some((&draft.id, first.into_iter().collect()))
+        })
+        .collect();
+    let of = |draft: &Draft| -> BTreeSet<ResourceId> {
+        if draft.release {
+            return BTreeSet::new();
+        }
+        let mut first: BTreeSet<ResourceId> = if draft.after.is_some() {
+            ideal.targets(&draft.id).iter().cloned().collect()
+        } else {
+            before.referrers(&draft.id, None).map(|referrer| referrer.id.clone()).collect()
+        };
+        first.extend(follows.get(&draft.id).into_iter().flatten().cloned());
+        let reversed = |id: &ResourceId| {
+            follows.get(id).is_some_and(|first: &BTreeSet<ResourceId>| first.contains(&draft.id))
+        };
+        first.retain(|id| *id != draft.id && changing.contains(id) && !reversed(id));
+        first
+    };
+    drafts.changing.iter().map(|draft| (draft.id.clone(), of(draft))).collect()
 }

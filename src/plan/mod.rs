@@ -31,7 +31,7 @@ pub fn plan(input: &PlanInput) -> Plan {
     let worlds = judge::judge(input, &pairs, &mut drafts);
     let mut changes: Vec<Change> =
         drafts.changing.iter().map(|draft| draft.change(input, &worlds)).collect();
-    order::order(input, &drafts, &worlds, &mut changes);
+    order::order(input, &worlds, &mut changes);
     let mut summary = Summary { unchanged: drafts.unchanged.len(), ..Summary::default() };
     for change in &changes {
         if !change.blocked.is_empty() {

@@ -6,6 +6,7 @@ use crate::model::{Currency, ResourceId, Spec};
 use crate::plan::PlanInput;
 use crate::plan::change::{Change, Money};
 use crate::plan::judge::Worlds;
+use rust_decimal::Decimal;
 use std::collections::BTreeSet;
 
 /// The money effect of one change.
@@ -43,6 +44,22 @@ fn put_liability(money: &mut Money, currency: Option<Currency>) {
     money.entry(code).or_default().liability = Some("unlimited".to_owned());
 }
 
+fn add_apart(totals: &mut Money, effect: &Money) {
+    let number = |text: &Option<String>| {
+        text.as_deref().and_then(|text| text.parse::<Decimal>().ok()).unwrap_or_default()
+    };
+    for (code, effect) in effect {
+        let Ok(currency) = Currency::from_text(code) else { continue };
+        let total = totals.entry(code.clone()).or_default();
+        for (sum, more) in [
+            (&mut total.monthly_before, &effect.monthly_before),
+            (&mut total.monthly_after, &effect.monthly_after),
+        ] {
+            *sum = Some(show(number(sum).saturating_add(number(more)), currency));
+        }
+    }
+}
+
 /// Totals over the customers that the plan touches.
 #[must_use]
 pub fn totals(input: &PlanInput, changes: &[Change], worlds: &Worlds) -> Money {
@@ -66,6 +83,10 @@ pub fn totals(input: &PlanInput, changes: &[Change], worlds: &Worlds) -> Money {
     let mut money = Money::new();
     put_monthly(&mut money, &sum(&worlds.before), &sum(&worlds.after));
     for change in changes.iter().filter(|change| change.proceeds()) {
+        // Of a customer that nobody can see the totals are not known, but the change is.
+        if change.customer.is_none() {
+            add_apart(&mut money, &change.money);
+        }
         for (code, effect) in &change.money {
             if effect.liability.is_some() {
                 money.entry(code.clone()).or_default().liability.clone_from(&effect.liability);

@@ -3,31 +3,11 @@
 use crate::model::ResourceId;
 use crate::plan::PlanInput;
 use crate::plan::change::Change;
-use crate::plan::draft::Drafts;
 use crate::plan::judge::Worlds;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Sorts changes so that each comes after what it rests on, and writes down what that is. Where a
-/// kind says what must come first, that beats the order of references: a permission is revoked
-/// before the subscription it names is suspended.
-pub fn order(input: &PlanInput, drafts: &Drafts, worlds: &Worlds, changes: &mut Vec<Change>) {
-    let changing: BTreeSet<&ResourceId> = drafts.changing.iter().map(|draft| &draft.id).collect();
-    let mut follows: BTreeMap<ResourceId, BTreeSet<ResourceId>> = BTreeMap::new();
-    for draft in &drafts.changing {
-        if let Some(entry) = input.kinds.get(draft.id.kind.as_str()) {
-            let first = (entry.follows)(&draft.transition(input), &worlds.before, &worlds.ideal);
-            follows.insert(draft.id.clone(), first.into_iter().collect());
-        }
-    }
-    let mut depends: BTreeMap<ResourceId, BTreeSet<ResourceId>> = BTreeMap::new();
-    for draft in &drafts.changing {
-        let needs = super::judge::needs(input, draft, &worlds.before, &worlds.ideal);
-        let first = needs.into_iter().filter(|need| {
-            let reversed = follows.get(need).is_some_and(|first| first.contains(&draft.id));
-            changing.contains(need) && !reversed
-        });
-        depends.insert(draft.id.clone(), first.collect());
-    }
+/// Sorts changes so that each comes after what it rests on, and writes down what that is.
+pub fn order(input: &PlanInput, worlds: &Worlds, changes: &mut Vec<Change>) {
     let key = |change: &Change| {
         let customer = (change.customer.is_none(), change.customer.clone());
         (customer, input.kinds.rank(&change.kind), change.id.clone())
@@ -39,7 +19,7 @@ pub fn order(input: &PlanInput, drafts: &Drafts, worlds: &Worlds, changes: &mut 
     let mut open: Vec<usize> = vec![0; changes.len()];
     for change in changes.iter_mut() {
         let index = place[&change.id];
-        let first = depends.remove(&change.id).unwrap_or_default();
+        let first = worlds.rests_on.get(&change.id).cloned().unwrap_or_default();
         open[index] = first.len();
         for id in &first {
             dependants.entry(place[id]).or_default().push(index);

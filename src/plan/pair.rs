@@ -1,7 +1,7 @@
 //! Who is who: desired, stored and observed resources brought together by name, by annotation and
 //! by identity, with references turned into the names that will hold after the plan.
 
-use crate::kinds::{Block, KindEntry, Reference};
+use crate::kinds::{Block, KindEntry, Reference, ReferenceTo};
 use crate::model::resource::{EXTERNAL_ID, PREVIOUS_NAME};
 use crate::model::{KindName, Observed, Resource, ResourceId, Spec, Stored, code};
 use crate::plan::{PlanInput, Scope};
@@ -9,10 +9,12 @@ use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// One resource with all that is known of it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Pair {
-    /// What the manifests say.
+    /// What the manifests say, references under the names that hold after the plan.
     pub desired: Option<Resource>,
+    /// The spec as the manifests have it, references as written.
+    pub declared: Option<Spec>,
     /// What the store says, references under their new names.
     pub stored: Option<Stored>,
     /// What the provider says of something not managed until now.
@@ -51,6 +53,8 @@ pub struct Pairs {
     pub foreign: Vec<Stored>,
     /// Managed by nobody, each under a name of its own.
     pub unmanaged: Vec<(ResourceId, Observed)>,
+    /// References to a name that is given up in this plan: (who refers, old name, new name).
+    pub outdated: Vec<(ResourceId, ResourceId, ResourceId)>,
 }
 
 /// Brings everything together, kind by kind in dependency order, so that references are settled
@@ -63,6 +67,13 @@ pub fn pair(input: &PlanInput) -> Pairs {
         by_external: BTreeMap::new(),
         renamed: BTreeMap::new(),
         declared: input.desired.iter().map(|resource| &resource.id).collect(),
+        contested: BTreeMap::new(),
+        taken: input
+            .desired
+            .iter()
+            .map(|resource| resource.id.clone())
+            .chain(input.stored.iter().map(|stored| stored.id.clone()))
+            .collect(),
     };
     for entry in input.kinds.iter() {
         pairing.kind(entry);
@@ -76,7 +87,14 @@ struct Pairing<'a> {
     by_external: BTreeMap<(KindName, String), ResourceId>,
     renamed: BTreeMap<ResourceId, ResourceId>,
     declared: BTreeSet<&'a ResourceId>,
+    /// Undeclared resources that a new one may be the new name of: neither goes ahead.
+    contested: BTreeMap<ResourceId, ResourceId>,
+    /// Names that an unmanaged thing cannot be shown under.
+    taken: BTreeSet<ResourceId>,
 }
+
+/// What a plan of a part of the set cannot know.
+const UNSEEN: &str = "whether it is still declared cannot be seen from a part of the set";
 
 /// The resources of one kind that are not yet paired.
 struct Candidates {
@@ -85,48 +103,35 @@ struct Candidates {
     unmanaged: BTreeMap<String, Observed>,
     own_by_identity: BTreeMap<String, ResourceId>,
     foreign_by_identity: BTreeMap<String, ResourceId>,
-    unmanaged_by_identity: BTreeMap<String, String>,
+    unmanaged_by_identity: BTreeMap<String, Vec<String>>,
 }
 
 impl Pairing<'_> {
     fn kind(&mut self, entry: &KindEntry) {
         let kind = entry.facts.kind;
         let mut candidates = self.candidates(entry);
-        let desired = self.input.desired.iter().filter(|d| d.id.kind.as_str() == kind);
-        let mut desired: Vec<Resource> = desired
-            .map(|resource| {
-                let spec = self.settled(entry, &resource.spec);
-                Resource { spec, ..resource.clone() }
-            })
-            .collect();
-        desired.sort_by(|a, b| a.id.cmp(&b.id));
-        // Names first: an identity may only claim what no manifest names.
-        let (named, nameless): (Vec<_>, Vec<_>) =
-            desired.into_iter().partition(|d| candidates.own.contains_key(&d.id));
-        for resource in named {
-            let stored = candidates.own.remove(&resource.id);
-            let found = stored
-                .as_ref()
-                .filter(|stored| stored.observed.is_none() && stored.last_applied.is_some())
-                .and_then(|_| (entry.identity)(&resource.spec))
-                .and_then(|identity| candidates.unmanaged_by_identity.get(&identity).cloned())
-                .and_then(|external| candidates.unmanaged.remove(&external));
-            let id = resource.id.clone();
-            self.push(Pair {
-                desired: Some(resource),
-                stored,
-                found,
-                previous: None,
-                blocked: vec![],
-            });
-            self.settle_name(&id);
+        let mut desired: Vec<&Resource> =
+            self.input.desired.iter().filter(|d| d.id.kind.as_str() == kind).collect();
+        // Names first, then those that give an old name: an identity or a likeness may only claim
+        // what no manifest names.
+        desired.sort_by_key(|d| {
+            let named = candidates.own.contains_key(&d.id);
+            (!named, d.metadata.annotation(PREVIOUS_NAME).is_none(), d.id.clone())
+        });
+        for declared in desired {
+            let spec = self.settled(entry, &declared.spec);
+            self.note_outdated(entry, declared);
+            let resource = Resource { spec, ..declared.clone() };
+            let pair = match candidates.own.remove(&resource.id) {
+                Some(stored) => self.named(entry, resource, stored, &mut candidates),
+                None => self.claim(entry, resource, &mut candidates),
+            };
+            let id = declared.id.clone();
+            self.push(Pair { declared: Some(declared.spec.clone()), ..pair });
+            // A name in use again is no longer an old name of something else.
+            self.renamed.remove(&id);
         }
-        for resource in nameless {
-            let id = resource.id.clone();
-            let pair = self.claim(entry, resource, &mut candidates);
-            self.push(pair);
-            self.settle_name(&id);
-        }
+        self.refuse_second_ones(entry, &candidates);
         self.rest(kind, candidates);
         if entry.facts.references.iter().any(|reference| reference.kind == kind) {
             self.settle_own_references(entry);
@@ -181,23 +186,52 @@ impl Pairing<'_> {
         let by = |rows: &BTreeMap<ResourceId, Stored>| {
             rows.values().filter_map(|row| Some((identity(row)?, row.id.clone()))).collect()
         };
+        let mut unmanaged_by_identity: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for observed in unmanaged.values() {
+            if let Some(identity) = (entry.identity)(&observed.spec) {
+                unmanaged_by_identity
+                    .entry(identity)
+                    .or_default()
+                    .push(observed.external_id.clone());
+            }
+        }
         Candidates {
             own_by_identity: by(&own),
             foreign_by_identity: by(&foreign),
-            unmanaged_by_identity: unmanaged
-                .values()
-                .filter_map(|o| Some(((entry.identity)(&o.spec)?, o.external_id.clone())))
-                .collect(),
+            unmanaged_by_identity,
             own,
             foreign,
             unmanaged,
         }
     }
 
+    /// A resource whose name the set's store knows. Where the thing itself vanished, one of the same
+    /// identity, or the one that the annotation names, takes its place.
+    fn named(
+        &self,
+        entry: &KindEntry,
+        resource: Resource,
+        stored: Stored,
+        candidates: &mut Candidates,
+    ) -> Pair {
+        let gone = stored.observed.is_none();
+        let by_annotation = resource
+            .metadata
+            .annotation(EXTERNAL_ID)
+            .filter(|external| candidates.unmanaged.contains_key(*external))
+            .map(str::to_owned);
+        let by_identity = || {
+            let identity = (entry.identity)(&resource.spec)?;
+            candidates.unmanaged_by_identity.get(&identity)?.first().cloned()
+        };
+        let external = by_annotation.or_else(by_identity).filter(|_| gone);
+        let found = external.and_then(|external| candidates.unmanaged.remove(&external));
+        Pair { desired: Some(resource), stored: Some(stored), found, ..Pair::default() }
+    }
+
     /// What a desired resource without a stored one of its name stands for.
     fn claim(&mut self, entry: &KindEntry, desired: Resource, candidates: &mut Candidates) -> Pair {
-        let mut pair =
-            Pair { desired: None, stored: None, found: None, previous: None, blocked: vec![] };
+        let mut pair = Pair::default();
         let identity = (entry.identity)(&desired.spec);
         let previous = desired.metadata.annotation(PREVIOUS_NAME).map(|name| {
             let kind = desired.id.kind.clone();
@@ -208,17 +242,18 @@ impl Pairing<'_> {
         let foreign = candidates.foreign.get(&desired.id).or_else(|| {
             candidates.foreign.get(candidates.foreign_by_identity.get(identity.as_ref()?)?)
         });
-        if let Some(previous) = previous.filter(|id| candidates.own.contains_key(id)) {
-            if self.declared.contains(&previous) {
-                pair.blocked.push(Block::new(
+        if let Some(previous) = previous.filter(|id| self.is_known(id, candidates)) {
+            match candidates.own.remove(&previous) {
+                Some(stored) => {
+                    self.renamed.insert(previous.clone(), desired.id.clone());
+                    pair.stored = Some(stored);
+                    pair.previous = Some(previous);
+                }
+                None => pair.blocked.push(Block::new(
                     code::BLOCK_TAKEN,
-                    format!("{previous} is still declared, so it cannot become {}", desired.id),
+                    format!("{previous} is still declared or has another new name, so it cannot become {}", desired.id),
                     "remove the manifest of the old name, or the annotation previous-name",
-                ));
-            } else {
-                self.renamed.insert(previous.clone(), desired.id.clone());
-                pair.stored = candidates.own.remove(&previous);
-                pair.previous = Some(previous);
+                )),
             }
         } else if let Some(foreign) = foreign {
             pair.blocked.push(Block::new(
@@ -239,7 +274,7 @@ impl Pairing<'_> {
             if self.input.scope == Scope::Part {
                 pair.blocked.push(Block::new(
                     code::BLOCK_TAKEN,
-                    format!("{same} of this set is the same thing; whether it is still declared cannot be seen from a part of the set"),
+                    format!("{same} of this set is the same thing, and {UNSEEN}"),
                     "plan the whole set, or set the annotation previous-name",
                 ));
             } else {
@@ -247,40 +282,134 @@ impl Pairing<'_> {
                 pair.stored = candidates.own.remove(&same);
                 pair.previous = Some(same);
             }
-        } else if let Some(external) =
+        } else if let Some(there) =
             identity.and_then(|i| candidates.unmanaged_by_identity.get(&i).cloned())
         {
-            pair.found = candidates.unmanaged.remove(&external);
-        } else if let Some(like) = self.look_alike(entry, &desired, candidates) {
-            pair.blocked.push(Block::new(
-                code::BLOCK_AMBIGUOUS,
-                format!("{like} is no longer declared and has the same customer and offer: this is either its new name or a second purchase"),
-                format!("set the annotation partnerctl.dev/previous-name: {} for a rename; for a second purchase apply the removal first", like.name),
-            ));
+            match there.as_slice() {
+                [one] => pair.found = candidates.unmanaged.remove(one),
+                several => pair.blocked.push(Block::new(
+                    code::BLOCK_TAKEN,
+                    format!("several unmanaged things are the same: {}", several.join(", ")),
+                    format!("choose one with the annotation {EXTERNAL_ID}"),
+                )),
+            }
+        } else {
+            pair.blocked.extend(self.look_alike(entry, &desired, candidates));
         }
         pair.desired = Some(desired);
         pair
     }
 
-    /// An undeclared resource that a new one without identity may be the new name of.
+    /// True for a name that this set has or had until now: an old annotation may name something
+    /// long forgotten.
+    fn is_known(&self, id: &ResourceId, candidates: &Candidates) -> bool {
+        candidates.own.contains_key(id)
+            || self.declared.contains(id)
+            || self.renamed.contains_key(id)
+    }
+
+    /// For kinds without identity: what a new one may be the new name of, or a second purchase
+    /// beside.
     fn look_alike(
-        &self,
+        &mut self,
         entry: &KindEntry,
         desired: &Resource,
         candidates: &Candidates,
-    ) -> Option<ResourceId> {
+    ) -> Option<Block> {
         let likeness = (entry.likeness)(&desired.spec)?;
-        candidates
-            .own
-            .values()
-            .filter(|_| self.input.scope != Scope::Part)
-            .find(|stored| (entry.likeness)(&stored.spec).as_ref() == Some(&likeness))
-            .map(|stored| stored.id.clone())
+        let alike = |spec: &Spec| (entry.likeness)(spec).as_ref() == Some(&likeness);
+        if let Some(like) = candidates.own.values().find(|stored| alike(&stored.spec)) {
+            self.contested.entry(like.id.clone()).or_insert_with(|| desired.id.clone());
+            let (like, name) = (&like.id, &like.id.name);
+            let why = if self.input.scope == Scope::Part {
+                format!("{like} has the same customer and offer, and {UNSEEN}")
+            } else {
+                format!(
+                    "{like} is no longer declared and has the same customer and offer: this is either its new name or a second purchase"
+                )
+            };
+            let hint = format!(
+                "set the annotation {PREVIOUS_NAME}: {name} for a rename; for a second purchase {}",
+                if self.input.scope == Scope::Part {
+                    "plan the whole set"
+                } else {
+                    "apply the removal first"
+                }
+            );
+            return Some(Block::new(code::BLOCK_AMBIGUOUS, why, hint));
+        }
+        let found = candidates.unmanaged.values().find(|observed| alike(&observed.spec))?;
+        Some(Block::new(
+            code::BLOCK_AMBIGUOUS,
+            format!(
+                "an unmanaged one of the same customer and offer is there already ({}): this would buy a second one",
+                found.name
+            ),
+            format!(
+                "set the annotation {EXTERNAL_ID}: {} to take it over; to buy one beside it, take that one over under another name first",
+                found.external_id
+            ),
+        ))
+    }
+
+    /// Whoever would make a second thing of an identity that something has already.
+    fn refuse_second_ones(&mut self, entry: &KindEntry, candidates: &Candidates) {
+        let own = |pair: &Pair| pair.id().is_some_and(|id| id.kind.as_str() == entry.facts.kind);
+        let mut taken: BTreeMap<String, ResourceId> = BTreeMap::new();
+        for pair in self.pairs.own.iter().filter(|pair| own(pair)) {
+            // A replacement gives its identity up.
+            if entry.facts.replaceable && pair.desired.is_some() {
+                continue;
+            }
+            if let (Some(observed), Some(id)) = (pair.observed(), pair.id()) {
+                taken.extend((entry.identity)(observed).map(|identity| (identity, id.clone())));
+            }
+        }
+        for pair in self.pairs.own.iter_mut().filter(|pair| own(pair) && pair.blocked.is_empty()) {
+            let Some(desired) = &pair.desired else { continue };
+            let Some(identity) = (entry.identity)(&desired.spec) else { continue };
+            // What it becomes by this plan may also be there already under another name, in another
+            // set, or unmanaged.
+            let undeclared = candidates.own_by_identity.get(&identity);
+            let undeclared = undeclared.filter(|id| candidates.own.contains_key(id));
+            let foreign = candidates.foreign_by_identity.get(&identity);
+            let unmanaged = candidates.unmanaged_by_identity.get(&identity);
+            let unmanaged = unmanaged.and_then(|all| candidates.unmanaged.get(all.first()?));
+            let other = match taken.get(&identity) {
+                Some(other) if *other != desired.id => other.to_string(),
+                Some(_) => continue,
+                None => {
+                    taken.insert(identity.clone(), desired.id.clone());
+                    match (undeclared.or(foreign), unmanaged) {
+                        (Some(other), _) => other.to_string(),
+                        (None, Some(found)) => format!("the unmanaged {}", found.name),
+                        (None, None) => continue,
+                    }
+                }
+            };
+            pair.blocked.push(Block::new(
+                code::BLOCK_TAKEN,
+                format!("{other} is the same thing already"),
+                "remove one of the two, or declare what is there under the name of this one",
+            ));
+        }
+    }
+
+    fn note_outdated(&mut self, entry: &KindEntry, declared: &Resource) {
+        for reference in entry.facts.references {
+            if let Some(ReferenceTo::Resource(old)) = reference.target(&declared.spec)
+                && let Some(new) = self.renamed.get(&old)
+            {
+                self.pairs.outdated.push((declared.id.clone(), old, new.clone()));
+            }
+        }
     }
 
     fn push(&mut self, pair: Pair) {
         if let Some(id) = pair.id() {
-            let stored = pair.stored.as_ref().and_then(|s| s.external_id.clone());
+            // What vanished is not what will be made in its place: references to it lead nowhere.
+            let stored = pair.stored.as_ref().filter(|stored| stored.observed.is_some());
+            let stored = stored.and_then(|stored| stored.external_id.clone());
             let found = pair.found.as_ref().map(|found| found.external_id.clone());
             for external in stored.into_iter().chain(found) {
                 self.by_external.insert((id.kind.clone(), external), id.clone());
@@ -289,19 +418,21 @@ impl Pairing<'_> {
         self.pairs.own.push(pair);
     }
 
-    /// A name in use again is no longer an old name of something else.
-    fn settle_name(&mut self, id: &ResourceId) {
-        self.renamed.remove(id);
-    }
-
     fn rest(&mut self, kind: &str, candidates: Candidates) {
         for (id, stored) in candidates.own {
             if self.input.scope == Scope::Part {
                 self.know(&id, &stored);
                 self.pairs.outside.push(stored);
             } else {
-                let (found, previous, blocked) = (None, None, vec![]);
-                self.push(Pair { desired: None, stored: Some(stored), found, previous, blocked });
+                let blocked = self.contested.get(&id).map(|new| {
+                    Block::new(
+                        code::BLOCK_AMBIGUOUS,
+                        format!("{new} is new and has the same customer and offer: this may be its old name"),
+                        format!("set the annotation {PREVIOUS_NAME}: {} on {new} for a rename, or remove {new} and apply the removal first", id.name),
+                    )
+                });
+                let blocked = blocked.into_iter().collect();
+                self.push(Pair { stored: Some(stored), blocked, ..Pair::default() });
             }
         }
         for (id, stored) in candidates.foreign {
@@ -310,12 +441,7 @@ impl Pairing<'_> {
         }
         for (external, observed) in candidates.unmanaged {
             let mut id = ResourceId::new(kind, &observed.name);
-            let taken = |id: &ResourceId| {
-                self.declared.contains(id)
-                    || self.input.stored.iter().any(|stored| stored.id == *id)
-                    || self.pairs.unmanaged.iter().any(|(other, _)| other == id)
-            };
-            if taken(&id) {
+            if !self.taken.insert(id.clone()) {
                 id = ResourceId::new(kind, &format!("{} ({external})", observed.name));
             }
             self.by_external.insert((id.kind.clone(), external), id.clone());
@@ -324,7 +450,7 @@ impl Pairing<'_> {
     }
 
     fn know(&mut self, id: &ResourceId, stored: &Stored) {
-        if let Some(external) = &stored.external_id {
+        if let (Some(external), Some(_)) = (&stored.external_id, &stored.observed) {
             self.by_external.insert((id.kind.clone(), external.clone()), id.clone());
         }
     }

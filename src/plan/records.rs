@@ -28,14 +28,16 @@ pub fn records(
     let mut records = Vec::new();
     for pair in &drafts.unchanged {
         let (Some(desired), Some(id)) = (&pair.desired, pair.id()) else { continue };
-        let Some(stored) = rows.get(id) else { continue };
+        // Only the set's own row: one of that name may belong to another set.
+        let Some(stored) = rows.get(id).filter(|row| row.set == input.set) else { continue };
         let metadata = keep_protection(&desired.metadata, Some(&stored.metadata));
-        let reworded = stored.spec != desired.spec || stored.metadata != metadata;
+        let declared = pair.declared.as_ref().unwrap_or(&desired.spec);
+        let reworded = stored.spec != *declared || stored.metadata != metadata;
         records.push(Record {
             resource: id.clone(),
             source: (stored.source != desired.source).then(|| desired.source.clone()),
-            desired: reworded.then(|| Desired { metadata, spec: desired.spec.clone() }),
-            conditions: differing(&stored.conditions, conditions(id, &ailments, None)),
+            desired: reworded.then(|| Desired { metadata, spec: declared.clone() }),
+            conditions: differing(&stored.conditions, conditions(id, &ailments, worlds, None)),
         });
     }
     for draft in &drafts.changing {
@@ -48,7 +50,7 @@ pub fn records(
                 resource: draft.id.clone(),
                 source: None,
                 desired: None,
-                conditions: differing(stored, conditions(&draft.id, &ailments, change)),
+                conditions: differing(stored, conditions(&draft.id, &ailments, worlds, change)),
             });
         }
     }
@@ -60,6 +62,7 @@ pub fn records(
 fn conditions(
     id: &ResourceId,
     ailments: &BTreeMap<ResourceId, (&str, String)>,
+    worlds: &Worlds,
     change: Option<&Change>,
 ) -> Vec<ConditionNow> {
     let condition = |kind, status, reason: &str, message: &str| ConditionNow {
@@ -77,6 +80,9 @@ fn conditions(
         ),
         (Some((reason, message)), None) => {
             condition(ConditionType::Ready, Truth::False, reason, message)
+        }
+        (None, None) if worlds.after.get(id).is_none() => {
+            condition(ConditionType::Ready, Truth::False, "Gone", "it is not there")
         }
         (None, None) => condition(ConditionType::Ready, Truth::True, "Available", ""),
     };

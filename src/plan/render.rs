@@ -151,10 +151,8 @@ fn one(change: &Change, paint: Paint) -> String {
     let mut line = |text: &str| {
         let _ = writeln!(out, "      {}", printable(text));
     };
-    if change.release {
-        line("released from management, nothing else happens");
-    } else if change.action == Action::Delete {
-        line(&change.operation);
+    if change.action == Action::Delete {
+        line(change.effect.as_deref().unwrap_or(&change.operation));
     } else if change.action == Action::Create {
         let fields: Vec<_> =
             whole_fields(change).into_iter().map(|(p, v)| format!("{p}: {v}")).collect();
@@ -338,7 +336,9 @@ pub fn markdown(plan: &Plan) -> String {
                     .into_iter()
                     .map(|(p, v)| escape(&format!("{p}: {v}")))
                     .collect(),
-                Action::Delete => vec![escape(&change.operation)],
+                Action::Delete => {
+                    vec![escape(change.effect.as_deref().unwrap_or(&change.operation))]
+                }
                 _ => change.fields.iter().map(|field| escape(&field_line(field))).collect(),
             };
             let _ = writeln!(

@@ -12,11 +12,16 @@ pub struct Directory {
     /// The kinds.
     pub kinds: Kinds,
     lineage: String,
-    /// The last used place in the log: names of operations and outside things derive from it.
+    /// The last used place in the log: names of operations derive from it.
     seq: i64,
+    /// Chance from outside: no two passes make the same external id, whatever was taken back.
+    nonce: u64,
+    made: i64,
     rows: BTreeMap<ResourceId, Stored>,
     actual: BTreeMap<(KindName, String), Observed>,
     names: BTreeMap<(KindName, String), ResourceId>,
+    /// External ids by the names the provider has for them, of managed things too.
+    by_name: BTreeMap<ResourceId, Vec<String>>,
 }
 
 impl Directory {
@@ -26,6 +31,7 @@ impl Directory {
         kinds: Kinds,
         lineage: &str,
         seq: i64,
+        nonce: u64,
         rows: Vec<Stored>,
         actual: Vec<Observed>,
     ) -> Self {
@@ -35,11 +41,18 @@ impl Directory {
                 .filter_map(|row| Some(((row.id.kind.clone(), row.external_id?), row.id)))
                 .collect(),
         );
-        let actual = actual
+        let actual: BTreeMap<(KindName, String), Observed> = actual
             .into_iter()
             .map(|observed| ((observed.kind.clone(), observed.external_id.clone()), observed))
             .collect();
-        Self { kinds, lineage: lineage.to_owned(), seq, rows, actual, names }
+        let mut unnamed: BTreeMap<ResourceId, Vec<String>> = BTreeMap::new();
+        for (kind, external_id) in actual.keys() {
+            let observed = &actual[&(kind.clone(), external_id.clone())];
+            let id = ResourceId::new(kind.as_str(), &observed.name);
+            unnamed.entry(id).or_default().push(external_id.clone());
+        }
+        let lineage = lineage.to_owned();
+        Self { kinds, lineage, seq, nonce, made: 0, rows, actual, names, by_name: unnamed }
     }
 
     /// A row.
@@ -57,11 +70,11 @@ impl Directory {
     /// An outside thing of an unmanaged name, when only one has it.
     #[must_use]
     pub fn unmanaged(&self, id: &ResourceId) -> Option<&Observed> {
-        let mut named = self.actual.values().filter(|observed| {
-            observed.kind == id.kind
-                && observed.name == id.name.as_str()
-                && !self.names.contains_key(&(observed.kind.clone(), observed.external_id.clone()))
-        });
+        let candidates = self.by_name.get(id)?;
+        let mut named = candidates
+            .iter()
+            .filter_map(|external_id| self.actual(&id.kind, external_id))
+            .filter(|o| !self.names.contains_key(&(o.kind.clone(), o.external_id.clone())));
         named.next().filter(|_| named.next().is_none())
     }
 
@@ -92,6 +105,11 @@ impl Directory {
 
     /// Puts an outside thing.
     pub fn put_actual(&mut self, observed: Observed) {
+        let id = ResourceId::new(observed.kind.as_str(), &observed.name);
+        let same_name = self.by_name.entry(id).or_default();
+        if !same_name.contains(&observed.external_id) {
+            same_name.push(observed.external_id.clone());
+        }
         self.actual.insert((observed.kind.clone(), observed.external_id.clone()), observed);
     }
 
@@ -103,13 +121,19 @@ impl Directory {
     /// The id of the next operation: unique in the store, and no clock or chance in it.
     pub fn next_operation(&mut self) -> String {
         self.seq += 1;
-        self.made_id("operation")
+        Digest::default().text("operation").text(&self.lineage).number(Some(self.seq)).uuid()
     }
 
-    /// An id for something that the current operation makes.
-    #[must_use]
-    pub fn made_id(&self, what: &str) -> String {
-        Digest::default().text(what).text(&self.lineage).number(Some(self.seq)).uuid()
+    /// A new id that nothing has or ever had.
+    pub fn made_id(&mut self, what: &str) -> String {
+        self.made += 1;
+        Digest::default()
+            .text(what)
+            .text(&self.lineage)
+            .text(&self.nonce.to_string())
+            .number(Some(self.seq))
+            .number(Some(self.made))
+            .uuid()
     }
 
     /// A spec with references by external id, as outside things know each other.

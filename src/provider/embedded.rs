@@ -3,7 +3,7 @@
 
 use crate::kinds::KindEntry;
 use crate::model::activity::{Draft, Outcome};
-use crate::model::resource::REASON;
+use crate::model::resource::{Management, REASON};
 use crate::model::{Observed, ResourceName, Spec, Stored};
 use crate::plan::change::FieldChange;
 use crate::plan::{Action, Change};
@@ -15,6 +15,10 @@ use serde_json::{Map, Value};
 pub struct Embedded;
 
 impl Provider for Embedded {
+    fn is_transactional(&self) -> bool {
+        true
+    }
+
     fn observe(&self, store: &dyn Store) -> Result<Vec<Observed>, StoreError> {
         store.actual()
     }
@@ -40,7 +44,17 @@ impl Provider for Embedded {
                 alter(&entry, change, old, directory)?
             }
         };
-        writes.push(Write::Append(Box::new(log(change, context, operation_id))));
+        let mut draft = log(change, context, operation_id);
+        // A replacement is two operations: what is made has no before, what is removed no after.
+        let removed = change.removal.as_ref().map(|operation| Draft {
+            operation: operation.clone(),
+            operation_id: directory.next_operation(),
+            after: None,
+            ..draft.clone()
+        });
+        draft.before = draft.before.filter(|_| removed.is_none());
+        let drafts = std::iter::once(draft).chain(removed);
+        writes.extend(drafts.map(|draft| Write::Append(Box::new(draft))));
         Ok(writes)
     }
 }
@@ -99,11 +113,15 @@ fn alter(
     let external_id = change.external_id.clone().ok_or_else(gone)?;
     let actual = directory.actual(&change.id.kind, &external_id).ok_or_else(gone)?;
     let mut spec = directory.inward(entry, &actual.spec);
+    let desired = change.desired.as_ref().map(|desired| &desired.spec);
     for FieldChange { path, after, .. } in &change.fields {
-        match (path.strip_prefix("spec."), after) {
-            (Some(path), Some(value)) => spec.set(path, value.clone()),
-            (Some(path), None) => spec.remove(path),
-            (None, _) => {}
+        let Some(path) = path.strip_prefix("spec.") else { continue };
+        // A reference goes out as it is declared, by name or by external id.
+        let is_reference = entry.facts.references.iter().any(|reference| reference.path == path);
+        let declared = desired.filter(|_| is_reference).and_then(|desired| desired.get(path));
+        match declared.or(after.as_ref()) {
+            Some(value) => spec.set(path, value.clone()),
+            None => spec.remove(path),
         }
     }
     let spec = directory.outward(entry, &spec).map_err(missing)?;
@@ -122,6 +140,9 @@ fn keep(
     let (metadata, desired) =
         desired.map_or_else(Default::default, |desired| (desired.metadata, desired.spec));
     let again = old.as_ref().is_some_and(|old| old.spec == desired && old.metadata == metadata);
+    // What is only observed was never applied: taking a field out of the manifest must not clear it.
+    let writes = matches!(change.action, Action::Create | Action::Replace)
+        || metadata.management() == Management::Manage;
     let row = Stored {
         id: change.id.clone(),
         uid: old.as_ref().map_or_else(|| directory.made_id("uid"), |old| old.uid.clone()),
@@ -129,7 +150,11 @@ fn keep(
         generation: old.as_ref().map_or(0, |old| old.generation) + i64::from(!again),
         revision: old.as_ref().map_or(0, |old| old.revision) + 1,
         metadata,
-        last_applied: Some(desired.clone()),
+        last_applied: if writes {
+            Some(desired.clone())
+        } else {
+            old.as_ref().and_then(|old| old.last_applied.clone())
+        },
         spec: desired,
         observed: Some(spec.clone()),
         external_id: Some(external_id.clone()),

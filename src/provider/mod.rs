@@ -45,6 +45,10 @@ pub enum ProviderError {
 
 /// What holds the actual state.
 pub trait Provider: Send + Sync {
+    /// True when carrying out is writing to the store and nothing else: many changes then go into
+    /// one transaction, and one transaction comes after another.
+    fn is_transactional(&self) -> bool;
+
     /// Everything that is there. References are by external id.
     ///
     /// # Errors

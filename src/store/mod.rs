@@ -135,6 +135,16 @@ pub trait Store: Send {
     /// The store's own id, made with it: a plan or a checkpoint of another store is refused.
     fn lineage(&self) -> &str;
 
+    /// Runs several questions against one state of the store: what others commit meanwhile shows to
+    /// none of them.
+    ///
+    /// # Errors
+    /// The body's, or when the database fails.
+    fn consistently(
+        &self,
+        body: &mut dyn FnMut(&dyn Store) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError>;
+
     /// Every managed resource of every set, in order of kind and name.
     ///
     /// # Errors

@@ -443,6 +443,15 @@ impl Store for Sqlite {
         &self.lineage
     }
 
+    fn consistently(
+        &self,
+        body: &mut dyn FnMut(&dyn Store) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let reading = self.connection.unchecked_transaction().map_err(|e| self.failed(e))?;
+        body(self)?;
+        reading.commit().map_err(|e| self.failed(e))
+    }
+
     fn resources(&self) -> Result<Vec<Stored>, StoreError> {
         let sql = format!("SELECT {RESOURCE_COLUMNS} FROM resources ORDER BY kind, name");
         self.query(&sql, &[], stored)
@@ -549,6 +558,7 @@ impl Store for Sqlite {
     }
 
     fn verify(&self, checkpoint: Option<&Checkpoint>) -> Result<Verification, StoreError> {
+        let _reading = self.connection.unchecked_transaction().map_err(|e| self.failed(e))?;
         let bad = |seq, message: String| Ok(Verification::Bad { seq, message });
         if let Some(checkpoint) = checkpoint.filter(|c| c.lineage != self.lineage) {
             let message = format!("the checkpoint is of another store, {}", checkpoint.lineage);

@@ -34,6 +34,9 @@ fn volatile(chars: &[char]) -> Option<(usize, &'static str)> {
             return Some((pattern.len(), "[TIME]"));
         }
     }
+    if shape.starts_with("dddd-dd-dd") && !shape[10..].starts_with(|c: char| c.is_ascii_digit()) {
+        return Some((10, "[DATE]"));
+    }
     let hex: String = shape.replace('x', "d");
     let run = |length: usize| {
         hex.len() >= length

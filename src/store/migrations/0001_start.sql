@@ -24,6 +24,8 @@ CREATE TABLE resources (
     PRIMARY KEY (kind, name)
 );
 
+CREATE UNIQUE INDEX resources_by_external_id ON resources (kind, external_id);
+
 -- What the embedded provider holds: the actual state that nobody but it writes.
 CREATE TABLE actual (
     kind        TEXT NOT NULL,

@@ -1,0 +1,104 @@
+//! Holding the lease: taken, renewed while it is held, given back.
+
+use crate::engine::machine;
+use crate::store::lease::is_gone;
+use crate::store::{Holder, Lease, Store, StoreError};
+use chrono::Utc;
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// How often the holder of the lease says that it is there.
+const RENEWAL: Duration = Duration::from_secs(5);
+/// How often a second apply looks whether the first is done.
+const RETRY: Duration = Duration::from_millis(100);
+
+/// A store that several threads use one after another.
+#[derive(Clone)]
+pub struct SharedStore(Arc<Mutex<Box<dyn Store>>>);
+
+impl SharedStore {
+    /// Shares a store.
+    #[must_use]
+    pub fn new(store: Box<dyn Store>) -> Self {
+        Self(Arc::new(Mutex::new(store)))
+    }
+
+    /// The store, for as long as the guard lives. A panic elsewhere leaves no half-written state
+    /// behind: transactions see to that.
+    #[must_use]
+    pub fn lock(&self) -> MutexGuard<'_, Box<dyn Store>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The lease while it is held. It is renewed from a thread of its own, also while a person reads
+/// the plan.
+pub struct Held {
+    /// Writes are made under this epoch.
+    pub epoch: i64,
+    store: SharedStore,
+    ending: Option<Sender<()>>,
+    renewal: Option<JoinHandle<()>>,
+}
+
+/// Takes the lease, waiting for another holder at most so long. `Ok(Err(lease))` names the holder
+/// that was still there at the end.
+///
+/// # Errors
+/// When the store fails.
+pub fn hold(
+    store: &SharedStore,
+    me: &Holder,
+    timeout: Duration,
+    mut waiting: impl FnMut(&Lease),
+) -> Result<Result<Held, Lease>, StoreError> {
+    let until = Instant::now() + timeout;
+    let mut told = false;
+    loop {
+        let now = Utc::now();
+        let gone = |lease: &Lease| is_gone(lease, me, now, machine::started);
+        let acquired = store.lock().acquire(me, now, &gone)?;
+        match acquired {
+            Ok(epoch) => return Ok(Ok(Held::new(store.clone(), epoch))),
+            Err(lease) if Instant::now() >= until => return Ok(Err(lease)),
+            Err(lease) => {
+                if !told {
+                    waiting(&lease);
+                    told = true;
+                }
+                std::thread::sleep(RETRY);
+            }
+        }
+    }
+}
+
+impl Held {
+    fn new(store: SharedStore, epoch: i64) -> Self {
+        let (ending, end) = channel();
+        let shared = store.clone();
+        let renewal = std::thread::spawn(move || {
+            while end.recv_timeout(RENEWAL) == Err(RecvTimeoutError::Timeout) {
+                // A lease that was lost shows at the next commit, which is refused.
+                if shared.lock().renew(epoch, Utc::now()).is_err() {
+                    return;
+                }
+            }
+        });
+        Self { epoch, store, ending: Some(ending), renewal: Some(renewal) }
+    }
+
+    /// Gives the lease back.
+    ///
+    /// # Errors
+    /// When the store fails; the lease then ends with this process.
+    pub fn release(mut self) -> Result<(), StoreError> {
+        drop(self.ending.take());
+        if let Some(renewal) = self.renewal.take() {
+            // The thread only renews; that it panicked would change nothing here.
+            let _ended = renewal.join();
+        }
+        self.store.lock().release(self.epoch)
+    }
+}
