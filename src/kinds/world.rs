@@ -3,6 +3,7 @@
 use crate::kinds::{Kinds, ReferenceTo};
 use crate::model::{ResourceId, Spec};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// A resource that stands in a [`World`].
 #[derive(Debug, Clone)]
@@ -13,12 +14,12 @@ pub struct Standing {
     pub spec: Spec,
 }
 
-/// Resources that exist together, before a plan, after it, or as the manifests alone declare them.
+/// Resources that exist together (clones share them), before a plan, after it, or as the manifests alone declare them.
 #[derive(Debug, Clone, Default)]
 pub struct World {
-    standing: BTreeMap<ResourceId, Standing>,
-    referrers: BTreeMap<ResourceId, BTreeSet<ResourceId>>,
-    targets: BTreeMap<ResourceId, Vec<ResourceId>>,
+    standing: BTreeMap<ResourceId, Arc<Standing>>,
+    referrers: BTreeMap<ResourceId, Arc<BTreeSet<ResourceId>>>,
+    targets: BTreeMap<ResourceId, Arc<[ResourceId]>>,
 }
 
 impl World {
@@ -45,31 +46,32 @@ impl World {
             })
             .collect();
         for target in &targets {
-            self.referrers.entry(target.clone()).or_default().insert(standing.id.clone());
+            let referrers = self.referrers.entry(target.clone()).or_default();
+            Arc::make_mut(referrers).insert(standing.id.clone());
         }
-        self.targets.insert(standing.id.clone(), targets);
-        self.standing.insert(standing.id.clone(), standing);
+        self.targets.insert(standing.id.clone(), targets.into());
+        self.standing.insert(standing.id.clone(), Arc::new(standing));
     }
 
     /// Takes a resource out of the world.
-    pub fn take(&mut self, id: &ResourceId) -> Option<Standing> {
-        for target in self.targets.remove(id).unwrap_or_default() {
-            if let Some(referrers) = self.referrers.get_mut(&target) {
-                referrers.remove(id);
+    pub fn take(&mut self, id: &ResourceId) {
+        for target in self.targets.remove(id).iter().flat_map(|targets| targets.iter()) {
+            if let Some(referrers) = self.referrers.get_mut(target) {
+                Arc::make_mut(referrers).remove(id);
             }
         }
-        self.standing.remove(id)
+        self.standing.remove(id);
     }
 
     /// A resource that is there.
     #[must_use]
     pub fn get(&self, id: &ResourceId) -> Option<&Standing> {
-        self.standing.get(id)
+        self.standing.get(id).map(Arc::as_ref)
     }
 
     /// Everything that is there, in order.
     pub fn iter(&self) -> impl Iterator<Item = &Standing> {
-        self.standing.values()
+        self.standing.values().map(Arc::as_ref)
     }
 
     /// Who refers to a resource, in order; with a kind, only that kind.
@@ -81,15 +83,15 @@ impl World {
         self.referrers
             .get(id)
             .into_iter()
-            .flatten()
+            .flat_map(|referrers| referrers.iter())
             .filter(move |referrer| kind.is_none_or(|kind| referrer.kind.as_str() == kind))
-            .filter_map(|referrer| self.standing.get(referrer))
+            .filter_map(|referrer| self.get(referrer))
     }
 
     /// What a resource refers to, in the order of its fields.
     #[must_use]
     pub fn targets(&self, id: &ResourceId) -> &[ResourceId] {
-        self.targets.get(id).map_or(&[], Vec::as_slice)
+        self.targets.get(id).map_or(&[], AsRef::as_ref)
     }
 
     /// The customer a resource belongs to: itself, or what its references lead to.

@@ -3,20 +3,22 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// The `spec` of a resource, desired or observed: always a JSON object.
 ///
-/// Values are compared field by field: objects are taken apart, lists are one field.
+/// Values are compared field by field: objects are taken apart, lists are one field. Clones share
+/// the value until one of them is changed: a pass holds most specs several times.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Spec(Map<String, Value>);
+pub struct Spec(Arc<Map<String, Value>>);
 
 impl Spec {
     /// Takes a JSON object; anything else becomes an empty spec.
     #[must_use]
     pub fn from_value(value: Value) -> Self {
         match value {
-            Value::Object(map) => Self(map),
+            Value::Object(map) => Self(Arc::new(map)),
             _ => Self::default(),
         }
     }
@@ -24,7 +26,7 @@ impl Spec {
     /// The spec as JSON.
     #[must_use]
     pub fn to_value(&self) -> Value {
-        Value::Object(self.0.clone())
+        Value::Object(self.0.as_ref().clone())
     }
 
     /// The value at a dotted path below `spec`.
@@ -46,7 +48,7 @@ impl Spec {
 
     /// Puts a value at a dotted path, making objects on the way.
     pub fn set(&mut self, path: &str, value: Value) {
-        let mut map = &mut self.0;
+        let mut map = Arc::make_mut(&mut self.0);
         let mut steps = path.split('.').peekable();
         while let Some(step) = steps.next() {
             if steps.peek().is_none() {
@@ -78,7 +80,9 @@ impl Spec {
                 }
             }
         }
-        take(&mut self.0, path);
+        if self.get(path).is_some() {
+            take(Arc::make_mut(&mut self.0), path);
+        }
     }
 
     /// Every field that is no object, by dotted path, in the order of the paths.
@@ -117,7 +121,7 @@ impl Spec {
     /// The text of the spec: sorted keys, no white space. Equal specs have equal texts.
     #[must_use]
     pub fn canonical(&self) -> String {
-        self.to_value().to_string()
+        serde_json::to_string(&self.0).unwrap_or_default()
     }
 }
 
