@@ -35,8 +35,8 @@ fn row(name: &str, revision: i64) -> Stored {
         Spec::from_value(json!({"monthly": {"amount": "1234567890123456.78", "currency": "EUR"}}));
     Stored {
         id: ResourceId::new("Budget", name),
-        uid: format!("uid of {name}"),
-        set: "test".to_owned(),
+        uid: format!("uid of {name}").into(),
+        set: "test".into(),
         generation: 1,
         revision,
         metadata: Metadata::default(),
@@ -44,8 +44,8 @@ fn row(name: &str, revision: i64) -> Stored {
         observed: None,
         spec,
         external_id: Some(format!("external id of {name}")),
-        conditions: Vec::new(),
-        source: Source { file: Some("a\tb.yaml".to_owned()), line: Some(7), commit: None },
+        conditions: Vec::new().into(),
+        source: Source { file: Some("a\tb.yaml".into()), line: Some(7), commit: None },
     }
 }
 

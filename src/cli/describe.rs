@@ -59,7 +59,7 @@ pub fn run(args: &DescribeArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit
     let mut out = head(row, entry);
     fields(&mut out, entry, row, observed.as_ref());
     let _ = writeln!(out, "\nConditions:");
-    for condition in &row.conditions {
+    for condition in row.conditions.iter() {
         let status = if condition.status == Truth::True { "True" } else { "False" };
         let message = if condition.message.is_empty() {
             String::new()

@@ -6,13 +6,14 @@ use crate::engine::{Gathered, gather};
 use crate::kinds::Kinds;
 use crate::model::condition::set;
 use crate::model::resource::Management;
-use crate::model::{Condition, ResourceId, Stored};
+use crate::model::{Condition, ResourceId, Spec, Stored};
 use crate::plan::change::Record;
 use crate::plan::{Change, Plan};
 use crate::provider::{Context, Directory, Provider};
 use crate::store::{Batch, StoreError, Write};
 use anyhow::Context as _;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// What an apply did.
 #[derive(Debug)]
@@ -119,7 +120,7 @@ pub async fn apply(
 pub fn directory_of(kinds: &Kinds, gathered: &Gathered, nonce: u64) -> Directory {
     let lineage = gathered.lineage.clone().unwrap_or_default();
     let seq = gathered.head.as_ref().map_or(0, |head| head.seq);
-    let (rows, actual) = (gathered.stored.clone(), gathered.actual.clone());
+    let (rows, actual) = (gathered.stored.to_vec(), gathered.actual.clone());
     Directory::new(kinds.clone(), &lineage, seq, nonce, rows, actual)
 }
 
@@ -150,8 +151,9 @@ async fn commit(work: &Apply<'_>, writes: Vec<Write>) -> Result<(), StoreError> 
 /// Writes the plan's records: where resources are declared now, their conditions, and what the
 /// provider says of resources that did not change.
 async fn record(work: &Apply<'_>, directory: &Directory) -> anyhow::Result<()> {
-    let kept: BTreeMap<&ResourceId, &Stored> =
-        work.gathered.rows.iter().map(|row| (&row.id, row)).collect();
+    let gathered = work.gathered.stored.iter().zip(work.gathered.recorded.iter());
+    let recorded: BTreeMap<&ResourceId, (i64, &Option<Spec>)> =
+        gathered.map(|(row, observed)| (&row.id, (row.revision, observed))).collect();
     let records: BTreeMap<&ResourceId, &Record> =
         work.plan.records.iter().map(|record| (&record.resource, record)).collect();
     let mut writes = Vec::new();
@@ -160,9 +162,10 @@ async fn record(work: &Apply<'_>, directory: &Directory) -> anyhow::Result<()> {
         if let Some(record) = records.get(&row.id) {
             fill_in(&mut new, record, work);
         }
-        let stale = kept
-            .get(&row.id)
-            .is_some_and(|kept| kept.revision == row.revision && kept.observed != row.observed);
+        // What changed outside and was not put back is written down as it is.
+        let stale = recorded.get(&row.id).is_some_and(|(revision, observed)| {
+            *revision == row.revision && **observed != row.observed
+        });
         if new != *row || stale {
             new.revision += 1;
             let (expected, previous) = (Some(row.revision), None);
@@ -198,6 +201,6 @@ fn fill_in(row: &mut Stored, record: &Record, work: &Apply<'_>) {
             message: now.message.clone(),
             last_transition_time: work.context.at,
         };
-        set(&mut row.conditions, condition);
+        set(Arc::make_mut(&mut row.conditions), condition);
     }
 }

@@ -3,11 +3,12 @@
 use crate::engine::tree::Texts;
 use crate::kinds::Kinds;
 use crate::manifest::{self, Manifests};
-use crate::model::{Observed, Resource, ResourceId, Stored};
+use crate::model::{Observed, Resource, ResourceId, Spec, Stored};
 use crate::provider::Provider;
 use crate::store::{Head, Store, StoreError};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::Arc;
 
 /// What the store and the provider say.
 #[derive(Debug, Default, Clone)]
@@ -15,9 +16,9 @@ pub struct Gathered {
     /// The store's lineage; `None` without a store.
     pub lineage: Option<String>,
     /// Rows, with what the provider says now.
-    pub stored: Vec<Stored>,
-    /// The rows as the store has them, observed as last recorded.
-    pub rows: Vec<Stored>,
+    pub stored: Arc<Vec<Stored>>,
+    /// What was recorded as observed of each of these rows, in the same order.
+    pub recorded: Arc<Vec<Option<Spec>>>,
     /// What the provider has beyond them.
     pub unmanaged: Vec<Observed>,
     /// Everything the provider has.
@@ -44,15 +45,16 @@ pub fn gather(store: Option<&dyn Store>, provider: &dyn Provider) -> Result<Gath
         .map(|observed| ((observed.kind.as_str(), observed.external_id.as_str()), observed))
         .collect();
     let mut managed: BTreeSet<(&str, &str)> = BTreeSet::new();
-    let mut stored = rows.clone();
+    let mut recorded = Vec::with_capacity(rows.len());
+    let mut stored = rows;
     for row in &mut stored {
-        row.observed = None;
-    }
-    for (row, kept) in stored.iter_mut().zip(&rows) {
-        let Some(external_id) = &kept.external_id else { continue };
-        let key = (kept.id.kind.as_str(), external_id.as_str());
-        managed.insert(key);
-        row.observed = by_id.get(&key).map(|observed| observed.spec.clone());
+        recorded.push(row.observed.take());
+        let Some(external_id) = &row.external_id else { continue };
+        let key = (row.id.kind.as_str(), external_id.as_str());
+        if let Some(observed) = by_id.get(&key) {
+            managed.insert((observed.kind.as_str(), observed.external_id.as_str()));
+            row.observed = Some(observed.spec.clone());
+        }
     }
     let unmanaged = actual
         .iter()
@@ -63,8 +65,8 @@ pub fn gather(store: Option<&dyn Store>, provider: &dyn Provider) -> Result<Gath
         lineage: Some(store.lineage().to_owned()),
         head,
         unmanaged,
-        stored,
-        rows,
+        stored: Arc::new(stored),
+        recorded: Arc::new(recorded),
         actual,
     })
 }
@@ -106,14 +108,14 @@ pub fn load(kinds: &Kinds, texts: Texts, stored: &[Stored]) -> Manifests {
 #[must_use]
 pub fn from_workspace(resources: Vec<Resource>, workspace: &Path) -> Vec<Resource> {
     let folder = workspace.canonicalize().ok();
-    let mut known: BTreeMap<String, String> = BTreeMap::new();
-    let mut rename = |file: String| {
+    let mut known: BTreeMap<Arc<str>, Arc<str>> = BTreeMap::new();
+    let mut rename = |file: Arc<str>| {
         known
             .entry(file)
             .or_insert_with_key(|file| {
-                let within = Path::new(file).canonicalize().ok().and_then(|path| {
+                let within = Path::new(file.as_ref()).canonicalize().ok().and_then(|path| {
                     let below = path.strip_prefix(folder.as_ref()?).ok()?;
-                    Some(below.to_string_lossy().into_owned())
+                    Some(Arc::from(below.to_string_lossy()))
                 });
                 within.unwrap_or_else(|| file.clone())
             })

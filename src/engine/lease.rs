@@ -27,7 +27,6 @@ impl SharedStore {
 
     /// The store, for as long as the guard lives. A panic elsewhere leaves no half-written state
     /// behind: transactions see to that.
-    #[must_use]
     pub fn lock(&self) -> MutexGuard<'_, Box<dyn Store>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -293,6 +293,15 @@ impl Kinds {
         self.entries.iter().position(|entry| entry.facts.kind == kind).unwrap_or(self.entries.len())
     }
 
+    /// True when every kind refers only to kinds before it in the registry.
+    #[must_use]
+    pub fn is_layered(&self) -> bool {
+        self.entries.iter().enumerate().all(|(rank, entry)| {
+            let references = entry.facts.references.iter();
+            references.filter(|r| !r.later).all(|reference| self.rank(reference.kind) < rank)
+        })
+    }
+
     /// A kind by what people type: kind, plural or short name in any case.
     #[must_use]
     pub fn find(&self, word: &str) -> Option<&KindEntry> {

@@ -153,7 +153,7 @@ impl FileReader<'_> {
         let metadata = envelope.value.map(|envelope| envelope.metadata);
         let labels = metadata.as_ref().and_then(|m| m.labels.clone()).unwrap_or_default();
         let annotations = metadata.as_ref().and_then(|m| m.annotations.clone()).unwrap_or_default();
-        let metadata = Metadata { labels, annotations };
+        let metadata = Metadata { labels: labels.into(), annotations: annotations.into() };
         for finding in check_labels(&metadata).into_iter().chain(check_annotations(&metadata)) {
             self.finding(root, finding);
         }
@@ -162,11 +162,8 @@ impl FileReader<'_> {
         if let (Some(id), Some(spec), false, true) =
             (&document.id, spec, torn, self.problems.len() == before)
         {
-            let source = Source {
-                file: Some(self.file.to_string()),
-                line: Some(document.line),
-                commit: None,
-            };
+            let source =
+                Source { file: Some(self.file.clone()), line: Some(document.line), commit: None };
             document.resource = Some(Resource { id: id.clone(), metadata, spec, source });
         }
         document
@@ -258,7 +255,7 @@ fn check_references(entry: KindEntry, spec: &Node) -> Vec<Finding> {
 
 fn check_annotations(metadata: &Metadata) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for (key, value) in &metadata.annotations {
+    for (key, value) in metadata.annotations.iter() {
         let path = format!("metadata.annotations.{key}");
         let mut wrong = |message: String, hint: String| {
             findings.push(Finding::new(code::ANNOTATION, &path, message, hint));

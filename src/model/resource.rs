@@ -3,6 +3,7 @@
 use crate::model::{ResourceId, Spec};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// The domain of our own annotations.
 pub const ANNOTATION_DOMAIN: &str = "partnerctl.dev/";
@@ -27,16 +28,20 @@ pub const ANNOTATIONS: &[(&str, &[&str])] = &[
     (REASON, &[]),
 ];
 
-/// Labels and annotations.
+fn is_empty(map: &Arc<BTreeMap<String, String>>) -> bool {
+    map.is_empty()
+}
+
+/// Labels and annotations; clones share them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Metadata {
     /// For selectors and `-l`.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub labels: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "is_empty")]
+    pub labels: Arc<BTreeMap<String, String>>,
     /// Ours are checked, others are kept.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub annotations: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "is_empty")]
+    pub annotations: Arc<BTreeMap<String, String>>,
 }
 
 impl Metadata {
@@ -106,13 +111,13 @@ pub enum DeletionPolicy {
 pub struct Source {
     /// The file, relative to the workspace where it lies below it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub file: Option<String>,
+    pub file: Option<Arc<str>>,
     /// The line of the document's start, from 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub line: Option<u32>,
     /// The commit, when the manifests came from one.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub commit: Option<String>,
+    pub commit: Option<Arc<str>>,
 }
 
 impl std::fmt::Display for Source {

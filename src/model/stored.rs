@@ -1,5 +1,7 @@
 //! A resource as the store keeps it.
 
+use std::sync::Arc;
+
 use crate::model::{Condition, Metadata, ResourceId, Source, Spec};
 
 /// Everything the store knows of one managed resource.
@@ -8,9 +10,9 @@ pub struct Stored {
     /// Kind and name.
     pub id: ResourceId,
     /// Stays through renames.
-    pub uid: String,
+    pub uid: Arc<str>,
     /// The set that owns it.
-    pub set: String,
+    pub set: Arc<str>,
     /// Counts accepted desired states, from 1.
     pub generation: i64,
     /// Counts changes of any column, from 1. A plan names the revision it was made from.
@@ -26,7 +28,7 @@ pub struct Stored {
     /// The provider's id.
     pub external_id: Option<String>,
     /// One for each type.
-    pub conditions: Vec<Condition>,
+    pub conditions: Arc<Vec<Condition>>,
     /// Where it is declared.
     pub source: Source,
 }

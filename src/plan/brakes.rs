@@ -12,7 +12,7 @@ pub fn refusals(input: &PlanInput, plan: &Plan) -> Vec<Refusal> {
     if input.override_id.as_deref() == Some(plan.id.as_str()) {
         return Vec::new();
     }
-    let owned = input.stored.iter().filter(|stored: &&Stored| stored.set == input.set).count();
+    let owned = input.stored.iter().filter(|stored: &&Stored| *stored.set == *input.set).count();
     let count = |actions: &[Action]| {
         plan.proceeding().filter(|c| actions.contains(&c.action) && !c.release).count()
     };

@@ -6,6 +6,7 @@ use crate::model::{Metadata, Spec, code};
 use crate::plan::change::FieldChange;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// What a comparison found.
 #[derive(Debug, Default)]
@@ -153,7 +154,9 @@ pub fn compare_metadata(desired: &Metadata, accepted: &Metadata) -> Vec<FieldCha
 pub fn keep_protection(desired: &Metadata, accepted: Option<&Metadata>) -> Metadata {
     let mut kept = desired.clone();
     if let Some("Protect") = accepted.and_then(|accepted| accepted.annotation(DELETION_POLICY)) {
-        kept.annotations.entry(DELETION_POLICY.to_owned()).or_insert_with(|| "Protect".to_owned());
+        Arc::make_mut(&mut kept.annotations)
+            .entry(DELETION_POLICY.to_owned())
+            .or_insert_with(|| "Protect".to_owned());
     }
     kept
 }

@@ -7,6 +7,7 @@ use crate::plan::change::{Action, Change, Desired, FieldChange, Reason, Warning}
 use crate::plan::judge::Worlds;
 use crate::plan::pair::{Pair, Pairs};
 use crate::plan::{PlanInput, Scope, diff, money};
+use std::sync::Arc;
 
 /// What a delete means that only ends management.
 const RELEASED: &str = "released from management, nothing else happens";
@@ -17,7 +18,7 @@ pub struct Draft {
     /// Its id after the plan.
     pub id: ResourceId,
     /// What is known of the resource.
-    pub pair: Pair,
+    pub pair: Arc<Pair>,
     /// What is done.
     pub action: Action,
     /// Why.
@@ -44,7 +45,7 @@ pub struct Drafts {
     /// Those that change.
     pub changing: Vec<Draft>,
     /// Those that stay as they are: declared, and as declared.
-    pub unchanged: Vec<Pair>,
+    pub unchanged: Vec<Arc<Pair>>,
     /// Those no longer declared, and left alone.
     pub undeclared: Vec<Stored>,
     /// Worth knowing.
@@ -88,7 +89,7 @@ pub(crate) fn effective(entry: &KindEntry, spec: &Spec) -> Spec {
 fn declared(
     input: &PlanInput,
     entry: &KindEntry,
-    pair: &Pair,
+    pair: &Arc<Pair>,
     desired: &Resource,
     drafts: &mut Drafts,
 ) {
@@ -232,7 +233,7 @@ fn protect(entry: &KindEntry, stored: Option<&Stored>, draft: &mut Draft, input:
     }
 }
 
-fn undeclared(input: &PlanInput, pair: &Pair, stored: &Stored, drafts: &mut Drafts) {
+fn undeclared(input: &PlanInput, pair: &Arc<Pair>, stored: &Stored, drafts: &mut Drafts) {
     let Some(entry) = input.kinds.get(stored.id.kind.as_str()) else { return };
     if input.scope != Scope::WholeAndPrune {
         drafts.undeclared.push(stored.clone());
@@ -326,7 +327,7 @@ impl Draft {
             id: id.clone(),
             kind: id.kind.to_string(),
             name: id.name.to_string(),
-            uid: stored.map(|stored| stored.uid.clone()),
+            uid: stored.map(|stored| stored.uid.to_string()),
             set: input.set.clone(),
             revision: stored.map(|stored| stored.revision),
             action: *action,

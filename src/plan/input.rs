@@ -3,6 +3,7 @@
 use crate::kinds::Kinds;
 use crate::model::{Money, Observed, Resource, Stored};
 use chrono::{DateTime, Utc};
+use std::sync::Arc;
 
 /// The input of [`plan`](crate::plan::plan): values only, gathered before.
 #[derive(Clone)]
@@ -20,7 +21,7 @@ pub struct PlanInput {
     /// What the manifests declare.
     pub desired: Vec<Resource>,
     /// What the store manages, of every set, with what the provider says now.
-    pub stored: Vec<Stored>,
+    pub stored: Arc<Vec<Stored>>,
     /// What the provider has beyond that.
     pub unmanaged: Vec<Observed>,
     /// How much of the set the manifests are.

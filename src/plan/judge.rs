@@ -8,6 +8,9 @@ use crate::plan::draft::{Draft, Drafts, effective};
 use crate::plan::pair::Pairs;
 use std::collections::{BTreeMap, BTreeSet};
 
+/// What is wrong with resources: (one word, one sentence).
+pub type Ailments = BTreeMap<ResourceId, (&'static str, String)>;
+
 /// The state before the plan, as it would be if everything went ahead, and as it will be.
 #[derive(Default)]
 pub struct Worlds {
@@ -32,7 +35,7 @@ impl Worlds {
     /// What is wrong with resources of the set as they will stand, but for those whose change is
     /// held back: that says why already.
     #[must_use]
-    pub fn ailments(&self, drafts: &Drafts) -> Vec<(ResourceId, &'static str, String)> {
+    pub fn ailments(&self, drafts: &Drafts) -> Ailments {
         let held: BTreeSet<&ResourceId> = drafts
             .changing
             .iter()
@@ -41,14 +44,14 @@ impl Worlds {
             .collect();
         let changing = drafts.changing.iter().map(|draft| &draft.id);
         let unchanged = drafts.unchanged.iter().filter_map(|pair| pair.id());
-        let mut own: Vec<_> = changing.chain(unchanged).filter(|id| !held.contains(id)).collect();
-        own.sort();
-        own.into_iter()
+        changing
+            .chain(unchanged)
+            .filter(|id| !held.contains(id))
             .filter_map(|id| {
                 let standing = self.after.get(id)?;
                 let entry = self.kinds.get(id.kind.as_str())?;
                 let (reason, message) = (entry.ailment)(standing, &self.after)?;
-                Some((id.clone(), reason, message))
+                Some((id.clone(), (reason, message)))
             })
             .collect()
     }

@@ -49,13 +49,12 @@ pub fn plan(input: &PlanInput) -> Plan {
         .iter()
         .map(|stored| Undeclared { resource: stored.id.clone(), source: stored.source.clone() })
         .collect();
+    let ailments = worlds.ailments(&drafts);
     let mut warnings = drafts.warnings.clone();
-    warnings.extend(
-        worlds
-            .ailments(&drafts)
-            .into_iter()
-            .map(|(resource, _, message)| Warning { resource: Some(resource), message }),
-    );
+    warnings.extend(ailments.iter().map(|(resource, (_, message))| Warning {
+        resource: Some(resource.clone()),
+        message: message.clone(),
+    }));
     warnings.sort();
     let mut plan = Plan {
         api_version: PLAN_API_VERSION.to_owned(),
@@ -66,7 +65,7 @@ pub fn plan(input: &PlanInput) -> Plan {
         set: input.set.clone(),
         summary,
         money: money::totals(input, &changes, &worlds),
-        records: records::records(input, &drafts, &worlds, &changes),
+        records: records::records(input, &drafts, &worlds, &ailments, &changes),
         changes,
         refused: Vec::new(),
         warnings,

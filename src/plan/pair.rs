@@ -7,6 +7,7 @@ use crate::model::{KindName, Observed, Resource, ResourceId, Spec, Stored, code}
 use crate::plan::{PlanInput, Scope};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// One resource with all that is known of it.
 #[derive(Debug, Clone, Default)]
@@ -46,7 +47,7 @@ impl Pair {
 #[derive(Debug, Default)]
 pub struct Pairs {
     /// Of the planned set: declared, or undeclared and known to be so.
-    pub own: Vec<Pair>,
+    pub own: Vec<Arc<Pair>>,
     /// Of the planned set, but outside the part that was read.
     pub outside: Vec<Stored>,
     /// Of other sets.
@@ -144,7 +145,7 @@ impl Pairing<'_> {
         let own = pairs
             .iter_mut()
             .filter(|pair| pair.id().is_some_and(|id| id.kind.as_str() == entry.facts.kind));
-        for stored in own.filter_map(|pair| pair.stored.as_mut()) {
+        for stored in own.filter_map(|pair| Arc::make_mut(pair).stored.as_mut()) {
             stored.spec = self.settled(entry, &stored.spec);
             stored.last_applied =
                 stored.last_applied.as_ref().map(|spec| self.settled(entry, spec));
@@ -169,7 +170,7 @@ impl Pairing<'_> {
                 observed: row.observed.as_ref().map(|spec| self.settled(entry, spec)),
                 ..row.clone()
             };
-            let side = if row.set == self.input.set { &mut own } else { &mut foreign };
+            let side = if *row.set == *self.input.set { &mut own } else { &mut foreign };
             side.insert(row.id.clone(), row);
         }
         let unmanaged: BTreeMap<String, Observed> = self
@@ -387,7 +388,7 @@ impl Pairing<'_> {
                     }
                 }
             };
-            pair.blocked.push(Block::new(
+            Arc::make_mut(pair).blocked.push(Block::new(
                 code::BLOCK_TAKEN,
                 format!("{other} is the same thing already"),
                 "remove one of the two, or declare what is there under the name of this one",
@@ -415,7 +416,7 @@ impl Pairing<'_> {
                 self.by_external.insert((id.kind.clone(), external), id.clone());
             }
         }
-        self.pairs.own.push(pair);
+        self.pairs.own.push(Arc::new(pair));
     }
 
     fn rest(&mut self, kind: &str, candidates: Candidates) {

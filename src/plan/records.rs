@@ -6,7 +6,7 @@ use crate::plan::PlanInput;
 use crate::plan::change::{Change, ConditionNow, Desired, Record};
 use crate::plan::diff::keep_protection;
 use crate::plan::draft::Drafts;
-use crate::plan::judge::Worlds;
+use crate::plan::judge::{Ailments, Worlds};
 use std::collections::BTreeMap;
 
 /// Records of resources whose stored source, wording or conditions differ from what they are now.
@@ -15,13 +15,9 @@ pub fn records(
     input: &PlanInput,
     drafts: &Drafts,
     worlds: &Worlds,
+    ailments: &Ailments,
     changes: &[Change],
 ) -> Vec<Record> {
-    let ailments: BTreeMap<ResourceId, (&str, String)> = worlds
-        .ailments(drafts)
-        .into_iter()
-        .map(|(id, reason, message)| (id, (reason, message)))
-        .collect();
     let by_id: BTreeMap<&ResourceId, &Change> = changes.iter().map(|c| (&c.id, c)).collect();
     // The rows as the store has them: pairs carry references under their new names.
     let rows: BTreeMap<&ResourceId, &Stored> = input.stored.iter().map(|s| (&s.id, s)).collect();
@@ -29,7 +25,7 @@ pub fn records(
     for pair in &drafts.unchanged {
         let (Some(desired), Some(id)) = (&pair.desired, pair.id()) else { continue };
         // Only the set's own row: one of that name may belong to another set.
-        let Some(stored) = rows.get(id).filter(|row| row.set == input.set) else { continue };
+        let Some(stored) = rows.get(id).filter(|row| *row.set == *input.set) else { continue };
         let metadata = keep_protection(&desired.metadata, Some(&stored.metadata));
         let declared = pair.declared.as_ref().unwrap_or(&desired.spec);
         let reworded = stored.spec != *declared || stored.metadata != metadata;
@@ -37,12 +33,13 @@ pub fn records(
             resource: id.clone(),
             source: (stored.source != desired.source).then(|| desired.source.clone()),
             desired: reworded.then(|| Desired { metadata, spec: declared.clone() }),
-            conditions: differing(&stored.conditions, conditions(id, &ailments, worlds, None)),
+            conditions: differing(&stored.conditions, conditions(id, ailments, worlds, None)),
         });
     }
     for draft in &drafts.changing {
         let change = by_id.get(&draft.id).copied();
-        let stored = draft.pair.stored.as_ref().map_or(&[][..], |stored| &stored.conditions);
+        let stored =
+            draft.pair.stored.as_ref().map_or(&[][..], |stored| stored.conditions.as_slice());
         let vanishes = change.is_some_and(|c| c.proceeds() && c.desired.is_none());
         let appears = draft.pair.stored.is_none() && !change.is_some_and(Change::proceeds);
         if !vanishes && !appears {
@@ -50,7 +47,7 @@ pub fn records(
                 resource: draft.id.clone(),
                 source: None,
                 desired: None,
-                conditions: differing(stored, conditions(&draft.id, &ailments, worlds, change)),
+                conditions: differing(stored, conditions(&draft.id, ailments, worlds, change)),
             });
         }
     }
@@ -61,7 +58,7 @@ pub fn records(
 
 fn conditions(
     id: &ResourceId,
-    ailments: &BTreeMap<ResourceId, (&str, String)>,
+    ailments: &Ailments,
     worlds: &Worlds,
     change: Option<&Change>,
 ) -> Vec<ConditionNow> {

@@ -145,8 +145,8 @@ fn keep(
         || metadata.management() == Management::Manage;
     let row = Stored {
         id: change.id.clone(),
-        uid: old.as_ref().map_or_else(|| directory.made_id("uid"), |old| old.uid.clone()),
-        set: change.set.clone(),
+        uid: old.as_ref().map_or_else(|| directory.made_id("uid").into(), |old| old.uid.clone()),
+        set: change.set.as_str().into(),
         generation: old.as_ref().map_or(0, |old| old.generation) + i64::from(!again),
         revision: old.as_ref().map_or(0, |old| old.revision) + 1,
         metadata,

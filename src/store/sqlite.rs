@@ -11,6 +11,7 @@ use rusqlite::{
     Connection, OpenFlags, OptionalExtension, Row, Transaction, TransactionBehavior, params,
 };
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The one lease there is: who applies.
@@ -133,9 +134,12 @@ fn stored(row: &Row<'_>) -> Result<Stored, StoreError> {
     };
     let (id, metadata, spec) = read().map_err(|error| corrupt("a resource")(error.into()))?;
     let what = id.to_string();
+    let parsed: Spec = json(&spec, &what)?;
+    // Mostly the three are alike: then they share one value, and are parsed once.
     let optional = |column: usize| -> Result<Option<Spec>, StoreError> {
         let text: Option<String> = row.get(column).map_err(|e| corrupt(&what)(e.into()))?;
-        text.map(|text| json(&text, &what)).transpose()
+        text.map(|text| if text == spec { Ok(parsed.clone()) } else { json(&text, &what) })
+            .transpose()
     };
     let (last_applied, observed) = (optional(8)?, optional(9)?);
     let conditions: String = row.get(11).map_err(|e| corrupt(&what)(e.into()))?;
@@ -152,14 +156,14 @@ fn stored(row: &Row<'_>) -> Result<Stored, StoreError> {
             spec: Spec::default(),
             last_applied: None,
             observed: None,
-            conditions: Vec::new(),
+            conditions: Arc::default(),
         })
     };
     let row = rest().map_err(|error| corrupt(&what)(error.into()))?;
     Ok(Stored {
         metadata: json(&metadata, &what)?,
-        spec: json(&spec, &what)?,
-        conditions: json(&conditions, &what)?,
+        spec: parsed,
+        conditions: Arc::new(json(&conditions, &what)?),
         last_applied,
         observed,
         ..row
@@ -211,7 +215,7 @@ fn put(
             last_applied.as_ref().map(Spec::canonical),
             observed.as_ref().map(Spec::canonical),
             external_id,
-            text_of(conditions),
+            text_of(conditions.as_ref()),
             file,
             line,
             commit,
