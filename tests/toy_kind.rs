@@ -136,6 +136,7 @@ fn references_in_a_circle_are_shown_with_the_way_around() {
     let problems = read(&text).problems;
     let messages: Vec<_> = problems.iter().map(|p| p.message.as_str()).collect();
     assert_eq!(messages, ["references go in a circle: Sticker/base → Sticker/vip → Sticker/base"]);
+    assert_eq!(problems[0].code.0, "E0304");
     assert_eq!(problems[0].locations[0].span.line, 9);
     let own = MANIFESTS.replace("name: base}}", "name: vip}}");
     assert_eq!(read(&own).problems.len(), 1, "a reference to itself");

@@ -15,7 +15,7 @@ use crate::provider::embedded::Embedded;
 use crate::provider::{Context, Provider};
 use crate::store::Missing;
 use anyhow::Context as _;
-use chrono::Utc;
+use chrono::{SubsecRound, Utc};
 use clap::{Args, ValueEnum};
 use std::time::Duration;
 
@@ -96,7 +96,8 @@ fn under_lease(
         return Ok(exit);
     }
     let context = Context {
-        at: Utc::now(),
+        // The log and the conditions keep milliseconds.
+        at: Utc::now().trunc_subsecs(3),
         actor: plan.actor.clone(),
         command: "apply".to_owned(),
         plan_id: plan.id.clone(),

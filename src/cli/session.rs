@@ -126,7 +126,8 @@ pub fn manifests(
     }
     for warning in &manifests.problems {
         let place = warning.locations.first().map(|at| format!("{}:{}: ", at.file, at.span.line));
-        let line = format!("warning: {}{}", place.unwrap_or_default(), warning.message);
+        let (code, place) = (warning.code, place.unwrap_or_default());
+        let line = format!("warning[{code}]: {place}{}", warning.message);
         ui.say(&printable(&line));
     }
     Ok(manifests)

@@ -113,6 +113,14 @@ impl State {
                 (change.id.clone(), first.cloned().collect())
             })
             .collect();
+        Self::of(order, depends_on, pace)
+    }
+
+    fn of(
+        order: Vec<ResourceId>,
+        depends_on: BTreeMap<ResourceId, Vec<ResourceId>>,
+        pace: Pace,
+    ) -> Self {
         let status = order.iter().map(|id| (id.clone(), Status::Pending)).collect();
         Self {
             order,
@@ -228,4 +236,105 @@ pub fn step(mut state: State, event: Event) -> (State, Vec<Command>) {
         commands.push(Command::Finish);
     }
     (state, commands)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Command, Event, Pace, State, Status, step};
+    use crate::model::ResourceId;
+    use std::collections::BTreeMap;
+
+    fn id(name: &str) -> ResourceId {
+        ResourceId::new("Budget", name)
+    }
+
+    /// `a`, `b` after `a`, `c` after `b`, and `d` by itself.
+    fn state(pace: Pace) -> State {
+        let order: Vec<_> = ["a", "b", "c", "d"].map(id).into();
+        let depends_on = BTreeMap::from([
+            (id("a"), vec![]),
+            (id("b"), vec![id("a")]),
+            (id("c"), vec![id("b")]),
+            (id("d"), vec![]),
+        ]);
+        State::of(order, depends_on, pace)
+    }
+
+    fn names(commands: &[Command]) -> Vec<String> {
+        let name = |command: &Command| match command {
+            Command::Perform { changes, .. } => {
+                changes.iter().map(|id| id.name.to_string()).collect::<Vec<_>>().join("")
+            }
+            Command::Finish => "finish".to_owned(),
+        };
+        commands.iter().map(name).collect()
+    }
+
+    fn statuses(state: &State) -> Vec<String> {
+        let word = |status: &Status| match status {
+            Status::Failed(why) => format!("failed {why}"),
+            Status::Skipped(first) => format!("skipped for {}", first.name),
+            other => format!("{other:?}").to_lowercase(),
+        };
+        state.statuses().map(|(id, status)| format!("{} {}", id.name, word(status))).collect()
+    }
+
+    #[test]
+    fn one_transaction_takes_what_depends_on_each_other_in_order() {
+        let (state, commands) = step(state(Pace::new(true, 10)), Event::Start);
+        assert_eq!(names(&commands), ["abcd"]);
+        let (state, commands) = step(state, Event::Done { group: 0 });
+        assert_eq!(names(&commands), ["finish"]);
+        assert_eq!(statuses(&state), ["a done", "b done", "c done", "d done"]);
+    }
+
+    #[test]
+    fn several_hands_take_only_what_is_ready() {
+        let (state, commands) = step(state(Pace::new(false, 3)), Event::Start);
+        assert_eq!(names(&commands), ["a", "d"]);
+        let (state, commands) = step(state, Event::Done { group: 1 });
+        assert!(commands.is_empty());
+        let (_, commands) = step(state, Event::Done { group: 0 });
+        assert_eq!(names(&commands), ["b"]);
+    }
+
+    #[test]
+    fn a_failed_change_skips_what_rests_on_it_and_nothing_else() {
+        let (state, _) = step(state(Pace::new(true, 1)), Event::Start);
+        let failed = Event::Failed { group: 0, change: Some(id("b")), error: "stale".to_owned() };
+        let (state, commands) = step(state, failed);
+        assert_eq!(names(&commands), ["ad"], "the rest of the group is tried again");
+        let (state, commands) = step(state, Event::Done { group: 1 });
+        assert_eq!(names(&commands), ["finish"]);
+        assert_eq!(statuses(&state), ["a done", "b failed stale", "c skipped for b", "d done"]);
+    }
+
+    #[test]
+    fn when_nothing_can_be_done_any_more_everything_ends() {
+        let (state, _) = step(state(Pace::new(true, 1)), Event::Start);
+        let full = Event::Failed { group: 0, change: None, error: "disk full".to_owned() };
+        let (state, commands) = step(state, full);
+        assert_eq!(names(&commands), ["finish"]);
+        assert!(statuses(&state).iter().all(|line| line.ends_with("failed disk full")));
+    }
+
+    #[test]
+    fn stopping_finishes_what_is_under_way_and_starts_nothing() {
+        let (state, _) = step(state(Pace::new(false, 1)), Event::Start);
+        let (state, commands) = step(state, Event::Stop);
+        assert!(commands.is_empty());
+        let (state, commands) = step(state, Event::Done { group: 0 });
+        assert_eq!(names(&commands), ["finish"]);
+        assert_eq!(statuses(&state), ["a done", "b pending", "c pending", "d pending"]);
+    }
+
+    #[test]
+    fn a_group_handed_back_was_never_begun() {
+        let (state, _) = step(state(Pace::new(true, 1)), Event::Start);
+        let (state, commands) = step(state, Event::Returned { group: 0 });
+        assert_eq!(names(&commands), ["finish"]);
+        assert!(
+            state.is_stopping() && statuses(&state).iter().all(|line| line.ends_with("pending"))
+        );
+    }
 }

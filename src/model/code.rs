@@ -57,11 +57,8 @@ codes! {
     NOT_ACTIVE = "E0403", "The subscription is declared Suspended under an Allowed permission";
     ACKNOWLEDGE = "E0404", "The partner's liability is not acknowledged";
     CURRENCY_MISMATCH = "E0405", "The currency is not the customer's";
-    NO_MANIFESTS = "W0501", "There are no manifests";
-    NO_USAGE = "W0502", "A budget for a customer without a usage-based subscription";
     SELECTS_NOTHING = "W0503", "A selector chooses no customer";
     BLOCK_PREREQUISITE = "B0101", "Something must be in place first";
-    BLOCK_ROLE = "B0102", "The actor lacks an agent role";
     BLOCK_PROTECTED = "B0103", "The resource is protected";
     BLOCK_IMMUTABLE = "B0104", "The field cannot be changed";
     BLOCK_IN_USE = "B0105", "Others still use it";

@@ -119,20 +119,7 @@ fn declared(
         drafts.changing.push(draft);
         return;
     };
-    let last_applied = stored.and_then(|stored| stored.last_applied.as_ref());
-    let mut difference = diff::compare(entry, &desired.spec, last_applied, observed);
-    let writes = management == Management::Manage;
-    if !writes {
-        if management == Management::Observe {
-            for field in &difference.fields {
-                let message = format!("only observed: {}", sentence(field));
-                drafts.warn(&desired.id, &message);
-            }
-        }
-        difference = diff::Difference::default();
-    }
-    let only_drift =
-        !difference.fields.is_empty() && difference.fields.iter().all(|field| field.drift);
+    let difference = difference(entry, desired, &draft, observed, drafts);
     draft.blocked.extend(difference.blocked);
     if pair.found.is_some() && difference.replaces {
         draft.blocked.push(Block::new(
@@ -142,27 +129,66 @@ fn declared(
         ));
     }
     draft.fields = difference.fields;
+    (draft.action, draft.reason) = what_and_why(pair, &draft, difference.replaces);
     if let Some(stored) = stored {
         draft.fields.extend(diff::compare_metadata(&draft.metadata, &stored.metadata));
     }
-    (draft.action, draft.reason) = if pair.found.is_some() {
-        (Action::Adopt, if stored.is_some() { Reason::Gone } else { Reason::Unmanaged })
-    } else if difference.replaces {
+    let stays = draft.action == Action::Update && pair.previous.is_none();
+    if stays && draft.fields.is_empty() && draft.blocked.is_empty() {
+        drafts.unchanged.push(pair.clone());
+        return;
+    }
+    draft.after = Some(after(input, entry, desired, &draft));
+    protect(entry, stored, &mut draft, input);
+    drafts.changing.push(draft);
+}
+
+/// What differs, as far as partnerctl may change it; of what is only observed it is told.
+fn difference(
+    entry: &KindEntry,
+    desired: &Resource,
+    draft: &Draft,
+    observed: &Spec,
+    drafts: &mut Drafts,
+) -> diff::Difference {
+    let stored = draft.pair.stored.as_ref();
+    let last_applied = stored.and_then(|stored| stored.last_applied.as_ref());
+    let difference = diff::compare(entry, &desired.spec, last_applied, observed);
+    match draft.metadata.management() {
+        Management::Manage => return difference,
+        Management::CreateOnly => {}
+        Management::Observe => {
+            for field in &difference.fields {
+                drafts.warn(&desired.id, &format!("only observed: {}", sentence(field)));
+            }
+        }
+    }
+    diff::Difference::default()
+}
+
+/// The action and its reason for something that is there.
+fn what_and_why(pair: &Pair, draft: &Draft, replaces: bool) -> (Action, Reason) {
+    let only_drift = !draft.fields.is_empty() && draft.fields.iter().all(|field| field.drift);
+    if pair.found.is_some() {
+        let again = pair.stored.is_some();
+        (Action::Adopt, if again { Reason::Gone } else { Reason::Unmanaged })
+    } else if replaces {
         (Action::Replace, Reason::Changed)
     } else if let Some(previous) = &pair.previous {
         // A budget that moves between a selector and a manifest of its own keeps its meaning.
-        let moves = previous.name.is_generated() || desired.id.name.is_generated();
+        let moves = previous.name.is_generated() || draft.id.name.is_generated();
         (if moves { Action::Update } else { Action::Rename }, Reason::Renamed)
     } else {
         (Action::Update, if only_drift { Reason::Drifted } else { Reason::Changed })
-    };
-    if draft.fields.is_empty()
-        && draft.blocked.is_empty()
-        && draft.action == Action::Update
-        && pair.previous.is_none()
-    {
-        drafts.unchanged.push(pair.clone());
-        return;
+    }
+}
+
+/// The effective state after the change.
+fn after(input: &PlanInput, entry: &KindEntry, desired: &Resource, draft: &Draft) -> Spec {
+    if draft.action == Action::Replace {
+        let mut made = effective(entry, &desired.spec);
+        (entry.born)(&mut made, input.at);
+        return made;
     }
     let mut after = draft.before.clone().unwrap_or_default();
     for field in &draft.fields {
@@ -173,13 +199,7 @@ fn declared(
             }
         }
     }
-    if draft.action == Action::Replace {
-        after = effective(entry, &desired.spec);
-        (entry.born)(&mut after, input.at);
-    }
-    draft.after = Some(after);
-    protect(entry, stored, &mut draft, input);
-    drafts.changing.push(draft);
+    after
 }
 
 fn create(input: &PlanInput, entry: &KindEntry, draft: &mut Draft, desired: &Resource) {

@@ -353,6 +353,12 @@ pub fn markdown(plan: &Plan) -> String {
             );
         }
     }
+    markdown_notes(&mut out, plan);
+    out
+}
+
+/// What does not go ahead, and what is worth knowing.
+fn markdown_notes(out: &mut String, plan: &Plan) {
     let held: Vec<_> = plan.changes.iter().filter(|change| !change.proceeds()).collect();
     if !held.is_empty() {
         out.push_str("\n#### Held back\n\n");
@@ -380,7 +386,6 @@ pub fn markdown(plan: &Plan) -> String {
             let _ = writeln!(out, "- {}", escape(&format!("{about}{}", warning.message)));
         }
     }
-    out
 }
 
 /// Text from manifests must not become markup, links or mentions.

@@ -1,0 +1,248 @@
+//! Rows of the log: appended, read, and compared with the chain of hashes.
+
+use crate::model::activity::{ActivitySource, Columns, Draft, Outcome, chain_start, instant};
+use crate::model::{Activity, ResourceId};
+use crate::store::StoreError;
+use crate::store::log::{Checkpoint, Filter, Head, Verification};
+use crate::store::sqlite::{TransactError, corrupt, json, text_of};
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+
+/// Appends an activity at the head, which moves along.
+pub(super) fn append(
+    transaction: &Transaction<'_>,
+    lineage: &str,
+    head: &mut Head,
+    draft: &Draft,
+) -> Result<(), TransactError> {
+    let at = instant(draft.at);
+    let (before, after) = (draft.before.as_ref().map(text_of), draft.after.as_ref().map(text_of));
+    let columns = Columns {
+        seq: head.seq + 1,
+        at: &at,
+        actor: &draft.actor,
+        source_commit: draft.source.commit.as_deref(),
+        source_file: draft.source.file.as_deref(),
+        source_line: draft.source.line.map(i64::from),
+        command: &draft.command,
+        set_name: &draft.set,
+        kind: draft.resource.kind.as_str(),
+        name: draft.resource.name.as_str(),
+        operation: &draft.operation,
+        before: before.as_deref(),
+        after: after.as_deref(),
+        plan_id: &draft.plan_id,
+        operation_id: &draft.operation_id,
+        outcome: draft.outcome.as_str(),
+        reason: &draft.reason,
+    };
+    *head = Head { seq: columns.seq, hash: columns.hash(&head.hash, lineage) };
+    transaction
+        .prepare_cached(&format!(
+            "INSERT INTO activities ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, \
+             $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)"
+        ))?
+        .execute(params![
+            columns.seq,
+            columns.at,
+            columns.actor,
+            columns.source_commit,
+            columns.source_file,
+            columns.source_line,
+            columns.command,
+            columns.set_name,
+            columns.kind,
+            columns.name,
+            columns.operation,
+            columns.before,
+            columns.after,
+            columns.plan_id,
+            columns.operation_id,
+            columns.outcome,
+            columns.reason,
+            head.hash,
+        ])?;
+    Ok(())
+}
+
+const COLUMNS: &str = "seq, at, actor, source_commit, source_file, source_line, command, \
+     set_name, kind, name, operation, before, after, plan_id, operation_id, outcome, reason, hash";
+
+/// The columns of a row exactly as the database has them; `Err` names a column of another type.
+fn columns<'r>(row: &'r Row<'_>) -> rusqlite::Result<Result<(Columns<'r>, &'r str), String>> {
+    fn optional<'r>(
+        row: &'r Row<'_>,
+        index: usize,
+    ) -> rusqlite::Result<Result<Option<&'r str>, String>> {
+        Ok(match row.get_ref(index)? {
+            ValueRef::Null => Ok(None),
+            ValueRef::Text(bytes) => {
+                std::str::from_utf8(bytes).map(Some).map_err(|e| e.to_string())
+            }
+            _ => Err("is not a text".to_owned()),
+        })
+    }
+    let name = |index: usize| row.as_ref().column_name(index).unwrap_or("a column").to_owned();
+    macro_rules! text {
+        ($index:expr) => {
+            match optional(row, $index)? {
+                Ok(Some(text)) => text,
+                Ok(None) => return Ok(Err(format!("{} is missing", name($index)))),
+                Err(why) => return Ok(Err(format!("{} {why}", name($index)))),
+            }
+        };
+    }
+    macro_rules! maybe {
+        ($index:expr) => {
+            match optional(row, $index)? {
+                Ok(text) => text,
+                Err(why) => return Ok(Err(format!("{} {why}", name($index)))),
+            }
+        };
+    }
+    let source_line = match row.get_ref(5)? {
+        ValueRef::Null => None,
+        ValueRef::Integer(line) => Some(line),
+        _ => return Ok(Err("source_line is not a number".to_owned())),
+    };
+    let columns = Columns {
+        seq: row.get(0)?,
+        at: text!(1),
+        actor: text!(2),
+        source_commit: maybe!(3),
+        source_file: maybe!(4),
+        source_line,
+        command: text!(6),
+        set_name: text!(7),
+        kind: text!(8),
+        name: text!(9),
+        operation: text!(10),
+        before: maybe!(11),
+        after: maybe!(12),
+        plan_id: text!(13),
+        operation_id: text!(14),
+        outcome: text!(15),
+        reason: text!(16),
+    };
+    Ok(Ok((columns, text!(17))))
+}
+
+/// A row as a value.
+pub(super) fn activity(row: &Row<'_>) -> Result<Activity, StoreError> {
+    let (columns, hash) = columns(row)
+        .map_err(|error| corrupt("an activity")(error.into()))?
+        .map_err(|why| corrupt("an activity")(why.into()))?;
+    let what = format!("activity {}", columns.seq);
+    let outcome = Outcome::from_word(columns.outcome)
+        .ok_or_else(|| corrupt(&what)(format!("outcome `{}`", columns.outcome).into()))?;
+    let value = |text: Option<&str>| text.map(|text| json(text, &what)).transpose();
+    Ok(Activity {
+        seq: columns.seq,
+        at: columns.at.to_owned(),
+        actor: columns.actor.to_owned(),
+        source: ActivitySource {
+            commit: columns.source_commit.map(str::to_owned),
+            file: columns.source_file.map(str::to_owned),
+            line: columns.source_line.and_then(|line| u32::try_from(line).ok()),
+            command: columns.command.to_owned(),
+        },
+        set: columns.set_name.to_owned(),
+        resource: ResourceId::new(columns.kind, columns.name),
+        operation: columns.operation.to_owned(),
+        before: value(columns.before)?,
+        after: value(columns.after)?,
+        plan_id: columns.plan_id.to_owned(),
+        operation_id: columns.operation_id.to_owned(),
+        outcome,
+        reason: columns.reason.to_owned(),
+        hash: hash.to_owned(),
+    })
+}
+
+/// The end of the log as the store keeps it beside the rows.
+pub(super) fn read_head(connection: &Connection, lineage: &str) -> rusqlite::Result<Head> {
+    let value = |key: &str| -> rusqlite::Result<Option<String>> {
+        let sql = "SELECT value FROM meta WHERE key = $1";
+        connection.query_row(sql, [key], |row| row.get(0)).optional()
+    };
+    let seq = value("log_seq")?.and_then(|text| text.parse().ok()).unwrap_or(0);
+    let hash = value("log_hash")?.unwrap_or_else(|| chain_start(lineage));
+    Ok(Head { seq, hash })
+}
+
+/// The question for a filter, with its parameters.
+pub(super) fn wanted(filter: &Filter) -> (String, Vec<String>) {
+    let Filter { resource, kind, actor, set, plan_id, operation, outcome, since, until, last } =
+        filter;
+    let resource_kind = resource.as_ref().map(|id| id.kind.to_string());
+    let name = resource.as_ref().map(|id| id.name.to_string());
+    let mut conditions = Vec::new();
+    let mut parameters = Vec::new();
+    for (condition, value) in [
+        ("kind =", &resource_kind),
+        ("name =", &name),
+        ("kind =", kind),
+        ("actor =", actor),
+        ("set_name =", set),
+        ("plan_id =", plan_id),
+        ("operation =", operation),
+        ("outcome =", outcome),
+        ("at >=", since),
+        ("at <", until),
+    ] {
+        if let Some(value) = value {
+            parameters.push(value.clone());
+            conditions.push(format!("{condition} ${}", parameters.len()));
+        }
+    }
+    let conditions =
+        if conditions.is_empty() { "TRUE".to_owned() } else { conditions.join(" AND ") };
+    let limit = last.map_or(i64::MAX, |last| i64::try_from(last).unwrap_or(i64::MAX));
+    let sql = format!(
+        "SELECT {COLUMNS} FROM activities WHERE {conditions} ORDER BY seq DESC LIMIT {limit}"
+    );
+    (sql, parameters)
+}
+
+/// Walks the log from its start and finds the first row that is not as it was written.
+pub(super) fn verify(
+    connection: &Connection,
+    lineage: &str,
+    checkpoint: Option<&Checkpoint>,
+) -> rusqlite::Result<Verification> {
+    let bad = |seq, message: String| Ok(Verification::Bad { seq, message });
+    if let Some(checkpoint) = checkpoint.filter(|checkpoint| checkpoint.lineage != lineage) {
+        let message = format!("the checkpoint is of another store, {}", checkpoint.lineage);
+        return bad(checkpoint.seq, message);
+    }
+    let sql = format!("SELECT {COLUMNS} FROM activities ORDER BY seq");
+    let mut statement = connection.prepare(&sql)?;
+    let mut rows = statement.query([])?;
+    let mut head = Head { seq: 0, hash: chain_start(lineage) };
+    while let Some(row) = rows.next()? {
+        let next = head.seq + 1;
+        let (columns, hash) = match columns(row)? {
+            Ok(read) => read,
+            Err(why) => return bad(next, why),
+        };
+        if columns.seq != next {
+            return bad(next, format!("it is missing; the next one is {}", columns.seq));
+        }
+        if columns.hash(&head.hash, lineage) != hash {
+            return bad(next, "it is not as it was written".to_owned());
+        }
+        if let Some(kept) = checkpoint.filter(|c| c.seq == next && c.hash != hash) {
+            return bad(next, format!("its hash is not that of the checkpoint, {}", kept.hash));
+        }
+        head = Head { seq: next, hash: hash.to_owned() };
+    }
+    let kept = read_head(connection, lineage)?;
+    let end = checkpoint.map_or(0, |checkpoint| checkpoint.seq).max(kept.seq);
+    if head.seq < end {
+        return bad(head.seq + 1, format!("it is missing; the log once reached {end}"));
+    }
+    if kept != head {
+        return bad(head.seq, "it is not the last one the store wrote".to_owned());
+    }
+    Ok(Verification::Good { head })
+}

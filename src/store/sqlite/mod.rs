@@ -1,0 +1,237 @@
+//! The default store: one SQLite file, WAL, synchronous FULL.
+
+mod lease;
+mod log;
+mod rows;
+
+use crate::model::{Activity, KindName, Observed, Stored};
+use crate::store::lease::{Holder, Lease};
+use crate::store::log::{Checkpoint, Filter, Head, Verification};
+use crate::store::{Batch, Missing, Store, StoreError, Write, migrate};
+use chrono::{DateTime, Utc};
+use rusqlite::{Connection, OpenFlags, Row, Transaction, TransactionBehavior, params};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// A store in one SQLite file.
+pub struct Sqlite {
+    connection: Connection,
+    path: PathBuf,
+    lineage: String,
+}
+
+impl Sqlite {
+    /// Opens a file; `None` when there is no store in it and none shall be made.
+    ///
+    /// # Errors
+    /// When the file cannot be opened or holds something else.
+    pub fn open(path: &Path, missing: Missing) -> Result<Option<Self>, StoreError> {
+        let failed = |source| StoreError::Database { path: path.to_owned(), source };
+        let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        if missing == Missing::Create {
+            if let Some(folder) = path.parent() {
+                std::fs::create_dir_all(folder)
+                    .map_err(|source| StoreError::Io { path: path.to_owned(), source })?;
+            }
+            flags |= OpenFlags::SQLITE_OPEN_CREATE;
+        } else if !path.exists() {
+            return Ok(None);
+        }
+        let mut connection = Connection::open_with_flags(path, flags).map_err(failed)?;
+        connection.busy_timeout(Duration::from_secs(30)).map_err(failed)?;
+        // A program killed while it made the file leaves it without tables: no store yet.
+        if missing == Missing::Leave && migrate::version(&connection).map_err(failed)?.is_none() {
+            return Ok(None);
+        }
+        connection.pragma_update(None, "journal_mode", "WAL").map_err(failed)?;
+        connection.pragma_update(None, "synchronous", "FULL").map_err(failed)?;
+        connection.pragma_update(None, "foreign_keys", "ON").map_err(failed)?;
+        migrate::migrate(&mut connection, failed)?;
+        let lineage = connection
+            .query_row("SELECT value FROM meta WHERE key = 'lineage'", [], |row| row.get(0))
+            .map_err(failed)?;
+        Ok(Some(Self { connection, path: path.to_owned(), lineage }))
+    }
+
+    fn failed(&self, source: rusqlite::Error) -> StoreError {
+        StoreError::Database { path: self.path.clone(), source }
+    }
+
+    fn query<T>(
+        &self,
+        sql: &str,
+        parameters: &[&dyn rusqlite::ToSql],
+        mut read: impl FnMut(&Row<'_>) -> Result<T, StoreError>,
+    ) -> Result<Vec<T>, StoreError> {
+        let mut statement = self.connection.prepare_cached(sql).map_err(|e| self.failed(e))?;
+        let mut rows = statement.query(parameters).map_err(|e| self.failed(e))?;
+        let mut found = Vec::new();
+        while let Some(row) = rows.next().map_err(|e| self.failed(e))? {
+            found.push(read(row)?);
+        }
+        Ok(found)
+    }
+
+    /// Runs writes in one transaction that takes the write lock at once: upgrading later would not
+    /// wait for other writers.
+    fn transact<T>(
+        &mut self,
+        body: impl FnOnce(&Transaction<'_>, &str) -> Result<T, TransactError>,
+    ) -> Result<T, StoreError> {
+        let path = self.path.clone();
+        let failed = |source| StoreError::Database { path: path.clone(), source };
+        let transaction = self
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .map_err(failed)?;
+        let done = body(&transaction, &self.lineage).map_err(|error| match error {
+            TransactError::Database(source) => failed(source),
+            TransactError::Store(error) => error,
+        })?;
+        transaction.commit().map_err(failed)?;
+        Ok(done)
+    }
+}
+
+/// An error inside a transaction: the database's own gets the path added outside.
+enum TransactError {
+    Database(rusqlite::Error),
+    Store(StoreError),
+}
+
+impl From<rusqlite::Error> for TransactError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Database(error)
+    }
+}
+
+fn corrupt(
+    what: impl std::fmt::Display,
+) -> impl FnOnce(Box<dyn std::error::Error + Send + Sync>) -> StoreError {
+    let what = what.to_string();
+    move |source| StoreError::Corrupt { what, source }
+}
+
+fn json<T: serde::de::DeserializeOwned>(text: &str, what: &str) -> Result<T, StoreError> {
+    serde_json::from_str(text).map_err(|error| corrupt(what)(error.into()))
+}
+
+fn text_of<T: serde::Serialize>(value: &T) -> String {
+    serde_json::to_string(value).unwrap_or_default()
+}
+
+impl Store for Sqlite {
+    fn lineage(&self) -> &str {
+        &self.lineage
+    }
+
+    fn consistently(
+        &self,
+        body: &mut dyn FnMut(&dyn Store) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let reading = self.connection.unchecked_transaction().map_err(|e| self.failed(e))?;
+        body(self)?;
+        reading.commit().map_err(|e| self.failed(e))
+    }
+
+    fn resources(&self) -> Result<Vec<Stored>, StoreError> {
+        let sql = format!("SELECT {} FROM resources ORDER BY kind, name", rows::COLUMNS);
+        self.query(&sql, &[], rows::stored)
+    }
+
+    fn actual(&self) -> Result<Vec<Observed>, StoreError> {
+        let sql = "SELECT kind, external_id, name, spec FROM actual ORDER BY kind, external_id";
+        self.query(sql, &[], |row| {
+            let read = || -> rusqlite::Result<(String, String, String, String)> {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+            };
+            let (kind, external_id, name, spec) =
+                read().map_err(|e| corrupt("the actual state")(e.into()))?;
+            let spec = json(&spec, &format!("actual {kind}/{name}"))?;
+            Ok(Observed { kind: KindName::new(&kind), external_id, name, spec })
+        })
+    }
+
+    fn commit(&mut self, batch: &Batch) -> Result<(), StoreError> {
+        self.transact(|transaction, lineage| {
+            if let Some(epoch) = batch.epoch {
+                lease::check(transaction, epoch)?;
+            }
+            let start = log::read_head(transaction, lineage)?;
+            let mut head = start.clone();
+            for write in &batch.writes {
+                match write {
+                    Write::Put { row, expected, previous } => {
+                        rows::put(transaction, row, *expected, previous.as_ref())?;
+                    }
+                    Write::Delete { id, expected } => {
+                        rows::expect(transaction, id, Some(*expected))?;
+                        rows::delete(transaction, id)?;
+                    }
+                    Write::PutActual(Observed { kind, external_id, name, spec }) => {
+                        transaction
+                            .prepare_cached(
+                                "INSERT INTO actual (kind, external_id, name, spec) \
+                                 VALUES ($1, $2, $3, $4) ON CONFLICT (kind, external_id) \
+                                 DO UPDATE SET name = excluded.name, spec = excluded.spec",
+                            )?
+                            .execute(params![kind.as_str(), external_id, name, spec.canonical()])?;
+                    }
+                    Write::DeleteActual { kind, external_id } => {
+                        transaction
+                            .prepare_cached(
+                                "DELETE FROM actual WHERE kind = $1 AND external_id = $2",
+                            )?
+                            .execute(params![kind.as_str(), external_id])?;
+                    }
+                    Write::Append(draft) => log::append(transaction, lineage, &mut head, draft)?,
+                }
+            }
+            if head != start {
+                for (key, value) in [("log_seq", head.seq.to_string()), ("log_hash", head.hash)] {
+                    transaction.execute(
+                        "INSERT INTO meta (key, value) VALUES ($1, $2) \
+                         ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+                        params![key, value],
+                    )?;
+                }
+            }
+            Ok(())
+        })
+    }
+
+    fn head(&self) -> Result<Head, StoreError> {
+        log::read_head(&self.connection, &self.lineage).map_err(|e| self.failed(e))
+    }
+
+    fn activities(&self, filter: &Filter) -> Result<Vec<Activity>, StoreError> {
+        let (sql, parameters) = log::wanted(filter);
+        let parameters: Vec<&dyn rusqlite::ToSql> =
+            parameters.iter().map(|text| text as &dyn rusqlite::ToSql).collect();
+        let mut activities = self.query(&sql, &parameters, log::activity)?;
+        activities.reverse();
+        Ok(activities)
+    }
+
+    fn verify(&self, checkpoint: Option<&Checkpoint>) -> Result<Verification, StoreError> {
+        let reading = self.connection.unchecked_transaction().map_err(|e| self.failed(e))?;
+        log::verify(&reading, &self.lineage, checkpoint).map_err(|e| self.failed(e))
+    }
+
+    fn acquire(
+        &mut self,
+        holder: &Holder,
+        now: DateTime<Utc>,
+        is_gone: &dyn Fn(&Lease) -> bool,
+    ) -> Result<Result<i64, Lease>, StoreError> {
+        self.transact(|transaction, _| lease::acquire(transaction, holder, now, is_gone))
+    }
+
+    fn renew(&mut self, epoch: i64, now: DateTime<Utc>) -> Result<(), StoreError> {
+        self.transact(|transaction, _| lease::renew(transaction, epoch, now))
+    }
+
+    fn release(&mut self, epoch: i64) -> Result<(), StoreError> {
+        self.transact(|transaction, _| lease::release(transaction, epoch))
+    }
+}

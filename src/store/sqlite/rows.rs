@@ -1,0 +1,134 @@
+//! Rows of resources: read, written, and refused when they are not as expected.
+
+use crate::model::{Metadata, ResourceId, Source, Spec, Stored};
+use crate::store::StoreError;
+use crate::store::sqlite::{TransactError, corrupt, json, text_of};
+use rusqlite::{OptionalExtension, Row, Transaction, params};
+use std::sync::Arc;
+
+/// The columns in the order that [`stored`] reads and [`put`] writes them.
+pub(super) const COLUMNS: &str = "kind, name, uid, set_name, generation, revision, metadata, spec, \
+     last_applied, observed, external_id, conditions, source_file, source_line, source_commit";
+
+/// A row as a value.
+pub(super) fn stored(row: &Row<'_>) -> Result<Stored, StoreError> {
+    let read = || -> rusqlite::Result<_> {
+        let id = ResourceId::new(&row.get::<_, String>(0)?, &row.get::<_, String>(1)?);
+        Ok((id, row.get::<_, String>(6)?, row.get::<_, String>(7)?))
+    };
+    let (id, metadata, spec) = read().map_err(|error| corrupt("a resource")(error.into()))?;
+    let what = id.to_string();
+    let parsed: Spec = json(&spec, &what)?;
+    // Mostly the three are alike: then they share one value, and are parsed once.
+    let optional = |column: usize| -> Result<Option<Spec>, StoreError> {
+        let text: Option<String> = row.get(column).map_err(|e| corrupt(&what)(e.into()))?;
+        text.map(|text| if text == spec { Ok(parsed.clone()) } else { json(&text, &what) })
+            .transpose()
+    };
+    let (last_applied, observed) = (optional(8)?, optional(9)?);
+    let conditions: String = row.get(11).map_err(|e| corrupt(&what)(e.into()))?;
+    let rest = || -> rusqlite::Result<Stored> {
+        Ok(Stored {
+            uid: row.get(2)?,
+            set: row.get(3)?,
+            generation: row.get(4)?,
+            revision: row.get(5)?,
+            external_id: row.get(10)?,
+            source: Source { file: row.get(12)?, line: row.get(13)?, commit: row.get(14)? },
+            id: id.clone(),
+            metadata: Metadata::default(),
+            spec: Spec::default(),
+            last_applied: None,
+            observed: None,
+            conditions: Arc::default(),
+        })
+    };
+    let row = rest().map_err(|error| corrupt(&what)(error.into()))?;
+    Ok(Stored {
+        metadata: json(&metadata, &what)?,
+        spec: parsed,
+        conditions: Arc::new(json(&conditions, &what)?),
+        last_applied,
+        observed,
+        ..row
+    })
+}
+
+/// Inserts a row, or puts it in place of the one that has the expected revision.
+pub(super) fn put(
+    transaction: &Transaction<'_>,
+    row: &Stored,
+    expected: Option<i64>,
+    previous: Option<&ResourceId>,
+) -> Result<(), TransactError> {
+    let old = previous.unwrap_or(&row.id);
+    expect(transaction, old, expected)?;
+    if previous.is_some() {
+        expect(transaction, &row.id, None)?;
+    }
+    if expected.is_some() {
+        delete(transaction, old)?;
+    }
+    let Stored {
+        id,
+        uid,
+        set,
+        generation,
+        revision,
+        metadata,
+        spec,
+        last_applied,
+        observed,
+        external_id,
+        conditions,
+        source: Source { file, line, commit },
+    } = row;
+    transaction
+        .prepare_cached(&format!(
+            "INSERT INTO resources ({COLUMNS}) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)"
+        ))?
+        .execute(params![
+            id.kind.as_str(),
+            id.name.as_str(),
+            uid,
+            set,
+            generation,
+            revision,
+            text_of(metadata),
+            spec.canonical(),
+            last_applied.as_ref().map(Spec::canonical),
+            observed.as_ref().map(Spec::canonical),
+            external_id,
+            text_of(conditions.as_ref()),
+            file,
+            line,
+            commit,
+        ])?;
+    Ok(())
+}
+
+/// Takes a row away.
+pub(super) fn delete(transaction: &Transaction<'_>, id: &ResourceId) -> Result<(), TransactError> {
+    transaction
+        .prepare_cached("DELETE FROM resources WHERE kind = $1 AND name = $2")?
+        .execute(params![id.kind.as_str(), id.name.as_str()])?;
+    Ok(())
+}
+
+/// Refuses the batch when a resource is not at the revision it was planned from.
+pub(super) fn expect(
+    transaction: &Transaction<'_>,
+    id: &ResourceId,
+    expected: Option<i64>,
+) -> Result<(), TransactError> {
+    let found = transaction
+        .prepare_cached("SELECT revision FROM resources WHERE kind = $1 AND name = $2")?
+        .query_row(params![id.kind.as_str(), id.name.as_str()], |row| row.get(0))
+        .optional()?;
+    if found == expected {
+        Ok(())
+    } else {
+        Err(TransactError::Store(StoreError::Stale { id: id.clone(), expected, found }))
+    }
+}
