@@ -8,7 +8,9 @@ pub fn redact(text: &str) -> String {
     let mut at = 0;
     while at < chars.len() {
         let bounded = at == 0 || !chars[at - 1].is_ascii_alphanumeric();
-        if bounded && let Some((length, name)) = volatile(&chars[at..]) {
+        if bounded
+            && let Some((length, name)) = volatile(&chars[at..], at > 0 && chars[at - 1] == '-')
+        {
             out.push_str(name);
             at += length;
         } else {
@@ -19,7 +21,7 @@ pub fn redact(text: &str) -> String {
     out
 }
 
-fn volatile(chars: &[char]) -> Option<(usize, &'static str)> {
+fn volatile(chars: &[char], after_hyphen: bool) -> Option<(usize, &'static str)> {
     let shape: String = chars
         .iter()
         .take(65)
@@ -64,7 +66,7 @@ fn volatile(chars: &[char]) -> Option<(usize, &'static str)> {
     if run(12) {
         return Some((12, "[PLAN]"));
     }
-    if run(6) && shape[..6].contains('x') {
+    if run(6) && (after_hyphen || shape[..6].contains('x')) {
         return Some((6, "[SET]"));
     }
     None
