@@ -66,10 +66,10 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             return if usage { Exit::Error.into() } else { Exit::Done.into() };
         }
     };
-    let mut ui = Ui::new(&cli.global);
-    let result = Settings::resolve(cli.global, &mut ui)
-        .and_then(|settings| dispatch(cli.command, &settings, &mut ui))
-        .and_then(|exit| ui.finish().map(|()| exit));
+    let mut ui = Ui::new(cli.global.no_color, cli.global.quiet);
+    let settings = Settings::new(cli.global);
+    let result =
+        dispatch(cli.command, &settings, &mut ui).and_then(|exit| ui.finish().map(|()| exit));
     match result {
         Ok(exit) => exit.into(),
         Err(error) => {

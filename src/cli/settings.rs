@@ -49,8 +49,8 @@ pub struct Settings {
 
 impl Settings {
     /// Takes the options; the workspace is looked for when a command needs it.
-    pub fn resolve(given: GlobalArgs, _ui: &mut Ui) -> Result<Self, CommandError> {
-        Ok(Self { kinds: Kinds::default(), given })
+    pub fn new(given: GlobalArgs) -> Self {
+        Self { kinds: Kinds::default(), given }
     }
 
     /// The workspace: `--workspace`, else the nearest upward, else upward from the first `-f`, else

@@ -1,7 +1,6 @@
 //! stdout for data, stderr for everything else. A closed pipe is silent.
 
 use crate::cli::error::CommandError;
-use crate::cli::settings::GlobalArgs;
 use crate::model::text::printable;
 use anstream::ColorChoice;
 use std::io::{self, BufRead, IsTerminal, Write};
@@ -16,11 +15,10 @@ pub struct Ui {
 
 impl Ui {
     /// Colours only on a terminal, and not under `NO_COLOR` or `--no-color`.
-    pub fn new(global: &GlobalArgs) -> Self {
+    pub fn new(no_color: bool, quiet: bool) -> Self {
         let choice = anstream::AutoStream::choice(&io::stdout());
-        let colours =
-            !global.no_color && choice != ColorChoice::Never && io::stdout().is_terminal();
-        Self { colours, quiet: global.quiet, failed: None }
+        let colours = !no_color && choice != ColorChoice::Never && io::stdout().is_terminal();
+        Self { colours, quiet, failed: None }
     }
 
     /// Writes data to stdout. A failure is remembered: work under way is not cut off by it.

@@ -108,6 +108,19 @@ impl Spec {
         leaves
     }
 
+    /// True when every field of another spec is here with the same value.
+    #[must_use]
+    pub fn covers(&self, other: &Self) -> bool {
+        fn within(whole: &Map<String, Value>, part: &Map<String, Value>) -> bool {
+            part.iter().all(|(key, value)| match (whole.get(key), value) {
+                (Some(Value::Object(whole)), Value::Object(part)) => within(whole, part),
+                (Some(there), value) => there == value,
+                (None, _) => false,
+            })
+        }
+        within(&self.0, &other.0)
+    }
+
     /// This spec with every field of another put over it.
     #[must_use]
     pub fn overlaid(&self, over: &Self) -> Self {
@@ -136,6 +149,9 @@ mod tests {
         spec.set("a.c", json!("x"));
         assert_eq!(spec.text("a.c"), Some("x"));
         assert_eq!(spec.leaves().keys().collect::<Vec<_>>(), ["a.b", "a.c", "list"]);
+        assert!(spec.covers(&Spec::from_value(json!({"a": {"b": 1}}))));
+        assert!(!spec.covers(&Spec::from_value(json!({"a": {"b": 2}}))));
+        assert!(!spec.covers(&Spec::from_value(json!({"other": {}}))));
         spec.remove("a.b");
         spec.remove("a.c");
         assert_eq!(spec.to_value(), json!({"list": [1, 2]}));

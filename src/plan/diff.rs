@@ -35,6 +35,10 @@ pub fn compare(
     observed: &Spec,
 ) -> Difference {
     let mut difference = Difference::default();
+    // Most resources: applied as declared, and still there as applied.
+    if last_applied == Some(desired) && observed.covers(desired) {
+        return difference;
+    }
     let declared = fields_of(entry, desired);
     let applied = last_applied.map(|spec| fields_of(entry, spec)).unwrap_or_default();
     let paths: BTreeSet<&String> = declared.keys().chain(applied.keys()).collect();

@@ -55,6 +55,11 @@ pub fn plan(input: &PlanInput) -> Plan {
         resource: Some(resource.clone()),
         message: message.clone(),
     }));
+    // Whose roles may do what is checked against partner users, which this version does not keep.
+    if !changes.is_empty() {
+        let message = "agent roles are not checked, as the store has no partner users".to_owned();
+        warnings.push(Warning { resource: None, message });
+    }
     warnings.sort();
     let mut plan = Plan {
         api_version: PLAN_API_VERSION.to_owned(),
