@@ -240,7 +240,8 @@ fn check_references(entry: KindEntry, spec: &Node) -> Vec<Finding> {
     let wrong = entry.facts.references.iter().filter_map(|reference| {
         let node = spec.at(reference.path)?;
         let Value::Mapping(_) = &node.value else { return None };
-        let given = [node.get("name").is_some(), node.get("external").is_some()];
+        let is_given = |field: &str| node.get(field).is_some_and(|value| !value.is_null());
+        let given = [is_given("name"), is_given("external")];
         (given[0] == given[1]).then(|| {
             Finding::new(
                 code::ONE_OF,
