@@ -103,7 +103,9 @@ fn documents((customers, selector): &(Vec<Customer>, Option<u8>)) -> Vec<String>
             if !seen.insert(*offer) {
                 continue;
             }
-            let sub = format!("c{}-s{offer}", c.number);
+            // Now under one name, now under another, with nothing said about it.
+            let sub =
+                format!("c{}-s{offer}{}", c.number, if c.annotation % 2 == 1 { "-x" } else { "" });
             let state = if *suspended { ", state: Suspended" } else { "" };
             let friendly = if *named { ", friendlyName: Name" } else { "" };
             let (kind, rest) = match offer {
@@ -215,6 +217,16 @@ impl World {
         })
     }
 
+    /// Subscriptions of one customer and offer of which there is more than one.
+    fn bought_twice(&self) -> Vec<String> {
+        let mut count: BTreeMap<String, usize> = BTreeMap::new();
+        for thing in self.gathered().actual.iter().filter(|o| o.kind.as_str() == "Subscription") {
+            let (customer, offer) = (thing.spec.get("customerRef"), thing.spec.get("offer"));
+            *count.entry(format!("{customer:?} {offer:?}")).or_default() += 1;
+        }
+        count.into_iter().filter(|(_, count)| *count > 1).map(|(what, _)| what).collect()
+    }
+
     fn apply(&mut self, plan: &Plan) {
         let mut directory = directory_of(&self.kinds, &self.gathered(), 0);
         let context = Context {
@@ -272,6 +284,7 @@ proptest! {
             world.apply(&first);
             let second = world.plan(&files, scope);
             prop_assert_eq!(left(&second), Vec::<String>::new(), "after\n{}\nin\n{}", render::text(&first, false), files[0].1);
+            prop_assert_eq!(world.bought_twice(), Vec::<String>::new(), "in\n{}", files[0].1);
             // Held back changes say why, and stay as they are.
             for change in second.changes.iter().filter(|change| !change.proceeds()) {
                 prop_assert!(change.waiting.is_some() || !change.blocked.is_empty());

@@ -18,14 +18,14 @@ use comfy_table::{Table, TableStyle};
 use serde_json::{Value, json};
 
 /// List resources of the store
-#[derive(Args, Debug)]
+#[derive(Args, Debug, Clone)]
 #[command(
     after_help = "Examples:\n  partnerctl get customers\n  partnerctl get bud -l tier=gold -o wide\n  \
     partnerctl get all --customer contoso\n  partnerctl get subscriptions --unmanaged\n  \
     partnerctl get budget contoso -o yaml"
 )]
 pub struct GetArgs {
-    /// Kind, plural or short name; `all` for every kind
+    /// Kind, plural or short name, or KIND/NAME; `all` for every kind
     kind: String,
     /// Only these
     names: Vec<String>,
@@ -67,6 +67,13 @@ struct Item<'a> {
 }
 
 pub fn run(args: &GetArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, CommandError> {
+    // Both `get budget contoso` and `get Budget/contoso`.
+    let mut args = args.clone();
+    if let Some((kind, name)) = args.kind.clone().split_once('/') {
+        args.kind = kind.to_owned();
+        args.names.insert(0, name.to_owned());
+    }
+    let args = &args;
     let kinds: Vec<&KindEntry> = if args.kind == "all" {
         settings.kinds.iter().collect()
     } else {
@@ -107,7 +114,7 @@ pub fn run(args: &GetArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, Com
             }
         }
         Output::Table | Output::Wide => {
-            let several = tables.len() > 1;
+            let several = args.kind == "all";
             for (index, (entry, range)) in tables.into_iter().enumerate() {
                 if index > 0 {
                     ui.data("\n");

@@ -18,7 +18,7 @@ pub struct GlobalArgs {
     /// Folder of the workspace; default: the nearest one upward with a partnerctl.yaml
     #[arg(long, global = true, value_name = "DIR")]
     pub workspace: Option<PathBuf>,
-    /// Where the state is kept
+    /// Where the state is kept, sqlite:PATH; default: .partnerctl/state.db in the workspace
     #[arg(long, global = true, value_name = "URL", env = "PARTNERCTL_STORE")]
     pub store: Option<String>,
     /// Who acts; a claim for the log, no authentication
@@ -27,7 +27,7 @@ pub struct GlobalArgs {
     /// Never use colours
     #[arg(long, global = true)]
     pub no_color: bool,
-    /// Say only what matters
+    /// Print data and errors only
     #[arg(short, long, global = true)]
     pub quiet: bool,
 }

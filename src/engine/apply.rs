@@ -167,7 +167,10 @@ async fn record(work: &Apply<'_>, directory: &Directory) -> anyhow::Result<()> {
             *revision == row.revision && **observed != row.observed
         });
         if new != *row || stale {
-            new.revision += 1;
+            // Conditions tell how it is; they make no plan stale.
+            let only_conditions =
+                Stored { conditions: row.conditions.clone(), ..new.clone() } == *row && !stale;
+            new.revision += i64::from(!only_conditions);
             let (expected, previous) = (Some(row.revision), None);
             writes.push(Write::Put { row: Box::new(new), expected, previous });
         }

@@ -142,7 +142,7 @@ spec:
         vec![Block::new(
             code::BLOCK_IN_USE,
             format!("{} is still active under this customer", bought.join(", ")),
-            "cancel it in the same plan: remove its manifest too and plan with --prune",
+            "cancel it first, or in the same plan; one that is not managed here, where it is managed",
         )]
     }
 

@@ -156,7 +156,7 @@ pub(super) fn held_back(subscription: &ResourceId, lost: &ResourceId, after: &Wo
             let why = if lost == subscription { String::new() } else { first.message.clone() };
             Some(Block::new(
                 code::BLOCK_IN_USE,
-                format!("{} is Allowed and rests on it{what}{why}", permission.id),
+                format!("{} would still be Allowed and rests on it{what}{why}", permission.id),
                 hint,
             ))
         })

@@ -6,12 +6,9 @@ use crate::plan::change::{Action, Plan, Refusal};
 use crate::plan::{PlanInput, Scope};
 use rust_decimal::Decimal;
 
-/// The brakes that hold a plan; none when its override was given.
+/// The brakes that hold a plan.
 #[must_use]
 pub fn refusals(input: &PlanInput, plan: &Plan) -> Vec<Refusal> {
-    if input.override_id.as_deref() == Some(plan.id.as_str()) {
-        return Vec::new();
-    }
     let owned = input.stored.iter().filter(|stored: &&Stored| *stored.set == *input.set).count();
     let count = |actions: &[Action]| {
         plan.proceeding().filter(|c| actions.contains(&c.action) && !c.release).count()

@@ -220,7 +220,7 @@ fn create(input: &PlanInput, entry: &KindEntry, draft: &mut Draft, desired: &Res
             draft.blocked.push(Block::new(
                 code::BLOCK_GONE,
                 "it was bought before and is no longer there; making it again would buy it again",
-                "find out where it went; to buy it again, declare it under a new name and remove this one",
+                "find out where it went; to buy it again, remove this one, apply, then declare it under a new name",
             ));
         }
     }

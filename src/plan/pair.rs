@@ -264,7 +264,15 @@ impl Pairing<'_> {
             ));
         } else if let Some(external) = desired.metadata.annotation(EXTERNAL_ID) {
             pair.found = candidates.unmanaged.remove(external);
-            if pair.found.is_none() {
+            let managed =
+                self.by_external.get(&(desired.id.kind.clone(), external.to_owned())).cloned();
+            if let Some(managed) = managed.filter(|_| pair.found.is_none()) {
+                pair.blocked.push(Block::new(
+                    code::BLOCK_TAKEN,
+                    format!("{managed} has the external id {external} already"),
+                    format!("for a rename set the annotation {PREVIOUS_NAME}: {}", managed.name),
+                ));
+            } else if pair.found.is_none() {
                 pair.blocked.push(Block::new(
                     code::BLOCK_TAKEN,
                     format!("nothing unmanaged has the external id {external}"),
@@ -319,7 +327,10 @@ impl Pairing<'_> {
     ) -> Option<Block> {
         let likeness = (entry.likeness)(&desired.spec)?;
         let alike = |spec: &Spec| (entry.likeness)(spec).as_ref() == Some(&likeness);
-        if let Some(like) = candidates.own.values().find(|stored| alike(&stored.spec)) {
+        if let Some(like) = candidates.own.values().find(|stored| {
+            // What is there tells whose it is, also where the row still has an old name.
+            alike(&stored.spec) || stored.observed.as_ref().is_some_and(alike)
+        }) {
             self.contested.entry(like.id.clone()).or_insert_with(|| desired.id.clone());
             let (like, name) = (&like.id, &like.id.name);
             let why = if self.input.scope == Scope::Part {

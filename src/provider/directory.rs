@@ -1,10 +1,10 @@
 //! What a pass knows of rows and outside things, kept up to date while it runs.
 
-use crate::kinds::{KindEntry, Kinds};
+use crate::kinds::{KindEntry, Kinds, Reference, ReferenceTo};
 use crate::model::digest::Digest;
 use crate::model::{KindName, Observed, ResourceId, Spec, Stored};
 use serde_json::json;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Rows by id, outside things by external id, and the next place in the log.
 #[derive(Clone)]
@@ -20,6 +20,10 @@ pub struct Directory {
     rows: BTreeMap<ResourceId, Stored>,
     actual: BTreeMap<(KindName, String), Observed>,
     names: BTreeMap<(KindName, String), ResourceId>,
+    /// Rows that this pass wrote: they say what their manifests say.
+    touched: BTreeSet<ResourceId>,
+    /// Which rows refer to a name.
+    referrers: BTreeMap<ResourceId, BTreeSet<ResourceId>>,
     /// External ids by the names the provider has for them, of managed things too.
     by_name: BTreeMap<ResourceId, Vec<String>>,
 }
@@ -52,7 +56,25 @@ impl Directory {
             unnamed.entry(id).or_default().push(external_id.clone());
         }
         let lineage = lineage.to_owned();
-        Self { kinds, lineage, seq, nonce, made: 0, rows, actual, names, by_name: unnamed }
+        let (referrers, touched) = (BTreeMap::new(), BTreeSet::new());
+        let made = 0;
+        let by_name = unnamed;
+        let mut directory = Self {
+            kinds,
+            lineage,
+            seq,
+            nonce,
+            made,
+            rows,
+            actual,
+            names,
+            touched,
+            referrers,
+            by_name,
+        };
+        let rows: Vec<Stored> = directory.rows.values().cloned().collect();
+        rows.iter().for_each(|row| directory.refer(row));
+        directory
     }
 
     /// A row.
@@ -91,7 +113,53 @@ impl Directory {
         if let Some(external) = &row.external_id {
             self.names.insert((row.id.kind.clone(), external.clone()), row.id.clone());
         }
+        self.refer(&row);
+        self.touched.insert(row.id.clone());
         self.rows.insert(row.id.clone(), row);
+    }
+
+    fn refer(&mut self, row: &Stored) {
+        let Some(entry) = self.kinds.get(row.id.kind.as_str()) else { return };
+        for spec in [Some(&row.spec), row.last_applied.as_ref()].into_iter().flatten() {
+            for reference in entry.facts.references {
+                if let Some(ReferenceTo::Resource(target)) = reference.target(spec) {
+                    self.referrers.entry(target).or_default().insert(row.id.clone());
+                }
+            }
+        }
+    }
+
+    /// Gives a resource's new name to the rows that refer to it by the old one, declared or not:
+    /// what is called alike, or belongs to whom, is told by these names. The rows as they were and
+    /// as they are.
+    pub fn rename(&mut self, old: &ResourceId, new: &ResourceId) -> Vec<(i64, Stored)> {
+        let mut renamed = Vec::new();
+        for id in self.referrers.remove(old).unwrap_or_default() {
+            if self.touched.contains(&id) {
+                continue;
+            }
+            let Some(mut row) = self.rows.get(&id).cloned() else { continue };
+            let Some(entry) = self.kinds.get(id.kind.as_str()).copied() else { continue };
+            let put = |spec: &mut Spec| {
+                let to_old = |reference: &&Reference| {
+                    reference.target(spec) == Some(ReferenceTo::Resource(old.clone()))
+                };
+                let paths: Vec<_> = entry.facts.references.iter().filter(to_old).collect();
+                for reference in paths {
+                    spec.set(reference.path, json!({"name": new.name.as_str()}));
+                }
+            };
+            let before = row.clone();
+            put(&mut row.spec);
+            row.last_applied.as_mut().map(put);
+            if row != before {
+                row.revision += 1;
+                renamed.push((before.revision, row.clone()));
+                self.refer(&row);
+                self.rows.insert(id, row);
+            }
+        }
+        renamed
     }
 
     /// Takes a row away.

@@ -70,8 +70,9 @@ fn delete(change: &Change, directory: &mut Directory) -> Vec<Write> {
         directory.drop_actual(&kind, external_id);
         writes.push(Write::DeleteActual { kind, external_id: external_id.clone() });
     }
+    let row = directory.row(&change.id).map(|row| row.revision);
+    let expected = row.or(change.revision).unwrap_or_default();
     directory.drop_row(&change.id);
-    let expected = change.revision.unwrap_or_default();
     writes.push(Write::Delete { id: change.id.clone(), expected });
     writes
 }
@@ -140,6 +141,8 @@ fn keep(
     let (metadata, desired) =
         desired.map_or_else(Default::default, |desired| (desired.metadata, desired.spec));
     let again = old.as_ref().is_some_and(|old| old.spec == desired && old.metadata == metadata);
+    // The row as this pass knows it: a rename earlier in the plan may have moved its revision.
+    let expected = old.as_ref().map(|old| old.revision);
     // What is only observed was never applied: taking a field out of the manifest must not clear it.
     let writes = matches!(change.action, Action::Create | Action::Replace)
         || metadata.management() == Management::Manage;
@@ -169,14 +172,16 @@ fn keep(
     };
     directory.put_actual(observed.clone());
     directory.put_row(row.clone(), change.previous.as_ref());
-    vec![
+    let mut writes = vec![
         Write::PutActual(observed),
-        Write::Put {
-            row: Box::new(row),
-            expected: change.revision,
-            previous: change.previous.clone(),
-        },
-    ]
+        Write::Put { row: Box::new(row), expected, previous: change.previous.clone() },
+    ];
+    if let Some(previous) = &change.previous {
+        writes.extend(directory.rename(previous, &change.id).into_iter().map(|(revision, row)| {
+            Write::Put { row: Box::new(row), expected: Some(revision), previous: None }
+        }));
+    }
+    writes
 }
 
 /// What the outside would call it: the last part of a generated name.
