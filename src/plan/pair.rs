@@ -3,7 +3,7 @@
 
 use crate::kinds::{Block, KindEntry, Reference, ReferenceTo};
 use crate::model::resource::{EXTERNAL_ID, PREVIOUS_NAME};
-use crate::model::{KindName, Observed, Resource, ResourceId, Spec, Stored, code};
+use crate::model::{KindName, Observed, Resource, ResourceId, ResourceName, Spec, Stored, code};
 use crate::plan::{PlanInput, Scope};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
@@ -236,7 +236,7 @@ impl Pairing<'_> {
         let identity = (entry.identity)(&desired.spec);
         let previous = desired.metadata.annotation(PREVIOUS_NAME).map(|name| {
             let kind = desired.id.kind.clone();
-            ResourceId { kind, name: crate::model::ResourceName::accepted(name) }
+            ResourceId { kind, name: ResourceName::accepted(name) }
         });
         let same = identity.as_ref().and_then(|i| candidates.own_by_identity.get(i)).cloned();
         let same = same.filter(|id| candidates.own.contains_key(id));
@@ -263,21 +263,9 @@ impl Pairing<'_> {
                 "remove it there first, or leave it to that set",
             ));
         } else if let Some(external) = desired.metadata.annotation(EXTERNAL_ID) {
-            pair.found = candidates.unmanaged.remove(external);
-            let managed =
-                self.by_external.get(&(desired.id.kind.clone(), external.to_owned())).cloned();
-            if let Some(managed) = managed.filter(|_| pair.found.is_none()) {
-                pair.blocked.push(Block::new(
-                    code::BLOCK_TAKEN,
-                    format!("{managed} has the external id {external} already"),
-                    format!("for a rename set the annotation {PREVIOUS_NAME}: {}", managed.name),
-                ));
-            } else if pair.found.is_none() {
-                pair.blocked.push(Block::new(
-                    code::BLOCK_TAKEN,
-                    format!("nothing unmanaged has the external id {external}"),
-                    "see `partnerctl get --unmanaged`, or remove the annotation external-id",
-                ));
+            match candidates.unmanaged.remove(external) {
+                Some(found) => pair.found = Some(found),
+                None => pair.blocked.push(self.nothing_to_adopt(entry, external)),
             }
         } else if let Some(same) = same {
             if self.input.scope == Scope::Part {
@@ -307,6 +295,22 @@ impl Pairing<'_> {
         }
         pair.desired = Some(desired);
         pair
+    }
+
+    /// Why nothing can be adopted by an external id.
+    fn nothing_to_adopt(&self, entry: &KindEntry, external: &str) -> Block {
+        let known = self.by_external.get(&(KindName::new(entry.facts.kind), external.to_owned()));
+        let (message, hint) = match known {
+            Some(managed) => (
+                format!("{managed} has the external id {external} already"),
+                format!("for a rename set the annotation {PREVIOUS_NAME}: {}", managed.name),
+            ),
+            None => (
+                format!("nothing unmanaged has the external id {external}"),
+                "see `partnerctl get --unmanaged`, or remove the annotation external-id".to_owned(),
+            ),
+        };
+        Block::new(code::BLOCK_TAKEN, message, hint)
     }
 
     /// True for a name that this set has or had until now: an old annotation may name something
