@@ -81,6 +81,15 @@ fn a_link_in_a_circle_is_not_followed_and_one_to_nothing_fails_the_load() {
 }
 
 #[test]
+fn the_ignore_file_of_the_workspace_leaves_files_out() {
+    let env = TestEnv::workspace(&customer("contoso"));
+    env.write("manifests/values.yaml", "replicas: 3\n");
+    refused(&env, &["E0201", "manifests/values.yaml"]);
+    env.write(".partnerctlignore", "values.yaml\n");
+    assert_eq!(env.summary()["create"], 5);
+}
+
+#[test]
 fn links_of_editors_are_no_manifests() {
     let env = TestEnv::workspace(&customer("contoso"));
     symlink("somebody@somewhere.1234", env.path().join("manifests/.#all.yaml")).unwrap();
