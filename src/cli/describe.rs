@@ -9,10 +9,10 @@ use crate::engine::gather;
 use crate::kinds::KindEntry;
 use crate::model::condition::Truth;
 use crate::model::text::printable;
-use crate::model::{Activity, ResourceId, Spec, Stored};
+use crate::model::{ResourceId, Spec, Stored};
 use crate::plan::diff::show;
 use crate::provider::embedded::Embedded;
-use crate::store::{Filter, Store};
+use crate::store::Filter;
 use clap::Args;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -81,35 +81,14 @@ pub fn run(args: &DescribeArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit
     let to = world.targets(&id).iter().map(ToString::to_string).collect();
     let from = world.referrers(&id, None).map(|referrer| referrer.id.to_string()).collect();
     let _ = writeln!(out, "\nRefers to:    {}\nReferred by:  {}", names(to), names(from));
-    let activities = history(store.as_ref(), id)?;
+    let filter = Filter { resource: Some(id), last: Some(ACTIVITIES), ..Filter::default() };
+    let activities = log::wanted(store.as_ref(), &filter)?;
     out.push_str("\nActivities:\n");
     for line in log::text(&activities).lines() {
         let _ = writeln!(out, "  {line}");
     }
     ui.data(&out);
     Ok(Exit::Done)
-}
-
-/// The last activities of a resource, also under the names it had before.
-fn history(store: &dyn Store, id: ResourceId) -> Result<Vec<Activity>, CommandError> {
-    let mut all: Vec<Activity> = Vec::new();
-    let mut name = Some((id, i64::MAX));
-    let mut seen = BTreeSet::new();
-    while let Some((id, until)) = name.take().filter(|(id, _)| seen.insert(id.clone())) {
-        let filter = Filter { resource: Some(id.clone()), ..Filter::default() };
-        let mut activities = store.activities(&filter)?;
-        activities.retain(|activity| activity.seq < until);
-        let renamed = activities.iter().rev().find_map(|activity| {
-            let old = activity.before.as_ref()?.get("metadata.name")?.as_str()?;
-            Some((ResourceId::new(id.kind.as_str(), old), activity.seq))
-        });
-        // What was done under this name before it was given is another resource's history.
-        let from = renamed.as_ref().map_or(0, |(_, seq)| *seq);
-        all.extend(activities.into_iter().filter(|activity| activity.seq >= from));
-        name = renamed;
-    }
-    all.sort_by_key(|activity| activity.seq);
-    Ok(all.split_off(all.len().saturating_sub(ACTIVITIES)))
 }
 
 fn head(row: &Stored, entry: &KindEntry) -> String {

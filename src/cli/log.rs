@@ -9,7 +9,7 @@ use crate::model::text::printable;
 use crate::model::{ResourceId, activity};
 use crate::plan::diff::show;
 use crate::store::log::CHECKPOINT_API_VERSION;
-use crate::store::{Checkpoint, Filter, Verification};
+use crate::store::{Checkpoint, Filter, Store, Verification};
 use anyhow::Context;
 use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand, ValueEnum};
@@ -130,7 +130,7 @@ pub fn run(args: &LogArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, Com
             Ok(Exit::Done)
         }
         None => {
-            let activities = store.activities(&filter(args, settings)?)?;
+            let activities = wanted(store.as_ref(), &filter(args, settings)?)?;
             match args.output {
                 Output::Text => ui.data(&text(&activities)),
                 Output::Json => ui.json(&activities)?,
@@ -194,6 +194,31 @@ fn filter(args: &LogArgs, settings: &Settings) -> Result<Filter, CommandError> {
         until: args.until.map(instant),
         last: args.last,
     })
+}
+
+/// The activities a filter wants; those of one resource also under the names it had before.
+pub fn wanted(store: &dyn Store, filter: &Filter) -> Result<Vec<Activity>, CommandError> {
+    let Some(id) = &filter.resource else { return Ok(store.activities(filter)?) };
+    let mut all: Vec<Activity> = Vec::new();
+    let mut name = Some((id.clone(), i64::MAX));
+    let mut seen = BTreeSet::new();
+    while let Some((id, until)) = name.take().filter(|(id, _)| seen.insert(id.clone())) {
+        let of_name = Filter { resource: Some(id.clone()), ..Filter::default() };
+        let renamed = store.activities(&of_name)?.iter().rev().find_map(|activity| {
+            let old = activity.before.as_ref()?.get("metadata.name")?.as_str()?;
+            let old = ResourceId::new(id.kind.as_str(), old);
+            (activity.seq < until).then_some((old, activity.seq))
+        });
+        // What was done under this name before it was given is another resource's history.
+        let from = renamed.as_ref().map_or(0, |(_, seq)| *seq);
+        let of_name = Filter { resource: Some(id), last: None, ..filter.clone() };
+        let activities = store.activities(&of_name)?;
+        all.extend(activities.into_iter().filter(|a| (from..until).contains(&a.seq)));
+        name = renamed;
+    }
+    all.sort_by_key(|activity| activity.seq);
+    let cut = filter.last.map_or(0, |last| all.len().saturating_sub(last));
+    Ok(all.split_off(cut))
 }
 
 /// Activities as people read them.
