@@ -1,15 +1,13 @@
 //! Properties over random desired states.
 
-use crate::common::{AT, TestEnv};
-use partnerctl::engine::apply::directory_of;
+use crate::common::{AT, TestEnv, carry_out};
 use partnerctl::engine::gather::load;
 use partnerctl::engine::tree::Texts;
 use partnerctl::engine::{Gathered, gather};
 use partnerctl::kinds::Kinds;
 use partnerctl::plan::{Limits, Plan, PlanInput, Scope, plan, render};
 use partnerctl::provider::embedded::Embedded;
-use partnerctl::provider::{Context, Provider};
-use partnerctl::store::{Batch, Missing, Store, open};
+use partnerctl::store::{Missing, Store, open};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
@@ -228,18 +226,7 @@ impl World {
     }
 
     fn apply(&mut self, plan: &Plan) {
-        let mut directory = directory_of(&self.kinds, &self.gathered(), 0);
-        let context = Context {
-            at: AT.parse().unwrap(),
-            actor: "a".to_owned(),
-            command: "test".to_owned(),
-            plan_id: plan.id.clone(),
-        };
-        let writes = plan
-            .proceeding()
-            .flat_map(|change| Embedded.perform(change, &mut directory, &context).unwrap())
-            .collect();
-        self.store.commit(&Batch { epoch: None, writes }).unwrap();
+        carry_out(&self.kinds, self.store.as_mut(), plan);
     }
 }
 

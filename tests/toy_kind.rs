@@ -1,6 +1,6 @@
 //! A new kind is one file and one line. This is the file; the line is in [`kinds`].
 
-use partnerctl::engine::apply::directory_of;
+use crate::common::carry_out;
 use partnerctl::engine::{Gathered, gather};
 use partnerctl::kinds::reference::Ref;
 use partnerctl::kinds::{
@@ -10,8 +10,7 @@ use partnerctl::manifest::{check, read_file, schema::combined};
 use partnerctl::model::scalar::Line;
 use partnerctl::plan::{Limits, Plan, PlanInput, Scope, plan};
 use partnerctl::provider::embedded::Embedded;
-use partnerctl::provider::{Context, Provider};
-use partnerctl::store::{Batch, Missing, Store, open};
+use partnerctl::store::{Missing, Store, open};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -96,22 +95,6 @@ fn planned(text: &str, gathered: &Gathered) -> Plan {
     })
 }
 
-fn apply(store: &mut dyn Store, plan: &Plan) {
-    let gathered = gather(Some(store), &Embedded).unwrap();
-    let mut directory = directory_of(&kinds(), &gathered, 0);
-    let context = Context {
-        at: "2026-11-21T12:00:00Z".parse().unwrap(),
-        actor: "a".to_owned(),
-        command: "test".to_owned(),
-        plan_id: plan.id.clone(),
-    };
-    let writes = plan
-        .proceeding()
-        .flat_map(|change| Embedded.perform(change, &mut directory, &context).unwrap())
-        .collect();
-    store.commit(&Batch { epoch: None, writes }).unwrap();
-}
-
 #[test]
 fn a_kind_of_one_file_and_one_line_is_read_planned_applied_and_described() {
     let folder = tempfile::tempdir().unwrap();
@@ -121,7 +104,7 @@ fn a_kind_of_one_file_and_one_line_is_read_planned_applied_and_described() {
     let first = planned(MANIFESTS, &gathered(store.as_ref()));
     let order: Vec<_> = first.changes.iter().map(|change| change.id.to_string()).collect();
     assert_eq!(order, ["Customer/contoso", "Sticker/base", "Sticker/vip"]);
-    apply(store.as_mut(), &first);
+    carry_out(&kinds(), store.as_mut(), &first);
     assert!(planned(MANIFESTS, &gathered(store.as_ref())).changes.is_empty());
     let recoloured = MANIFESTS.replace("text: Base", "text: Base, colour: red");
     let second = planned(&recoloured, &gathered(store.as_ref()));

@@ -74,12 +74,7 @@ impl Reader<'_> {
         hint: &str,
     ) {
         let location = Location { file: self.file.clone(), span };
-        self.problems.push(Problem {
-            code,
-            message: message.into(),
-            hint: (!hint.is_empty()).then(|| hint.to_owned()),
-            locations: vec![location],
-        });
+        self.problems.push(Problem::new(code, vec![location], message, hint));
     }
 
     /// The items of a list; a single resource is a list of one.

@@ -95,12 +95,7 @@ impl Texts {
         let Refused { code, message, hint, line } = refused;
         let span = Span { line, ..Span::START };
         let location = Location { file: file.to_string_lossy().into(), span };
-        self.problems.push(Problem {
-            code,
-            message,
-            hint: (!hint.is_empty()).then(|| hint.to_owned()),
-            locations: vec![location],
-        });
+        self.problems.push(Problem::new(code, vec![location], message, hint));
     }
 
     fn stdin(&mut self, stdin: &mut dyn Read) {

@@ -122,10 +122,5 @@ pub fn open(folder: &Path) -> Result<Workspace, (Vec<Problem>, String)> {
 
 fn problem(path: &Path, fault: Fault) -> Problem {
     let location = Location { file: path.to_string_lossy().into(), span: fault.span };
-    Problem {
-        code: fault.code,
-        message: fault.message,
-        hint: (!fault.hint.is_empty()).then_some(fault.hint),
-        locations: vec![location],
-    }
+    Problem::new(fault.code, vec![location], fault.message, fault.hint)
 }

@@ -240,6 +240,18 @@ impl KindEntry {
         serde_json::from_str(field.default?).ok()
     }
 
+    /// A spec with the defaults of the fields it does not have.
+    #[must_use]
+    pub fn effective(&self, spec: &Spec) -> Spec {
+        let mut effective = spec.clone();
+        for (path, default) in self.defaults() {
+            if effective.get(path).is_none() {
+                effective.set(path, default);
+            }
+        }
+        effective
+    }
+
     /// The fields with a default, where the rest of the spec lets them have one.
     pub fn defaults(&self) -> impl Iterator<Item = (&'static str, serde_json::Value)> + '_ {
         self.facts

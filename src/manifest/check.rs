@@ -116,8 +116,7 @@ impl Checker<'_> {
     ) {
         let locations =
             places.iter().map(|(declared, path)| self.places.of(*declared, path)).collect();
-        let hint = (!hint.is_empty()).then_some(hint);
-        self.problems.push(Problem { code, message, hint, locations });
+        self.problems.push(Problem::new(code, locations, message, hint));
     }
 
     /// The first declaration of each name; later ones are problems.

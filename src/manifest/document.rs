@@ -113,12 +113,7 @@ struct FileReader<'a> {
 impl FileReader<'_> {
     fn problem(&mut self, code: Code, span: Span, message: impl Into<String>, hint: &str) {
         let location = Location { file: self.file.clone(), span };
-        self.problems.push(Problem {
-            code,
-            message: message.into(),
-            hint: (!hint.is_empty()).then(|| hint.to_owned()),
-            locations: vec![location],
-        });
+        self.problems.push(Problem::new(code, vec![location], message, hint));
     }
 
     fn fault(&mut self, fault: Fault) {

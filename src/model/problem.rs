@@ -40,6 +40,17 @@ pub struct Problem {
 }
 
 impl Problem {
+    /// A finding at its places; an empty hint is none.
+    pub fn new(
+        code: Code,
+        locations: Vec<Location>,
+        message: impl Into<String>,
+        hint: impl Into<String>,
+    ) -> Self {
+        let hint = Some(hint.into()).filter(|hint| !hint.is_empty());
+        Self { code, message: message.into(), hint, locations }
+    }
+
     /// Error or warning, told by the code's letter.
     #[must_use]
     pub fn severity(&self) -> Severity {

@@ -121,16 +121,6 @@ impl Spec {
         within(&self.0, &other.0)
     }
 
-    /// This spec with every field of another put over it.
-    #[must_use]
-    pub fn overlaid(&self, over: &Self) -> Self {
-        let mut merged = self.clone();
-        for (path, value) in over.leaves() {
-            merged.set(&path, value.clone());
-        }
-        merged
-    }
-
     /// The text of the spec: sorted keys, no white space. Equal specs have equal texts.
     #[must_use]
     pub fn canonical(&self) -> String {

@@ -3,8 +3,8 @@
 use crate::model::Stored;
 use crate::model::text::counted;
 use crate::plan::change::{Action, Plan, Refusal};
+use crate::plan::money::number;
 use crate::plan::{PlanInput, Scope};
-use rust_decimal::Decimal;
 
 /// The brakes that hold a plan.
 #[must_use]
@@ -43,10 +43,7 @@ pub fn refusals(input: &PlanInput, plan: &Plan) -> Vec<Refusal> {
     for limit in &limits.monthly_increase {
         let code = limit.currency.to_string();
         let Some(effect) = plan.money.get(&code) else { continue };
-        let amount = |text: &Option<String>| {
-            text.as_deref().and_then(|text| text.parse::<Decimal>().ok()).unwrap_or_default()
-        };
-        let increase = amount(&effect.monthly_after) - amount(&effect.monthly_before);
+        let increase = number(&effect.monthly_after) - number(&effect.monthly_before);
         if increase > limit.amount.value() {
             let message = format!("monthly budgets would grow by {increase} {code}");
             refusals.push(refuse("limits.monthlyIncrease", limit.to_string(), message));

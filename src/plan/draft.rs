@@ -75,17 +75,6 @@ pub fn draft(input: &PlanInput, pairs: &Pairs) -> Drafts {
     drafts
 }
 
-/// Defaults under what is there.
-pub(crate) fn effective(entry: &KindEntry, spec: &Spec) -> Spec {
-    let mut effective = spec.clone();
-    for (path, default) in entry.defaults() {
-        if effective.get(path).is_none() {
-            effective.set(path, default);
-        }
-    }
-    effective
-}
-
 fn declared(
     input: &PlanInput,
     entry: &KindEntry,
@@ -102,7 +91,7 @@ fn declared(
         action: Action::Create,
         reason: Reason::New,
         fields: Vec::new(),
-        before: pair.observed().map(|observed| effective(entry, observed)),
+        before: pair.observed().map(|observed| entry.effective(observed)),
         after: None,
         metadata,
         release: false,
@@ -186,7 +175,7 @@ fn what_and_why(pair: &Pair, draft: &Draft, replaces: bool) -> (Action, Reason) 
 /// The effective state after the change.
 fn after(input: &PlanInput, entry: &KindEntry, desired: &Resource, draft: &Draft) -> Spec {
     if draft.action == Action::Replace {
-        let mut made = effective(entry, &desired.spec);
+        let mut made = entry.effective(&desired.spec);
         (entry.born)(&mut made, input.at);
         return made;
     }
@@ -203,7 +192,7 @@ fn after(input: &PlanInput, entry: &KindEntry, desired: &Resource, draft: &Draft
 }
 
 fn create(input: &PlanInput, entry: &KindEntry, draft: &mut Draft, desired: &Resource) {
-    let mut after = effective(entry, &desired.spec);
+    let mut after = entry.effective(&desired.spec);
     draft.fields = diff::fields_of(entry, &after)
         .into_iter()
         .map(|(path, value)| FieldChange {
@@ -259,7 +248,7 @@ fn undeclared(input: &PlanInput, pair: &Arc<Pair>, stored: &Stored, drafts: &mut
         drafts.undeclared.push(stored.clone());
         return;
     }
-    let before = stored.observed.as_ref().map(|observed| effective(entry, observed));
+    let before = stored.observed.as_ref().map(|observed| entry.effective(observed));
     let release = before.is_none()
         || stored.metadata.deletion_policy() == DeletionPolicy::Retain
         || stored.metadata.management() != Management::Manage;

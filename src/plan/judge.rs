@@ -4,7 +4,7 @@ use crate::kinds::{Block, Kinds, ReferenceTo, Standing, World};
 use crate::model::{ResourceId, code};
 use crate::plan::PlanInput;
 use crate::plan::change::Action;
-use crate::plan::draft::{Draft, Drafts, effective};
+use crate::plan::draft::{Draft, Drafts};
 use crate::plan::pair::Pairs;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -140,7 +140,7 @@ fn before(input: &PlanInput, pairs: &Pairs) -> World {
     let mut world = World::default();
     let mut put = |id: &ResourceId, spec: &crate::model::Spec| {
         if let Some(entry) = input.kinds.get(id.kind.as_str()) {
-            let standing = Standing { id: id.clone(), spec: effective(entry, spec) };
+            let standing = Standing { id: id.clone(), spec: entry.effective(spec) };
             world.put(&input.kinds, standing);
         }
     };

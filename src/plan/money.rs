@@ -44,10 +44,12 @@ fn put_liability(money: &mut Money, currency: Option<Currency>) {
     money.entry(code).or_default().liability = Some("unlimited".to_owned());
 }
 
+/// An amount of a plan as a number; none is zero.
+pub(crate) fn number(text: &Option<String>) -> Decimal {
+    text.as_deref().and_then(|text| text.parse().ok()).unwrap_or_default()
+}
+
 fn add_apart(totals: &mut Money, effect: &Money) {
-    let number = |text: &Option<String>| {
-        text.as_deref().and_then(|text| text.parse::<Decimal>().ok()).unwrap_or_default()
-    };
     for (code, effect) in effect {
         let Ok(currency) = Currency::from_text(code) else { continue };
         let total = totals.entry(code.clone()).or_default();

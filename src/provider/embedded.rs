@@ -86,11 +86,7 @@ fn make(
     context: &Context,
 ) -> Result<Vec<Write>, ProviderError> {
     let desired = change.desired.as_ref().ok_or_else(|| missing(change.id.to_string()))?;
-    let mut spec = Spec::default();
-    for (path, default) in entry.defaults() {
-        spec.set(path, default);
-    }
-    let mut spec = directory.outward(entry, &spec.overlaid(&desired.spec)).map_err(missing)?;
+    let mut spec = directory.outward(entry, &entry.effective(&desired.spec)).map_err(missing)?;
     (entry.born)(&mut spec, context.at);
     let external_id = directory.made_id(&change.kind);
     let mut writes = Vec::new();

@@ -3,6 +3,13 @@
 pub mod redact;
 pub mod transcript;
 
+use partnerctl::engine::apply::directory_of;
+use partnerctl::engine::gather;
+use partnerctl::kinds::Kinds;
+use partnerctl::plan::Plan;
+use partnerctl::provider::embedded::Embedded;
+use partnerctl::provider::{Context, Provider};
+use partnerctl::store::{Batch, Store};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -77,6 +84,23 @@ impl TestEnv {
         let text = String::from_utf8_lossy(&plan.stdout);
         assert_eq!(plan.status.code(), Some(0), "{text}{}", String::from_utf8_lossy(&plan.stderr));
     }
+}
+
+/// Carries out what proceeds in a plan, in one batch.
+pub fn carry_out(kinds: &Kinds, store: &mut dyn Store, plan: &Plan) {
+    let gathered = gather(Some(store), &Embedded).unwrap();
+    let mut directory = directory_of(kinds, &gathered, 0);
+    let context = Context {
+        at: AT.parse().unwrap(),
+        actor: "a".to_owned(),
+        command: "test".to_owned(),
+        plan_id: plan.id.clone(),
+    };
+    let writes = plan
+        .proceeding()
+        .flat_map(|change| Embedded.perform(change, &mut directory, &context).unwrap())
+        .collect();
+    store.commit(&Batch { epoch: None, writes }).unwrap();
 }
 
 /// The manifests of one customer with everything it needs, under names with a suffix.
