@@ -5,7 +5,7 @@ use partnerctl::engine::gather::load;
 use partnerctl::engine::tree::Texts;
 use partnerctl::engine::{Gathered, gather};
 use partnerctl::kinds::Kinds;
-use partnerctl::plan::{Limits, Plan, PlanInput, Scope, plan, render};
+use partnerctl::plan::{Limits, Plan, PlanInput, Scope, Selection, plan, render};
 use partnerctl::provider::embedded::Embedded;
 use partnerctl::store::{Missing, Store, open};
 use proptest::prelude::*;
@@ -209,7 +209,9 @@ impl World {
             desired: manifests.resources,
             stored: gathered.stored,
             unmanaged: gathered.unmanaged,
+            intents: Vec::new(),
             scope,
+            selection: Selection::default(),
             limits: Limits { at_least: usize::MAX, ..Limits::default() },
             override_id: None,
         })

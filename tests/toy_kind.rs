@@ -8,7 +8,7 @@ use partnerctl::kinds::{
 };
 use partnerctl::manifest::{check, read_file, schema::combined};
 use partnerctl::model::scalar::Line;
-use partnerctl::plan::{Limits, Plan, PlanInput, Scope, plan};
+use partnerctl::plan::{Limits, Plan, PlanInput, Scope, Selection, plan};
 use partnerctl::provider::embedded::Embedded;
 use partnerctl::store::{Missing, Store, open};
 use schemars::JsonSchema;
@@ -89,7 +89,9 @@ fn planned(text: &str, gathered: &Gathered) -> Plan {
         desired: manifests.resources,
         stored: gathered.stored.clone(),
         unmanaged: gathered.unmanaged.clone(),
+        intents: Vec::new(),
         scope: Scope::Whole,
+        selection: Selection::default(),
         limits: Limits::default(),
         override_id: None,
     })

@@ -1,43 +1,50 @@
-//! `apply`: plan, ask, do.
+//! `apply`: plan, ask, do; or do what a saved plan says.
 
+use crate::cli::carry_out::Place;
+use crate::cli::consent::{self, ConsentArgs};
 use crate::cli::error::{CommandError, Exit};
+use crate::cli::events::Events;
+use crate::cli::saved;
 use crate::cli::session::{self, Input, PassArgs};
 use crate::cli::settings::Settings;
 use crate::cli::ui::Ui;
-use crate::engine::apply::{Applied, Apply, apply};
-use crate::engine::executor::{Pace, Status};
 use crate::engine::lease::SharedStore;
-use crate::engine::{Workspace, gather};
-use crate::kinds::Risk;
-use crate::model::text::{counted, printable};
-use crate::plan::{Change, Plan, render};
-use crate::provider::embedded::Embedded;
-use crate::provider::{Context, Provider};
-use crate::store::Missing;
+use crate::engine::{Gathered, Workspace, stale};
+use crate::plan::{Plan, render};
+use crate::store::{Missing, Store};
 use anyhow::Context as _;
-use chrono::{SubsecRound, Utc};
+use chrono::{TimeDelta, Utc};
 use clap::{Args, ValueEnum};
+use std::path::PathBuf;
 use std::time::Duration;
-
-/// More changes than this are not named one by one while they are done.
-const NAMED_MAX: usize = 200;
 
 /// Do what plan shows
 ///
 /// Shows the plan and asks. What another apply can undo at no cost is answered by --yes; money and
 /// what cannot be undone need --approve as well. If an approval is missing, nothing is changed.
+/// With PLANFILE it does exactly what `plan --out` saved, or refuses when that no longer fits.
+/// Operations that an earlier run left open are ended first.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  partnerctl apply\n  partnerctl apply --yes\n  \
-    partnerctl apply --prune --yes --approve irreversible")]
+    partnerctl apply --prune --yes --approve irreversible\n  \
+    partnerctl plan --out plan.json && partnerctl apply plan.json --yes\n  \
+    partnerctl apply --customer contoso --kind budget --yes\n  \
+    partnerctl apply --yes -o json --events events.ndjson")]
 pub struct ApplyArgs {
+    /// A plan saved by `plan --out`: do exactly that
+    #[arg(value_name = "PLANFILE", conflicts_with_all = [
+        "filename", "prune", "override_id", "selector", "customer", "kind", "exclude"])]
+    plan_file: Option<PathBuf>,
     #[command(flatten)]
     pass: PassArgs,
-    /// Answer yes for reversible changes
-    #[arg(short, long)]
-    yes: bool,
-    /// Approve changes of this risk; irreversible includes costly
-    #[arg(long, value_enum, value_name = "RISK")]
-    approve: Vec<Approval>,
+    #[command(flatten)]
+    consent: ConsentArgs,
+    /// How to tell what is done
+    #[arg(short, long, value_enum, default_value_t = Output::Text)]
+    output: Output,
+    /// Also write the events into this file, one JSON object a line
+    #[arg(long, value_name = "FILE")]
+    events: Option<PathBuf>,
     /// Changes under way at the same time, for providers with outside effects; the embedded one
     /// works in transactions
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=256))]
@@ -45,168 +52,126 @@ pub struct ApplyArgs {
     /// Seconds to wait for another apply
     #[arg(long, default_value_t = 30, value_name = "SECONDS")]
     lock_timeout: u64,
+    /// Hours for which a saved plan, or an approval, holds
+    #[arg(long, default_value_t = 24, value_name = "HOURS",
+        value_parser = clap::value_parser!(u16).range(1..))]
+    plan_ttl: u16,
 }
 
-#[derive(ValueEnum, Debug, Clone, Copy, PartialEq, PartialOrd)]
-enum Approval {
-    /// Money is spent or service stops
-    Costly,
-    /// It cannot be undone
-    Irreversible,
+#[derive(ValueEnum, Debug, Clone, Copy, PartialEq)]
+enum Output {
+    /// For people
+    Text,
+    /// For machines: events, one JSON object a line
+    Json,
+}
+
+impl ApplyArgs {
+    fn ttl(&self) -> TimeDelta {
+        TimeDelta::hours(i64::from(self.plan_ttl))
+    }
+}
+
+/// What is to be applied, before the lease is held.
+enum Wanted {
+    Fresh(Input),
+    Saved(Box<Plan>),
 }
 
 pub fn run(args: &ApplyArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, CommandError> {
     let workspace = settings.workspace(&args.pass.files, ui)?;
-    let input = session::read(settings, &workspace, &args.pass)?;
-    // Checked once before a store is made: bad manifests leave nothing behind.
-    if session::open(settings, &workspace, Missing::Leave)?.is_none() {
-        session::manifests(settings, &input, &[], ui)?;
+    let wanted = match &args.plan_file {
+        Some(path) => Wanted::Saved(Box::new(saved::read(path, &workspace, args.ttl())?)),
+        None => Wanted::Fresh(session::read(settings, &workspace, &args.pass)?),
+    };
+    let existing = session::open(settings, &workspace, Missing::Leave)?;
+    // Checked once before a store is made: what is refused leaves nothing behind.
+    match &wanted {
+        Wanted::Saved(plan) => saved::check_store(plan, existing.as_deref())?,
+        Wanted::Fresh(input) if existing.is_none() => {
+            session::manifests(settings, input, &[], ui)?;
+        }
+        Wanted::Fresh(_) => {}
     }
-    let store =
-        session::open(settings, &workspace, Missing::Create)?.context("the store was not made")?;
+    let mut events = Events::open(args.output == Output::Json, args.events.as_deref())?;
+    let provider = session::provider(settings, &workspace)?;
+    let store: Box<dyn Store> = match existing {
+        Some(store) => store,
+        None => session::open(settings, &workspace, Missing::Create)?
+            .context("the store was not made")?,
+    };
     let store = SharedStore::new(store);
+    let actor = settings.actor(&workspace);
     let timeout = Duration::from_secs(args.lock_timeout);
-    let held = session::hold(&store, &settings.actor(&workspace), timeout, ui)?;
-    let exit = under_lease(args, settings, &workspace, &input, &store, held.epoch, ui);
+    let held = session::hold(&store, &actor, timeout, ui)?;
+    let epoch = held.epoch;
+    let place = Place { settings, provider, store, epoch, actor, command: "apply" };
+    let exit = under_lease(args, &workspace, &wanted, &place, &mut events, ui);
     let released = held.release();
     let exit = exit?;
     released?;
+    events.finished(exit, ui);
     Ok(exit)
 }
 
 fn under_lease(
     args: &ApplyArgs,
-    settings: &Settings,
     workspace: &Workspace,
-    input: &Input,
-    store: &SharedStore,
-    epoch: i64,
+    wanted: &Wanted,
+    place: &Place<'_>,
+    events: &mut Events,
     ui: &mut Ui,
 ) -> Result<Exit, CommandError> {
-    let gathered = gather(Some(store.lock().as_ref()), &Embedded)?;
-    let at = Utc::now();
-    let plan = session::make_plan(settings, workspace, &args.pass, input, at, &gathered, ui)?;
-    ui.data(&render::text(&plan, ui.colours));
+    let hands = usize::from(args.parallelism);
+    let (gathered, _) = place.resume(place.gather()?, hands, ui)?;
+    let plan = match wanted {
+        Wanted::Fresh(input) => {
+            let (settings, at) = (place.settings, Utc::now());
+            session::make_plan(settings, workspace, &args.pass, input, at, &gathered, ui)?
+        }
+        Wanted::Saved(plan) => {
+            fits(plan, &gathered, place)?;
+            plan.as_ref().clone()
+        }
+    };
+    events.planned(&plan, ui);
+    if !events.own_stdout() {
+        ui.data(&render::text(&plan, ui.colours));
+    }
     ui.seen()?;
     if !plan.refused.is_empty() {
         ui.warn("nothing was applied: the plan is refused");
         return Ok(Exit::Held);
     }
-    if let Some(exit) = approve(args, settings, &plan, ui) {
+    let approved = saved::is_approved(place.store.lock().as_ref(), &plan, args.ttl())?;
+    let command = format!("partnerctl apply{}", repeated(args, place.settings));
+    if let Some(exit) = consent::ask(&args.consent, &plan, approved, &command, ui) {
         return Ok(exit);
     }
-    let context = Context {
-        // The log and the conditions keep milliseconds.
-        at: Utc::now().trunc_subsecs(3),
-        actor: plan.actor.clone(),
-        command: "apply".to_owned(),
-        plan_id: plan.id.clone(),
-    };
-    let work = Apply {
-        plan: &plan,
-        gathered: &gathered,
-        kinds: &settings.kinds,
-        provider: &Embedded,
-        store: store.clone(),
-        epoch,
-        context,
-        pace: Pace::new(Embedded.is_transactional(), usize::from(args.parallelism)),
-        nonce: session::nonce(),
-    };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("the runtime cannot be made")?;
-    let named = plan.summary.changes() <= NAMED_MAX;
-    let applied = runtime.block_on(async {
-        let (sender, stop) = tokio::sync::watch::channel(false);
-        tokio::spawn(stop_on_signal(sender));
-        let tell = |change: &Change| {
-            if named {
-                ui.say(&printable(&format!("{} {}", change.operation, change.id)));
-            }
-        };
-        apply(&work, stop, tell).await
-    })?;
-    Ok(conclude(&plan, &applied, ui))
+    place.carry_out(&plan, &gathered, hands, events, ui)
 }
 
-/// First Ctrl-C: finish what is in flight. Second: stop now; what was committed stays.
-async fn stop_on_signal(stop: tokio::sync::watch::Sender<bool>) {
-    if tokio::signal::ctrl_c().await.is_err() {
-        return;
+/// Refuses a saved plan that was applied already, or whose resources moved on.
+fn fits(plan: &Plan, gathered: &Gathered, place: &Place<'_>) -> Result<(), CommandError> {
+    saved::check_not_applied(plan, place.store.lock().as_ref())?;
+    let moved = stale::moved(plan, gathered, &place.settings.kinds);
+    if moved.is_empty() {
+        return Ok(());
     }
-    let _done = stop.send(true);
-    if tokio::signal::ctrl_c().await.is_ok() {
-        #[expect(clippy::exit, reason = "the user asked twice to stop now")]
-        std::process::exit(Exit::Partly as i32);
-    }
-}
-
-/// Asks for what the options do not answer; `Some` when nothing may be applied.
-fn approve(args: &ApplyArgs, settings: &Settings, plan: &Plan, ui: &mut Ui) -> Option<Exit> {
-    let needed = plan.proceeding().map(|change| change.risk).max()?;
-    let given = args.approve.iter().fold(Risk::Reversible, |given, approval| match approval {
-        Approval::Irreversible => Risk::Irreversible,
-        Approval::Costly => given.max(Risk::Costly),
-    });
-    if given < needed {
-        let count = plan.proceeding().filter(|change| change.risk > given).count();
-        let approved: Vec<_> = plan
-            .proceeding()
-            .filter(|change| change.risk > given)
-            .take(5)
-            .map(|change| format!("{} {}", change.action.as_str(), change.id))
-            .collect();
-        // On a terminal the person who reads the plan may approve it by name.
-        if !args.yes
-            && let Some(answer) = ui.ask(&format!(
-                "{} cannot be undone for free ({}). Type `{}` to apply all:",
-                counted(count, "change"),
-                approved.join(", "),
-                needed.as_str()
-            ))
-        {
-            if answer == needed.as_str() {
-                return None;
-            }
-            ui.warn("nothing was applied");
-            return Some(Exit::Held);
-        }
-        ui.warn(&format!(
-            "nothing was applied: {} ({}) needs approval\n  → partnerctl apply{} --yes --approve {}",
-            counted(count, "change"),
-            approved.join(", "),
-            repeated(args, settings),
-            needed.as_str()
-        ));
-        return Some(Exit::Held);
-    }
-    if args.yes {
-        return None;
-    }
-    match ui.ask(&format!("Apply {}? [y/N]", counted(plan.summary.changes(), "change"))) {
-        Some(answer) if matches!(answer.as_str(), "y" | "Y" | "yes") => None,
-        Some(_) => {
-            ui.warn("nothing was applied");
-            Some(Exit::Held)
-        }
-        None => {
-            ui.warn(&format!(
-                "nothing was applied: nobody is there to ask\n  → partnerctl apply{} --yes",
-                repeated(args, settings)
-            ));
-            Some(Exit::Held)
-        }
-    }
+    let error = CommandError::new(format!("the plan is stale: {}", moved.join("; ")));
+    Err(error.exit(Exit::Conflict).hint(
+        "nothing was applied; plan again, `plan --compare` with this file shows what is different",
+    ))
 }
 
 /// The options of this call that belong into the proposed one.
 fn repeated(args: &ApplyArgs, settings: &Settings) -> String {
     let mut words = settings.repeated();
+    words.extend(args.plan_file.iter().map(|path| path.display().to_string()));
     for path in &args.pass.files.filename {
         words.extend(["-f".to_owned(), path.display().to_string()]);
     }
+    words.extend(args.pass.selection.repeated());
     if args.pass.prune {
         words.push("--prune".to_owned());
     }
@@ -224,30 +189,4 @@ fn quoted(word: &str) -> String {
     } else {
         format!("'{}'", word.replace('\'', "'\\''"))
     }
-}
-
-fn conclude(plan: &Plan, applied: &Applied, ui: &mut Ui) -> Exit {
-    let done = applied.count(|status| *status == Status::Done);
-    let failed = applied.count(|status| matches!(status, Status::Failed(_)));
-    for (id, status) in &applied.statuses {
-        match status {
-            Status::Failed(error) => ui.warn(&printable(&format!("failed: {id}: {error}"))),
-            Status::Skipped(first) => {
-                ui.warn(&printable(&format!("skipped: {id}, because {first} failed")));
-            }
-            Status::Done | Status::Pending | Status::Running => {}
-        }
-    }
-    let not_done = applied.statuses.len() - done;
-    if not_done > 0 {
-        let why = if applied.interrupted { "interrupted" } else { "ended early" };
-        ui.warn(&format!(
-            "{why}: {done} applied, {failed} failed, {} not begun",
-            not_done - failed
-        ));
-        ui.warn("  → run apply again: it goes on where this one ended");
-        return if done == 0 && !applied.interrupted { Exit::Error } else { Exit::Partly };
-    }
-    ui.data(&format!("Applied {}.\n", counted(done, "change")));
-    if plan.summary.blocked > 0 { Exit::Held } else { Exit::Done }
 }

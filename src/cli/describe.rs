@@ -54,7 +54,7 @@ pub fn run(args: &DescribeArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit
         CommandError::new(format!("{id} is not in the store"))
             .hint(format!("`partnerctl get {}` lists what is", entry.facts.plural))
     })?;
-    let directory = directory_of(&settings.kinds, &gathered, 0);
+    let directory = directory_of(&settings.kinds, &gathered);
     let observed = row.observed.as_ref().map(|spec| directory.inward(entry, spec));
     let mut out = head(row, entry);
     fields(&mut out, entry, row, observed.as_ref());

@@ -1,5 +1,6 @@
 //! Errors of commands and the exit codes they end with: decided here and nowhere else.
 
+use crate::engine::gather::GatherError;
 use crate::store::StoreError;
 use std::process::ExitCode;
 
@@ -62,6 +63,24 @@ impl CommandError {
 impl From<anyhow::Error> for CommandError {
     fn from(error: anyhow::Error) -> Self {
         Self { exit: Exit::Error, error, hints: Vec::new() }
+    }
+}
+
+impl From<GatherError> for CommandError {
+    fn from(error: GatherError) -> Self {
+        match error {
+            GatherError::Store(error) => error.into(),
+            GatherError::Provider(_) => Self {
+                exit: Exit::Error,
+                error: error.into(),
+                hints: vec!["nothing was changed; see that the provider answers".to_owned()],
+            },
+            GatherError::Restless => Self {
+                exit: Exit::Conflict,
+                error: error.into(),
+                hints: vec!["run it again when the other apply is done".to_owned()],
+            },
+        }
     }
 }
 

@@ -141,7 +141,7 @@ fn items<'a>(
     entry: &KindEntry,
     gathered: &'a Gathered,
 ) -> Vec<Item<'a>> {
-    let directory = crate::engine::apply::directory_of(&settings.kinds, gathered, 0);
+    let directory = crate::engine::apply::directory_of(&settings.kinds, gathered);
     let kind = entry.facts.kind;
     if args.unmanaged {
         let unmanaged = gathered.unmanaged.iter().filter(|observed| observed.kind.as_str() == kind);

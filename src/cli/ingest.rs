@@ -11,6 +11,7 @@ use crate::engine::{gather, ingest};
 use crate::manifest::report;
 use crate::model::Problem;
 use crate::model::text::counted;
+use crate::provider::Ids;
 use crate::provider::embedded::Embedded;
 use crate::store::{Batch, Missing};
 use anyhow::Context;
@@ -79,11 +80,12 @@ fn take_in(
     epoch: i64,
 ) -> Result<Result<usize, Vec<Problem>>, CommandError> {
     let gathered = gather(Some(store.lock().as_ref()), &Embedded)?;
-    let mut directory = directory_of(&settings.kinds, &gathered, session::nonce());
+    let mut directory = directory_of(&settings.kinds, &gathered);
+    let mut ids = Ids::new(store.lock().lineage(), session::nonce());
     let mut batch = Batch { epoch: Some(epoch), ..Batch::default() };
     let mut count = 0;
     for (file, text) in &texts.texts {
-        match ingest::read(&settings.kinds, file, text, &mut directory) {
+        match ingest::read(&settings.kinds, file, text, &mut directory, &mut ids) {
             Ok(ingested) => {
                 batch.writes.extend(ingested.writes);
                 count += ingested.count;

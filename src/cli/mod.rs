@@ -2,14 +2,18 @@
 #![allow(clippy::disallowed_methods, reason = "the edge reads the clock and the environment")]
 
 mod apply;
+mod carry_out;
 mod completions;
+mod consent;
 mod describe;
 mod error;
+mod events;
 mod get;
 mod ingest;
 mod init;
 mod log;
 mod plan;
+mod saved;
 mod schema;
 mod session;
 mod settings;

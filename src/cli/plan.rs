@@ -1,19 +1,23 @@
 //! `plan`: what apply would do.
 
 use crate::cli::error::{CommandError, Exit};
+use crate::cli::saved;
 use crate::cli::session::{self, PassArgs};
 use crate::cli::settings::{Settings, parse_at};
 use crate::cli::ui::Ui;
 use crate::engine::gather;
+use crate::plan::compare::compare;
+use crate::plan::saved::text;
 use crate::plan::{Plan, render};
-use crate::provider::embedded::Embedded;
 use crate::store::Missing;
 use chrono::{DateTime, Utc};
 use clap::{Args, ValueEnum};
+use std::path::PathBuf;
 
 /// Show what apply would do, and why
 ///
-/// Nothing is written: not even a store is made.
+/// No store is written, nor made. With --out the plan is saved for `apply PLANFILE`, which does
+/// exactly that or refuses. With --compare what changed since an older plan is shown instead.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  partnerctl plan\n  partnerctl plan --prune\n  \
     partnerctl plan --detailed-exitcode   # 0: nothing to do, 2: changes, 3: only blocked ones\n  \
@@ -24,6 +28,12 @@ pub struct PlanArgs {
     /// Plan as if it were this day or instant; default: now
     #[arg(long, value_name = "DATE|RFC3339", value_parser = parse_at)]
     at: Option<DateTime<Utc>>,
+    /// Save the plan into this file as well
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Show what is different from this older plan
+    #[arg(long, value_name = "FILE")]
+    compare: Option<PathBuf>,
     /// How to print the plan
     #[arg(short, long, value_enum, default_value_t = Output::Text)]
     output: Output,
@@ -46,18 +56,37 @@ pub fn run(args: &PlanArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, Co
     let workspace = settings.workspace(&args.pass.files, ui)?;
     let input = session::read(settings, &workspace, &args.pass)?;
     let store = session::open(settings, &workspace, Missing::Leave)?;
-    let gathered = gather(store.as_deref(), &Embedded)?;
+    let older = args.compare.as_deref().map(saved::parse).transpose()?;
+    let provider = session::provider(settings, &workspace)?;
+    let gathered = gather(store.as_deref(), provider.as_ref())?;
     let at = args.at.unwrap_or_else(Utc::now);
     let plan = session::make_plan(settings, &workspace, &args.pass, &input, at, &gathered, ui)?;
-    match args.output {
-        Output::Text => ui.data(&render::text(&plan, ui.colours)),
-        Output::Json => ui.json(&plan)?,
-        Output::Markdown => ui.data(&render::markdown(&plan)),
+    if let Some(path) = &args.out {
+        saved::write(&plan, path)?;
+        let path = path.display();
+        ui.say(&format!("saved; `partnerctl apply {path}` does exactly this"));
+    }
+    match (&older, args.output) {
+        (Some(older), Output::Json) => ui.json(&compare(older, &plan))?,
+        (Some(older), _) => {
+            let comparison = compare(older, &plan);
+            ui.data(&crate::plan::compare::text(&comparison, older, &plan));
+        }
+        (None, output) => show(&plan, output, ui),
     }
     Ok(if args.detailed_exitcode { detailed(&plan) } else { Exit::Done })
 }
 
-fn detailed(plan: &Plan) -> Exit {
+fn show(plan: &Plan, output: Output, ui: &mut Ui) {
+    match output {
+        Output::Text => ui.data(&render::text(plan, ui.colours)),
+        Output::Json => ui.data(&text(plan)),
+        Output::Markdown => ui.data(&render::markdown(plan)),
+    }
+}
+
+/// The exit code of `--detailed-exitcode`.
+pub fn detailed(plan: &Plan) -> Exit {
     if !plan.refused.is_empty() || (plan.is_empty() && plan.summary.blocked > 0) {
         Exit::Held
     } else if plan.is_empty() {

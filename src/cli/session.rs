@@ -7,14 +7,18 @@ use crate::engine::gather::{from_workspace, load};
 use crate::engine::lease::{self, Held, SharedStore};
 use crate::engine::tree::{Texts, read_roots};
 use crate::engine::{Gathered, Workspace, machine};
+use crate::kinds::selector::Selector;
 use crate::manifest::{Manifests, report};
 use crate::model::text::{counted, printable};
-use crate::model::{Severity, Stored};
-use crate::plan::{Plan, PlanInput, Scope, plan};
+use crate::model::{KindName, ResourceId, Severity, Stored};
+use crate::plan::{Plan, PlanInput, Scope, Selection, plan};
+use crate::provider::Provider;
+use crate::provider::embedded::Embedded;
 use crate::store::{self, Lease, Missing, Store};
 use chrono::{DateTime, Utc};
 use clap::Args;
 use std::hash::{BuildHasher, Hasher, RandomState};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Options of `plan` and `apply`.
@@ -22,12 +26,77 @@ use std::time::Duration;
 pub struct PassArgs {
     #[command(flatten)]
     pub files: FileArgs,
+    #[command(flatten)]
+    pub selection: SelectionArgs,
     /// Delete what the set owns and the manifests no longer declare
     #[arg(long)]
     pub prune: bool,
     /// Let the brakes of exactly this plan go
     #[arg(long = "override", value_name = "PLAN-ID")]
     pub override_id: Option<String>,
+}
+
+/// Which changes are wanted.
+#[derive(Args, Debug, Clone, Default)]
+pub struct SelectionArgs {
+    /// Only changes of resources with these labels: tier=gold,region!=eu
+    #[arg(short = 'l', long, value_name = "SELECTOR")]
+    pub selector: Option<String>,
+    /// Only changes of this customer and what belongs to it; may be repeated
+    #[arg(long, value_name = "NAME")]
+    pub customer: Vec<String>,
+    /// Only changes of this kind; may be repeated
+    #[arg(long, value_name = "KIND")]
+    pub kind: Vec<String>,
+    /// Leave this resource, or this kind, out; may be repeated
+    #[arg(long, value_name = "KIND[/NAME]")]
+    pub exclude: Vec<String>,
+}
+
+impl SelectionArgs {
+    /// The selection these options mean.
+    pub fn resolve(&self, settings: &Settings) -> Result<Selection, CommandError> {
+        let labels = self.selector.as_deref().map(Selector::parse);
+        let mut selection = Selection {
+            labels: labels.transpose().map_err(CommandError::new)?,
+            customers: self.customer.iter().cloned().collect(),
+            ..Selection::default()
+        };
+        for word in &self.kind {
+            selection.kinds.insert(KindName::new(settings.kind(word)?.facts.kind));
+        }
+        for text in &self.exclude {
+            let (word, name) =
+                text.split_once('/').map_or((text.as_str(), None), |(k, n)| (k, Some(n)));
+            let kind = settings.kind(word)?.facts.kind;
+            match name {
+                Some(name) => selection.exclude.insert(ResourceId::new(kind, name)),
+                None => selection.exclude_kinds.insert(KindName::new(kind)),
+            };
+        }
+        Ok(selection)
+    }
+
+    /// The options as they were given, to repeat them.
+    pub fn repeated(&self) -> Vec<String> {
+        let Self { selector, customer, kind, exclude } = self;
+        let mut words = Vec::new();
+        let selector: Vec<String> = selector.iter().cloned().collect();
+        for (option, values) in
+            [("-l", &selector), ("--customer", customer), ("--kind", kind), ("--exclude", exclude)]
+        {
+            words.extend(values.iter().flat_map(|value| [option.to_owned(), value.clone()]));
+        }
+        words
+    }
+}
+
+/// The provider of a workspace.
+pub fn provider(
+    _settings: &Settings,
+    _workspace: &Workspace,
+) -> Result<Arc<dyn Provider>, CommandError> {
+    Ok(Arc::new(Embedded))
 }
 
 /// Opens the store, when there is one.
@@ -69,6 +138,8 @@ pub struct Input {
     pub texts: Texts,
     /// Whether they are the whole set.
     pub whole: bool,
+    /// Which changes are wanted.
+    pub selection: Selection,
 }
 
 /// Reads the texts of the manifests.
@@ -82,7 +153,14 @@ pub fn read(
         return Err(CommandError::new("--prune needs the whole set, and -f names a part of it")
             .hint("leave -f out, so that the workspace's manifests are read"));
     }
-    Ok(Input { texts: read_roots(&roots, &mut std::io::stdin().lock()), whole })
+    let selection = args.selection.resolve(settings)?;
+    if args.prune && !selection.is_everything() {
+        let message =
+            "--prune needs the whole set, and -l, --customer, --kind and --exclude choose a part";
+        return Err(CommandError::new(message).hint("leave them out, or leave --prune out"));
+    }
+    let texts = read_roots(&roots, &mut std::io::stdin().lock());
+    Ok(Input { texts, whole, selection })
 }
 
 /// Takes the lease, waiting for whoever holds it.
@@ -154,7 +232,7 @@ pub fn make_plan(
         (true, false) => Scope::Whole,
         (false, _) => Scope::Part,
     };
-    let input = PlanInput {
+    let planned = PlanInput {
         kinds: settings.kinds.clone(),
         at,
         lineage: gathered.lineage.clone(),
@@ -163,9 +241,11 @@ pub fn make_plan(
         desired: from_workspace(manifests.resources, &workspace.folder),
         stored: gathered.stored.clone(),
         unmanaged: gathered.unmanaged.clone(),
+        intents: gathered.intents.clone(),
         scope,
+        selection: input.selection.clone(),
         limits: workspace.limits(),
         override_id: args.override_id.clone(),
     };
-    Ok(plan(&input))
+    Ok(plan(&planned))
 }

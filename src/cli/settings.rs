@@ -5,7 +5,7 @@ use crate::cli::error::CommandError;
 use crate::cli::ui::Ui;
 use crate::engine::machine;
 use crate::engine::workspace::{self, Workspace};
-use crate::kinds::Kinds;
+use crate::kinds::{KindEntry, Kinds};
 use crate::manifest::report;
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use clap::Args;
@@ -51,6 +51,13 @@ impl Settings {
     /// Takes the options; the workspace is looked for when a command needs it.
     pub fn new(given: GlobalArgs) -> Self {
         Self { kinds: Kinds::default(), given }
+    }
+
+    /// A kind by what people type.
+    pub fn kind(&self, word: &str) -> Result<&KindEntry, CommandError> {
+        self.kinds.find(word).ok_or_else(|| {
+            CommandError::new(format!("there is no kind `{word}`")).hint(self.kinds.hint(word))
+        })
     }
 
     /// The workspace: `--workspace`, else the nearest upward, else upward from the first `-f`, else

@@ -1,19 +1,21 @@
-//! The driver of the executor: does the I/O its commands ask for.
+//! Applying a plan: the scheduler's commands go to the store in batches, or to several hands that
+//! each carry one change out outside.
 
 use crate::engine::executor::{Command, Event, Pace, State, Status, step};
-use crate::engine::lease::SharedStore;
+use crate::engine::gather::GatherError;
+use crate::engine::operate::{Ended, Notice, Work, operate};
+use crate::engine::records::record;
 use crate::engine::{Gathered, gather};
 use crate::kinds::Kinds;
-use crate::model::condition::set;
-use crate::model::resource::Management;
-use crate::model::{Condition, ResourceId, Spec, Stored};
-use crate::plan::change::Record;
+use crate::model::ResourceId;
 use crate::plan::{Change, Plan};
-use crate::provider::{Context, Directory, Provider};
-use crate::store::{Batch, StoreError, Write};
-use anyhow::Context as _;
+use crate::provider::{Directory, ProviderError, embedded};
+use crate::store::{StoreError, Write};
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::task::JoinSet;
 
 /// What an apply did.
 #[derive(Debug)]
@@ -22,6 +24,8 @@ pub struct Applied {
     pub statuses: Vec<(ResourceId, Status)>,
     /// True when it was told to stop before the end.
     pub interrupted: bool,
+    /// Why what is recorded beside the changes could not be written, when it could not.
+    pub unrecorded: Option<String>,
 }
 
 impl Applied {
@@ -32,178 +36,177 @@ impl Applied {
     }
 }
 
-/// Everything one apply works with.
-pub struct Apply<'a> {
-    /// What to do.
-    pub plan: &'a Plan,
-    /// What the plan was made from.
-    pub gathered: &'a Gathered,
-    /// The kinds.
-    pub kinds: &'a Kinds,
-    /// Who holds the actual state.
-    pub provider: &'a dyn Provider,
-    /// The store, under the lease of `epoch`.
-    pub store: SharedStore,
-    /// The lease.
-    pub epoch: i64,
-    /// What the log says beside the changes.
-    pub context: Context,
-    /// How much at once.
-    pub pace: Pace,
-    /// Chance for the ids of what is made.
-    pub nonce: u64,
+/// What is told while a plan is applied.
+#[derive(Debug, Clone)]
+pub enum Progress<'a> {
+    /// About a call that is under way.
+    Notice(Notice),
+    /// A change came so far.
+    Ended(&'a Change, Status),
 }
+
+/// A change that came back from one of the hands.
+type Returned = (usize, ResourceId, Result<Ended, StoreError>);
 
 /// Carries out what proceeds in a plan, in order; then writes its records down.
 ///
 /// # Errors
-/// When the records cannot be written. A change that fails is no error here: it is in the result.
+/// When the state cannot be read again after a batch was refused. A change that fails is no error
+/// here: it is in the result.
 pub async fn apply(
-    work: &Apply<'_>,
+    work: &Arc<Work>,
+    plan: &Plan,
+    gathered: &Gathered,
+    pace: Pace,
     mut stop: tokio::sync::watch::Receiver<bool>,
-    mut done: impl FnMut(&Change),
-) -> anyhow::Result<Applied> {
+    mut notices: UnboundedReceiver<Notice>,
+    told: &mut dyn FnMut(Progress<'_>),
+) -> Result<Applied, GatherError> {
     let changes: BTreeMap<&ResourceId, &Change> =
-        work.plan.proceeding().map(|change| (&change.id, change)).collect();
-    let mut directory = directory_of(work.kinds, work.gathered, work.nonce);
+        plan.proceeding().map(|change| (&change.id, change)).collect();
+    let mut hands: JoinSet<Returned> = JoinSet::new();
+    let mut state = State::new(plan, pace);
     let mut events = vec![Event::Start];
-    let mut state = State::new(work.plan, work.pace);
-    while let Some(event) = events.pop() {
-        let (next, commands) = step(state, event);
-        state = next;
-        for command in commands {
-            let Command::Perform { group, changes: ids } = command else { continue };
-            // What was told to stop before it began is handed back untouched.
-            tokio::task::yield_now().await;
-            if *stop.borrow_and_update() {
-                events.insert(0, Event::Stop);
-                events.insert(0, Event::Returned { group });
-                continue;
+    loop {
+        while let Some(event) = events.pop() {
+            tell(&state, &event, &changes, told);
+            let (next, commands) = step(state, event);
+            state = next;
+            for command in commands {
+                let Command::Perform { group, changes: ids } = command else { continue };
+                // What was told to stop before it began is handed back untouched.
+                tokio::task::yield_now().await;
+                if *stop.borrow_and_update() {
+                    events.insert(0, Event::Returned { group });
+                } else if work.provider.outside().is_some() {
+                    for change in ids.iter().filter_map(|id| changes.get(id)) {
+                        hand_over(work, group, change, &mut hands);
+                    }
+                } else {
+                    events.insert(0, batch(work, &changes, group, &ids).await?);
+                }
             }
-            let members: Vec<&Change> =
-                ids.iter().filter_map(|id| changes.get(id).copied()).collect();
-            let event = match prepare(work, &members, &mut directory) {
-                Err((change, error)) => Event::Failed { group, change: Some(change), error },
-                Ok(writes) => match commit(work, writes).await {
-                    Ok(()) => {
-                        members.iter().for_each(|change| done(change));
-                        Event::Done { group }
-                    }
-                    Err(StoreError::Stale { id, expected, found }) if ids.contains(&id) => {
-                        let error = StoreError::Stale { id: id.clone(), expected, found };
-                        Event::Failed { group, change: Some(id), error: error.to_string() }
-                    }
-                    Err(error) => {
-                        let error = format!("{:#}", anyhow::Error::from(error));
-                        Event::Failed { group, change: None, error }
-                    }
-                },
-            };
-            if matches!(event, Event::Failed { .. }) {
-                // Nothing of the group was done, but the directory went ahead.
-                let gathered = gather(Some(work.store.lock().as_ref()), work.provider)?;
-                directory = directory_of(work.kinds, &gathered, work.nonce);
+        }
+        tokio::select! {
+            returned = hands.join_next() => match returned {
+                None => break,
+                Some(Ok(returned)) => events.push(event_of(returned)),
+                Some(Err(panic)) => std::panic::resume_unwind(panic.into_panic()),
+            },
+            Some(notice) = notices.recv() => told(Progress::Notice(notice)),
+            Ok(()) = stop.changed(), if !hands.is_empty() => {
+                work.stop.store(true, Ordering::Relaxed);
+                events.push(Event::Stop);
             }
-            events.insert(0, event);
         }
     }
     let statuses: Vec<_> = state.statuses().map(|(id, s)| (id.clone(), s.clone())).collect();
     let whole = statuses.iter().all(|(_, status)| *status == Status::Done);
-    if whole {
-        record(work, &directory).await?;
-    }
-    Ok(Applied { statuses, interrupted: *stop.borrow() && !whole })
+    let unrecorded = record(work, plan, gathered, &statuses).err().map(chain);
+    Ok(Applied { statuses, interrupted: *stop.borrow() && !whole, unrecorded })
 }
 
-/// What a pass knows at its beginning.
-#[must_use]
-pub fn directory_of(kinds: &Kinds, gathered: &Gathered, nonce: u64) -> Directory {
-    let lineage = gathered.lineage.clone().unwrap_or_default();
-    let seq = gathered.head.as_ref().map_or(0, |head| head.seq);
-    let (rows, actual) = (gathered.stored.to_vec(), gathered.actual.clone());
-    Directory::new(kinds.clone(), &lineage, seq, nonce, rows, actual)
+/// Tells how the changes of a group ended, before the scheduler hears of it.
+fn tell(
+    state: &State,
+    event: &Event,
+    changes: &BTreeMap<&ResourceId, &Change>,
+    told: &mut dyn FnMut(Progress<'_>),
+) {
+    let (group, status) = match event {
+        Event::Done { group } => (group, Status::Done),
+        Event::Unknown { group, why } => (group, Status::Unknown(why.clone())),
+        Event::Failed { group, error, .. } => (group, Status::Failed(error.clone())),
+        Event::Start | Event::Stop | Event::Returned { .. } => return,
+    };
+    for id in state.members(*group) {
+        let meant = match event {
+            Event::Failed { change: Some(failed), .. } => failed == id,
+            _ => true,
+        };
+        if let Some(change) = changes.get(id).filter(|_| meant) {
+            told(Progress::Ended(change, status.clone()));
+        }
+    }
+}
+
+/// Gives a change to a hand of its own.
+fn hand_over(work: &Arc<Work>, group: usize, change: &Change, hands: &mut JoinSet<Returned>) {
+    let (work, change) = (work.clone(), change.clone());
+    hands.spawn_blocking(move || {
+        let ended = match work.provider.outside() {
+            Some(outside) => operate(&work, outside, &change),
+            None => Ok(Ended::Withdrawn),
+        };
+        (group, change.id, ended)
+    });
+}
+
+fn event_of((group, id, ended): Returned) -> Event {
+    match ended {
+        Ok(Ended::Done) => Event::Done { group },
+        Ok(Ended::Withdrawn) => Event::Returned { group },
+        Ok(Ended::Unknown(why)) => Event::Unknown { group, why },
+        Ok(Ended::Failed(error)) => Event::Failed { group, change: Some(id), error },
+        Err(error) => Event::Failed { group, change: None, error: chain(error) },
+    }
+}
+
+/// An error with its causes in one line.
+fn chain(error: StoreError) -> String {
+    format!("{:#}", anyhow::Error::from(error))
+}
+
+/// Carries a group out in one transaction of the store.
+async fn batch(
+    work: &Arc<Work>,
+    changes: &BTreeMap<&ResourceId, &Change>,
+    group: usize,
+    ids: &[ResourceId],
+) -> Result<Event, GatherError> {
+    let members: Vec<&Change> = ids.iter().filter_map(|id| changes.get(id).copied()).collect();
+    let event = match prepare(work, &members) {
+        Err((change, error)) => {
+            Event::Failed { group, change: Some(change), error: error.to_string() }
+        }
+        Ok(writes) => {
+            let hand = work.clone();
+            let committed = tokio::task::spawn_blocking(move || hand.commit(writes)).await;
+            match committed.unwrap_or_else(|p| std::panic::resume_unwind(p.into_panic())) {
+                Ok(()) => return Ok(Event::Done { group }),
+                Err(error) => {
+                    let stale = match &error {
+                        StoreError::Stale { id, .. } if ids.contains(id) => Some(id.clone()),
+                        _ => None,
+                    };
+                    Event::Failed { group, change: stale, error: chain(error) }
+                }
+            }
+        }
+    };
+    // Nothing of the group was done, but the directory went ahead.
+    let gathered = gather(Some(work.store.lock().as_ref()), work.provider.as_ref())?;
+    let kinds = work.directory().kinds.clone();
+    *work.directory() = directory_of(&kinds, &gathered);
+    Ok(event)
 }
 
 /// The writes of a group; the directory moves along.
-fn prepare(
-    work: &Apply<'_>,
-    members: &[&Change],
-    directory: &mut Directory,
-) -> Result<Vec<Write>, (ResourceId, String)> {
+fn prepare(work: &Work, members: &[&Change]) -> Result<Vec<Write>, (ResourceId, ProviderError)> {
+    let (mut directory, context) = (work.directory(), work.context());
+    let mut ids = work.ids.lock().unwrap_or_else(PoisonError::into_inner);
     let mut writes = Vec::new();
     for change in members {
-        match work.provider.perform(change, directory, &work.context) {
+        match embedded::carry_out(change, &mut directory, &mut ids, &context) {
             Ok(more) => writes.extend(more),
-            Err(error) => return Err((change.id.clone(), error.to_string())),
+            Err(error) => return Err((change.id.clone(), error)),
         }
     }
     Ok(writes)
 }
 
-async fn commit(work: &Apply<'_>, writes: Vec<Write>) -> Result<(), StoreError> {
-    let (store, batch) = (work.store.clone(), Batch { epoch: Some(work.epoch), writes });
-    match tokio::task::spawn_blocking(move || store.lock().commit(&batch)).await {
-        Ok(result) => result,
-        Err(panic) => std::panic::resume_unwind(panic.into_panic()),
-    }
-}
-
-/// Writes the plan's records: where resources are declared now, their conditions, and what the
-/// provider says of resources that did not change.
-async fn record(work: &Apply<'_>, directory: &Directory) -> anyhow::Result<()> {
-    let gathered = work.gathered.stored.iter().zip(work.gathered.recorded.iter());
-    let recorded: BTreeMap<&ResourceId, (i64, &Option<Spec>)> =
-        gathered.map(|(row, observed)| (&row.id, (row.revision, observed))).collect();
-    let records: BTreeMap<&ResourceId, &Record> =
-        work.plan.records.iter().map(|record| (&record.resource, record)).collect();
-    let mut writes = Vec::new();
-    for row in directory.rows() {
-        let mut new = row.clone();
-        if let Some(record) = records.get(&row.id) {
-            fill_in(&mut new, record, work);
-        }
-        // What changed outside and was not put back is written down as it is.
-        let stale = recorded.get(&row.id).is_some_and(|(revision, observed)| {
-            *revision == row.revision && **observed != row.observed
-        });
-        if new != *row || stale {
-            // Conditions tell how it is; they make no plan stale.
-            let only_conditions =
-                Stored { conditions: row.conditions.clone(), ..new.clone() } == *row && !stale;
-            new.revision += i64::from(!only_conditions);
-            let (expected, previous) = (Some(row.revision), None);
-            writes.push(Write::Put { row: Box::new(new), expected, previous });
-        }
-    }
-    if writes.is_empty() {
-        return Ok(());
-    }
-    commit(work, writes)
-        .await
-        .context("the changes are applied, but not what is recorded beside them")
-}
-
-fn fill_in(row: &mut Stored, record: &Record, work: &Apply<'_>) {
-    let Record { resource: _, source, desired, conditions } = record;
-    if let Some(source) = source {
-        row.source = source.clone();
-    }
-    if let Some(desired) = desired {
-        row.generation += i64::from(row.spec != desired.spec);
-        row.metadata = desired.metadata.clone();
-        row.spec = desired.spec.clone();
-        if desired.metadata.management() == Management::Manage {
-            row.last_applied = Some(desired.spec.clone());
-        }
-    }
-    for now in conditions {
-        let condition = Condition {
-            kind: now.kind,
-            status: now.status,
-            reason: now.reason.clone(),
-            message: now.message.clone(),
-            last_transition_time: work.context.at,
-        };
-        set(Arc::make_mut(&mut row.conditions), condition);
-    }
+/// What a pass knows at its beginning.
+#[must_use]
+pub fn directory_of(kinds: &Kinds, gathered: &Gathered) -> Directory {
+    Directory::new(kinds.clone(), gathered.stored.to_vec(), gathered.actual.clone())
 }

@@ -15,6 +15,8 @@ pub enum Status {
     Done,
     /// Not done, with why.
     Failed(String),
+    /// Nobody knows whether it was done.
+    Unknown(String),
     /// Not begun, because this one failed.
     Skipped(ResourceId),
 }
@@ -62,6 +64,13 @@ pub enum Event {
         change: Option<ResourceId>,
         /// Why.
         error: String,
+    },
+    /// Nobody knows whether the one change of a group was done.
+    Unknown {
+        /// Which group.
+        group: usize,
+        /// What is known.
+        why: String,
     },
     /// A group was not begun, because everything is to stop.
     Returned {
@@ -140,6 +149,11 @@ impl State {
         self.order.iter().filter_map(|id| Some((id, self.status.get(id)?)))
     }
 
+    /// The changes of a group that is under way.
+    pub fn members(&self, group: usize) -> impl Iterator<Item = &ResourceId> {
+        self.groups.get(&group).into_iter().flatten()
+    }
+
     /// True when it was told to stop.
     #[must_use]
     pub fn is_stopping(&self) -> bool {
@@ -198,6 +212,12 @@ pub fn step(mut state: State, event: Event) -> (State, Vec<Command>) {
             state.stopping = true;
             for id in state.groups.remove(&group).unwrap_or_default() {
                 state.status.insert(id, Status::Pending);
+            }
+        }
+        Event::Unknown { group, why } => {
+            for id in state.groups.remove(&group).unwrap_or_default() {
+                state.status.insert(id.clone(), Status::Unknown(why.clone()));
+                state.skip_dependants(&id);
             }
         }
         Event::Failed { group, change, error } => {

@@ -4,7 +4,9 @@ use crate::engine::tree::Texts;
 use crate::kinds::Kinds;
 use crate::manifest::{self, Manifests};
 use crate::model::{Observed, Resource, ResourceId, Spec, Stored};
-use crate::provider::Provider;
+use crate::plan::intent::Intent;
+use crate::provider::effects::own_name;
+use crate::provider::{CallError, ObserveError, Provider};
 use crate::store::{Head, Store, StoreError};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -25,21 +27,104 @@ pub struct Gathered {
     pub actual: Vec<Observed>,
     /// The end of the log.
     pub head: Option<Head>,
+    /// Operations outside that have not ended.
+    pub intents: Vec<Intent>,
+}
+
+/// Why a pass could not begin.
+#[derive(Debug, thiserror::Error)]
+pub enum GatherError {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The provider cannot say what is there, or what it says cannot be.
+    #[error(transparent)]
+    Provider(CallError),
+    /// Somebody else kept changing the store meanwhile.
+    #[error("the store changed {TRIES} times while the provider was observed")]
+    Restless,
+}
+
+impl From<ObserveError> for GatherError {
+    fn from(error: ObserveError) -> Self {
+        match error {
+            ObserveError::Store(error) => Self::Store(error),
+            ObserveError::Provider(error) => Self::Provider(error),
+        }
+    }
+}
+
+/// Observations made before giving up, when others apply meanwhile.
+const TRIES: usize = 3;
+
+/// What the store says at one moment.
+#[derive(Default)]
+struct Kept {
+    rows: Vec<Stored>,
+    head: Option<Head>,
+    intents: Vec<Intent>,
+}
+
+fn kept(store: &dyn Store) -> Result<Kept, StoreError> {
+    Ok(Kept { rows: store.resources()?, head: Some(store.head()?), intents: store.intents()? })
 }
 
 /// Reads the store and observes the provider.
 ///
 /// # Errors
 /// When either cannot be read whole.
-pub fn gather(store: Option<&dyn Store>, provider: &dyn Provider) -> Result<Gathered, StoreError> {
-    let Some(store) = store else { return Ok(Gathered::default()) };
-    let (mut rows, mut actual, mut head) = (Vec::new(), Vec::new(), None);
+pub fn gather(store: Option<&dyn Store>, provider: &dyn Provider) -> Result<Gathered, GatherError> {
+    let Some(store) = store else {
+        let actual = provider.observe(None)?;
+        return Ok(Gathered { unmanaged: actual.clone(), actual, ..Gathered::default() });
+    };
+    if provider.outside().is_none() {
+        let (mut state, mut actual) = (Kept::default(), Ok(Vec::new()));
+        store.consistently(&mut |store| {
+            state = kept(store)?;
+            actual = provider.observe(Some(store));
+            Ok(())
+        })?;
+        return Ok(together(store.lineage(), state, actual?));
+    }
+    // Observing takes a while and cannot be part of a transaction: rows and things must not be from
+    // two times, or what was just made would look unmanaged, and what was just removed gone.
+    for _ in 0..TRIES {
+        let mut state = Kept::default();
+        store.consistently(&mut |store| {
+            state = kept(store)?;
+            Ok(())
+        })?;
+        let actual = provider.observe(Some(store))?;
+        if Some(store.head()?) == state.head && store.intents()? == state.intents {
+            return Ok(together(store.lineage(), state, actual));
+        }
+    }
+    Err(GatherError::Restless)
+}
+
+/// What the store alone says: things as they were last recorded, and nothing of what is unmanaged.
+///
+/// # Errors
+/// When the store fails.
+pub fn recorded(store: &dyn Store) -> Result<Gathered, StoreError> {
+    let mut state = Kept::default();
     store.consistently(&mut |store| {
-        rows = store.resources()?;
-        actual = provider.observe(store)?;
-        head = Some(store.head()?);
+        state = kept(store)?;
         Ok(())
     })?;
+    let thing = |row: &Stored| {
+        let (external_id, spec) = (row.external_id.clone()?, row.observed.clone()?);
+        let (kind, name) = (row.id.kind.clone(), own_name(&row.id.name));
+        Some(Observed { kind, external_id, name, spec })
+    };
+    let actual = state.rows.iter().filter_map(thing).collect();
+    Ok(together(store.lineage(), state, actual))
+}
+
+/// Rows with what the provider says of them.
+fn together(lineage: &str, state: Kept, actual: Vec<Observed>) -> Gathered {
+    let Kept { rows, head, intents } = state;
     let by_id: BTreeMap<(&str, &str), &Observed> = actual
         .iter()
         .map(|observed| ((observed.kind.as_str(), observed.external_id.as_str()), observed))
@@ -61,14 +146,15 @@ pub fn gather(store: Option<&dyn Store>, provider: &dyn Provider) -> Result<Gath
         .filter(|o| !managed.contains(&(o.kind.as_str(), o.external_id.as_str())))
         .cloned()
         .collect();
-    Ok(Gathered {
-        lineage: Some(store.lineage().to_owned()),
+    Gathered {
+        lineage: Some(lineage.to_owned()),
         head,
         unmanaged,
         stored: Arc::new(stored),
         recorded: Arc::new(recorded),
         actual,
-    })
+        intents,
+    }
 }
 
 /// Reads texts as manifests, in parallel, and checks them together. References may lead to what

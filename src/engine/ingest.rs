@@ -7,7 +7,7 @@ use crate::model::code::{self, Code};
 use crate::model::problem::{Location, Problem};
 use crate::model::tree::{Node, Value};
 use crate::model::{Observed, ResourceId, ResourceName, Spec};
-use crate::provider::Directory;
+use crate::provider::{Directory, Ids};
 use crate::store::Write;
 use std::sync::Arc;
 
@@ -33,9 +33,11 @@ pub fn read(
     file: &Arc<str>,
     text: &str,
     directory: &mut Directory,
+    ids: &mut Ids,
 ) -> Result<Ingested, Vec<Problem>> {
     let (trees, faults) = yaml::read_within(text, VALUES_MAX);
-    let mut reader = Reader { kinds, file, problems: Vec::new(), directory, writes: Vec::new() };
+    let mut reader =
+        Reader { kinds, file, problems: Vec::new(), directory, ids, writes: Vec::new() };
     for fault in faults {
         reader.problem(fault.code, fault.span, fault.message, &fault.hint);
     }
@@ -62,6 +64,7 @@ struct Reader<'a> {
     file: &'a Arc<str>,
     problems: Vec<Problem>,
     directory: &'a mut Directory,
+    ids: &'a mut Ids,
     writes: Vec<Write>,
 }
 
@@ -145,7 +148,7 @@ impl Reader<'_> {
                 return;
             }
         };
-        let external_id = known.unwrap_or_else(|| self.directory.made_id(kind));
+        let external_id = known.unwrap_or_else(|| self.ids.next(kind));
         let observed = Observed { kind: id.kind, external_id, name: name.to_owned(), spec };
         self.directory.put_actual(observed.clone());
         self.writes.push(Write::PutActual(observed));

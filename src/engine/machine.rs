@@ -49,3 +49,26 @@ pub fn user() -> String {
     });
     name.unwrap_or_else(|| format!("uid {uid}"))
 }
+
+/// Writes a file whole or not at all: under another name first, and on the disk before it gets its
+/// own.
+///
+/// # Errors
+/// When the file system refuses; the file is as it was then.
+pub fn write_whole(path: &std::path::Path, bytes: &[u8]) -> std::io::Result<()> {
+    use std::io::Write;
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}.partial", std::process::id()));
+    let partial = path.with_file_name(name);
+    let written = (|| {
+        let mut file = std::fs::File::create(&partial)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        std::fs::rename(&partial, path)
+    })();
+    if written.is_err() {
+        // What is left of it helps nobody; if it cannot be removed, it still is not the file.
+        let _left = std::fs::remove_file(&partial);
+    }
+    written
+}

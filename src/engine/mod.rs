@@ -6,6 +6,11 @@ pub mod gather;
 pub mod ingest;
 pub mod lease;
 pub mod machine;
+pub mod operate;
+pub mod operation;
+pub mod records;
+pub mod resume;
+pub mod stale;
 pub mod tree;
 pub mod workspace;
 

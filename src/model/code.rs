@@ -69,6 +69,7 @@ codes! {
     BLOCK_LAST_OWNER = "B0110", "It is the last Owner";
     BLOCK_NO_DEFAULT = "B0111", "A field that is no longer declared can be neither reset nor cleared";
     BLOCK_TAKEN = "B0112", "Something else already stands for it";
+    BLOCK_UNKNOWN = "B0113", "Nobody knows how an earlier operation on it ended";
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use crate::model::Stored;
 use crate::model::text::counted;
-use crate::plan::change::{Action, Plan, Refusal};
+use crate::plan::change::{Action, Plan, Reason, Refusal};
 use crate::plan::money::number;
 use crate::plan::{PlanInput, Scope};
 
@@ -19,6 +19,11 @@ pub fn refusals(input: &PlanInput, plan: &Plan) -> Vec<Refusal> {
         message,
         override_with: format!("--override {}", plan.id),
     };
+    // A provider that loses sight of much at once must not have it all made again.
+    let again = plan
+        .proceeding()
+        .filter(|c| c.action == Action::Create && c.reason == Reason::Gone)
+        .count();
     let limits = &input.limits;
     let mut refusals = Vec::new();
     if input.scope == Scope::WholeAndPrune && input.desired.is_empty() && owned > 0 {
@@ -31,8 +36,8 @@ pub fn refusals(input: &PlanInput, plan: &Plan) -> Vec<Refusal> {
         (
             "limits.updatePercent",
             limits.update_percent,
-            count(&[Action::Update, Action::Replace]),
-            "updated",
+            count(&[Action::Update, Action::Replace]) + again,
+            if again > 0 { "updated or made again" } else { "updated" },
         ),
     ] {
         if number >= limits.at_least && number * 100 > percent as usize * owned {

@@ -273,6 +273,22 @@ pub struct Undeclared {
     pub source: Source,
 }
 
+/// The state of one resource that the plan rests on: apply refuses the plan when it moved on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Basis {
+    /// `Kind/name`.
+    #[schemars(with = "String")]
+    pub resource: ResourceId,
+    /// Its revision; null when the store does not have it.
+    pub revision: Option<i64>,
+    /// The provider's id, when there is a thing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub external_id: Option<String>,
+    /// Digest of what was observed; null when there was nothing.
+    pub observed: Option<String>,
+}
+
 /// What is written down about a resource beside its change: where it is declared now, how it is.
 /// Nothing outside the store changes by it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -280,6 +296,8 @@ pub struct Record {
     /// `Kind/name`.
     #[schemars(with = "String")]
     pub resource: ResourceId,
+    /// The revision this was found at; null when the store does not have it yet.
+    pub revision: Option<i64>,
     /// Where it is declared now, when that differs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<Source>,
@@ -334,11 +352,21 @@ pub struct Plan {
     pub warnings: Vec<Warning>,
     /// No longer declared, and left alone without `--prune`.
     pub undeclared: Vec<Undeclared>,
+    /// Changes outside the selection of `-l`, `--customer`, `--kind` and `--exclude`.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub outside: usize,
+    /// What the plan rests on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub basis: Vec<Basis>,
     /// Written down without any change.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub records: Vec<Record>,
     /// SHA-256 over the document without this field.
     pub digest: String,
+}
+
+fn is_zero(number: &usize) -> bool {
+    *number == 0
 }
 
 impl Plan {

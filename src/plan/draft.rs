@@ -7,6 +7,7 @@ use crate::plan::change::{Action, Change, Desired, FieldChange, Reason, Warning}
 use crate::plan::judge::Worlds;
 use crate::plan::pair::{Pair, Pairs};
 use crate::plan::{PlanInput, Scope, diff, money};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// What a delete means that only ends management.
@@ -50,6 +51,8 @@ pub struct Drafts {
     pub undeclared: Vec<Stored>,
     /// Worth knowing.
     pub warnings: Vec<Warning>,
+    /// Those that change, but lie outside the selection.
+    pub outside: BTreeSet<ResourceId>,
 }
 
 /// Compares every pair.
@@ -96,7 +99,7 @@ fn declared(
         metadata,
         release: false,
         blocked: pair.blocked.clone(),
-        waiting: None,
+        waiting: pair.waiting.clone(),
     };
     let Some(observed) = pair.observed() else {
         if management == Management::Observe && draft.blocked.is_empty() {
@@ -271,7 +274,7 @@ fn undeclared(input: &PlanInput, pair: &Arc<Pair>, stored: &Stored, drafts: &mut
         metadata: stored.metadata.clone(),
         release,
         blocked: pair.blocked.clone(),
-        waiting: None,
+        waiting: pair.waiting.clone(),
     };
     if !release {
         protect(entry, Some(stored), &mut draft, input);

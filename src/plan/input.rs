@@ -2,6 +2,8 @@
 
 use crate::kinds::Kinds;
 use crate::model::{Money, Observed, Resource, Stored};
+use crate::plan::intent::Intent;
+use crate::plan::selection::Selection;
 use chrono::{DateTime, Utc};
 use std::sync::Arc;
 
@@ -24,8 +26,12 @@ pub struct PlanInput {
     pub stored: Arc<Vec<Stored>>,
     /// What the provider has beyond that.
     pub unmanaged: Vec<Observed>,
+    /// Operations outside that have not ended: what they may have made is not made again.
+    pub intents: Vec<Intent>,
     /// How much of the set the manifests are.
     pub scope: Scope,
+    /// Which of its changes are wanted.
+    pub selection: Selection,
     /// The workspace's brakes.
     pub limits: Limits,
     /// A plan id whose brakes are let go.

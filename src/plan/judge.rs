@@ -1,7 +1,7 @@
 //! What stands against changes and what they wait for, judged on the state after the plan.
 
 use crate::kinds::{Block, Kinds, ReferenceTo, Standing, World};
-use crate::model::{ResourceId, code};
+use crate::model::{Metadata, ResourceId, code};
 use crate::plan::PlanInput;
 use crate::plan::change::Action;
 use crate::plan::draft::{Draft, Drafts};
@@ -64,6 +64,7 @@ pub fn judge(input: &PlanInput, pairs: &Pairs, drafts: &mut Drafts) -> Worlds {
     let before = before(input, pairs);
     let ideal = after(input, &before, drafts.changing.iter());
     let managed = managed(pairs, drafts);
+    select(input, drafts, &before, &ideal);
     for draft in &mut drafts.changing {
         let blocks = against(input, draft, &ideal, &managed);
         draft.blocked.extend(blocks);
@@ -101,6 +102,29 @@ pub fn judge(input: &PlanInput, pairs: &Pairs, drafts: &mut Drafts) -> Worlds {
             return Worlds { before, ideal, after: now, rests_on, kinds: input.kinds.clone() };
         }
     }
+}
+
+/// Holds back what lies outside the selection; what rests on it then waits as well.
+fn select(input: &PlanInput, drafts: &mut Drafts, before: &World, ideal: &World) {
+    if input.selection.is_everything() {
+        return;
+    }
+    let chooses = |id: &ResourceId, metadata: &Metadata| {
+        let customer = ideal.customer_of(id).or_else(|| before.customer_of(id));
+        input.selection.chooses(id, metadata, customer.as_ref())
+    };
+    for draft in &mut drafts.changing {
+        if !chooses(&draft.id, &draft.metadata) {
+            draft.waiting = Some("another plan: it lies outside the selection".to_owned());
+            drafts.outside.insert(draft.id.clone());
+        }
+    }
+    drafts.unchanged.retain(|pair| {
+        let metadata = pair.desired.as_ref().map(|desired| &desired.metadata);
+        pair.id().zip(metadata).is_some_and(|(id, metadata)| chooses(id, metadata))
+    });
+    // What is no longer declared is told of the whole set only.
+    drafts.undeclared.clear();
 }
 
 /// A change that is held back.

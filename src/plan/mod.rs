@@ -3,20 +3,26 @@
 //! Pure: no clock, file, store, network or randomness. After it nothing decides.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+pub mod basis;
 pub mod brakes;
 pub mod change;
+pub mod compare;
 pub mod diff;
 pub mod draft;
 pub mod input;
+pub mod intent;
 pub mod judge;
 pub mod money;
 pub mod order;
 pub mod pair;
 pub mod records;
 pub mod render;
+pub mod saved;
+pub mod selection;
 
 pub use change::{Action, Change, Plan, Reason, Summary};
 pub use input::{Limits, PlanInput, Scope};
+pub use selection::Selection;
 
 use crate::model::digest::Digest;
 use crate::plan::change::{PLAN_API_VERSION, Undeclared, Warning};
@@ -32,6 +38,8 @@ pub fn plan(input: &PlanInput) -> Plan {
     let mut changes: Vec<Change> =
         drafts.changing.iter().map(|draft| draft.change(input, &worlds)).collect();
     order::order(input, &worlds, &mut changes);
+    let outside = drafts.outside.len();
+    changes.retain(|change| !drafts.outside.contains(&change.id));
     let mut summary = Summary { unchanged: drafts.unchanged.len(), ..Summary::default() };
     for change in &changes {
         if !change.blocked.is_empty() {
@@ -70,7 +78,9 @@ pub fn plan(input: &PlanInput) -> Plan {
         set: input.set.clone(),
         summary,
         money: money::totals(input, &changes, &worlds),
+        basis: basis::basis(input, &changes, &drafts, &worlds),
         records: records::records(input, &drafts, &worlds, &ailments, &changes),
+        outside,
         changes,
         refused: Vec::new(),
         warnings,

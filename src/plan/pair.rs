@@ -3,7 +3,10 @@
 
 use crate::kinds::{Block, KindEntry, Reference, ReferenceTo};
 use crate::model::resource::{EXTERNAL_ID, PREVIOUS_NAME};
-use crate::model::{KindName, Observed, Resource, ResourceId, ResourceName, Spec, Stored, code};
+use crate::model::{
+    KindName, Observed, Resource, ResourceId, ResourceName, Spec, Stored, Verb, code,
+};
+use crate::plan::intent::IntentState;
 use crate::plan::{PlanInput, Scope};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,6 +27,8 @@ pub struct Pair {
     pub previous: Option<ResourceId>,
     /// Why it cannot be paired.
     pub blocked: Vec<Block>,
+    /// What it waits for before anything can be said of it.
+    pub waiting: Option<String>,
 }
 
 impl Pair {
@@ -421,7 +426,50 @@ impl Pairing<'_> {
         }
     }
 
-    fn push(&mut self, pair: Pair) {
+    /// An operation outside that has not ended may have made or changed it: until its end is known
+    /// it is left alone. A new one is recognised by what it is, under whatever name.
+    fn hold_for_intents(&self, pair: &mut Pair) {
+        let Some(id) = pair.id().cloned() else { return };
+        let Some(entry) = self.input.kinds.get(id.kind.as_str()) else { return };
+        let makes = |spec: &Spec| (entry.identity)(spec).or_else(|| (entry.likeness)(spec));
+        let new = pair.desired.as_ref().filter(|_| pair.observed().is_none());
+        let new = new.and_then(|desired| makes(&desired.spec));
+        for intent in self.input.intents.iter().filter(|intent| intent.resource().kind == id.kind) {
+            let named = [Some(&id), pair.previous.as_ref()].contains(&Some(intent.resource()));
+            let effect = intent.effect().filter(|effect| effect.verb == Verb::Create);
+            let made =
+                effect.and_then(|effect| makes(&self.settled(entry, effect.after.as_ref()?)));
+            if !named && (new.is_none() || made != new) {
+                continue;
+            }
+            let (operation, from) =
+                (&intent.operation_id, intent.begun_at.format("%Y-%m-%d %H:%M"));
+            match intent.state {
+                IntentState::Open => {
+                    let what = format!(
+                        "the end of operation {operation} on {}, begun {from} UTC by {}; `partnerctl resume` finds it out",
+                        intent.resource(),
+                        intent.actor
+                    );
+                    pair.waiting.get_or_insert(what);
+                }
+                IntentState::Unknown => pair.blocked.push(Block::new(
+                    code::BLOCK_UNKNOWN,
+                    format!(
+                        "nobody knows how operation {operation} on {} of {from} UTC ended: {}",
+                        intent.resource(),
+                        intent.message
+                    ),
+                    format!(
+                        "`partnerctl repair {operation}` shows what it may have done, and ends it"
+                    ),
+                )),
+            }
+        }
+    }
+
+    fn push(&mut self, mut pair: Pair) {
+        self.hold_for_intents(&mut pair);
         if let Some(id) = pair.id() {
             // What vanished is not what will be made in its place: references to it lead nowhere.
             let stored = pair.stored.as_ref().filter(|stored| stored.observed.is_some());

@@ -31,12 +31,13 @@ pub fn records(
         let reworded = stored.spec != *declared || stored.metadata != metadata;
         records.push(Record {
             resource: id.clone(),
+            revision: Some(stored.revision),
             source: (stored.source != desired.source).then(|| desired.source.clone()),
             desired: reworded.then(|| Desired { metadata, spec: declared.clone() }),
             conditions: differing(&stored.conditions, conditions(id, ailments, worlds, None)),
         });
     }
-    for draft in &drafts.changing {
+    for draft in drafts.changing.iter().filter(|draft| !drafts.outside.contains(&draft.id)) {
         let change = by_id.get(&draft.id).copied();
         let stored =
             draft.pair.stored.as_ref().map_or(&[][..], |stored| stored.conditions.as_slice());
@@ -45,6 +46,7 @@ pub fn records(
         if !vanishes && !appears {
             records.push(Record {
                 resource: draft.id.clone(),
+                revision: draft.pair.stored.as_ref().map(|stored| stored.revision),
                 source: None,
                 desired: None,
                 conditions: differing(stored, conditions(&draft.id, ailments, worlds, change)),

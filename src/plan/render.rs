@@ -49,6 +49,9 @@ pub fn text(plan: &Plan, colours: bool) -> String {
         out.push('\n');
     }
     let _ = writeln!(out, "{}", paint.bold(&sentence(plan)));
+    if plan.outside > 0 {
+        let _ = writeln!(out, "{}", outside(plan));
+    }
     for line in money_lines(&plan.money) {
         let _ = writeln!(out, "{line}");
     }
@@ -63,6 +66,14 @@ pub fn text(plan: &Plan, colours: bool) -> String {
             refusal.override_with
         );
     }
+    out
+}
+
+/// One change with why it is held back, without colours.
+#[must_use]
+pub fn change_lines(change: &Change) -> String {
+    let mut out = one(change, Paint(false));
+    reasons(&mut out, change, Paint(false));
     out
 }
 
@@ -91,6 +102,12 @@ pub fn sentence(plan: &Plan) -> String {
     let todo = if todo.is_empty() { "nothing to do".to_owned() } else { todo };
     let parts: Vec<_> = [todo, held, rest].into_iter().filter(|part| !part.is_empty()).collect();
     format!("Plan {}: {}", plan.id, parts.join("; "))
+}
+
+/// What lies outside the selection, in words.
+fn outside(plan: &Plan) -> String {
+    let lie = if plan.outside == 1 { "lies" } else { "lie" };
+    format!("{} {lie} outside the selection", counted(plan.outside, "change"))
 }
 
 /// The money of a plan in lines.
@@ -211,14 +228,7 @@ fn held(out: &mut String, plan: &Plan, paint: Paint) {
         let _ = writeln!(out, "{}", paint.bold("Blocked"));
         for change in blocked {
             out.push_str(&head(change, paint));
-            for block in &change.blocked {
-                let message = printable(&block.message);
-                let _ =
-                    writeln!(out, "      {} {message}", paint.colour(AnsiColor::Red, &block.code));
-                if !block.hint.is_empty() {
-                    let _ = writeln!(out, "        → {}", printable(&block.hint));
-                }
-            }
+            reasons(out, change, paint);
         }
         out.push('\n');
     }
@@ -226,10 +236,23 @@ fn held(out: &mut String, plan: &Plan, paint: Paint) {
         let _ = writeln!(out, "{}", paint.bold("Waiting"));
         for change in waiting {
             out.push_str(&head(change, paint));
-            let why = change.waiting.as_deref().unwrap_or_default();
-            let _ = writeln!(out, "      waits for {}", printable(why));
+            reasons(out, change, paint);
         }
         out.push('\n');
+    }
+}
+
+/// Why a change does not go ahead.
+fn reasons(out: &mut String, change: &Change, paint: Paint) {
+    for block in &change.blocked {
+        let message = printable(&block.message);
+        let _ = writeln!(out, "      {} {message}", paint.colour(AnsiColor::Red, &block.code));
+        if !block.hint.is_empty() {
+            let _ = writeln!(out, "        → {}", printable(&block.hint));
+        }
+    }
+    if let (true, Some(why)) = (change.blocked.is_empty(), &change.waiting) {
+        let _ = writeln!(out, "      waits for {}", printable(why));
     }
 }
 
@@ -311,6 +334,9 @@ fn wrapped(parts: &[String], width: usize) -> Vec<String> {
 #[must_use]
 pub fn markdown(plan: &Plan) -> String {
     let mut out = format!("### {}\n\n", sentence(plan));
+    if plan.outside > 0 {
+        let _ = writeln!(out, "- {}", outside(plan));
+    }
     for line in money_lines(&plan.money) {
         let _ = writeln!(out, "- {}", escape(&line));
     }

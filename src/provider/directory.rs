@@ -1,22 +1,17 @@
 //! What a pass knows of rows and outside things, kept up to date while it runs.
 
 use crate::kinds::{KindEntry, Kinds, Reference, ReferenceTo};
-use crate::model::digest::Digest;
 use crate::model::{KindName, Observed, ResourceId, Spec, Stored};
+use crate::provider::ProviderError;
+use crate::store::Write;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Rows by id, outside things by external id, and the next place in the log.
+/// Rows by id and outside things by external id.
 #[derive(Clone)]
 pub struct Directory {
     /// The kinds.
     pub kinds: Kinds,
-    lineage: String,
-    /// The last used place in the log: names of operations derive from it.
-    seq: i64,
-    /// Chance from outside: no two passes make the same external id, whatever was taken back.
-    nonce: u64,
-    made: i64,
     rows: BTreeMap<ResourceId, Stored>,
     actual: BTreeMap<(KindName, String), Observed>,
     names: BTreeMap<(KindName, String), ResourceId>,
@@ -31,14 +26,7 @@ pub struct Directory {
 impl Directory {
     /// Gathers what the store and the provider say at the beginning of a pass.
     #[must_use]
-    pub fn new(
-        kinds: Kinds,
-        lineage: &str,
-        seq: i64,
-        nonce: u64,
-        rows: Vec<Stored>,
-        actual: Vec<Observed>,
-    ) -> Self {
+    pub fn new(kinds: Kinds, rows: Vec<Stored>, actual: Vec<Observed>) -> Self {
         let (rows, names) = (
             rows.iter().map(|row| (row.id.clone(), row.clone())).collect(),
             rows.into_iter()
@@ -55,26 +43,21 @@ impl Directory {
             let id = ResourceId::new(kind.as_str(), &observed.name);
             unnamed.entry(id).or_default().push(external_id.clone());
         }
-        let lineage = lineage.to_owned();
         let (referrers, touched) = (BTreeMap::new(), BTreeSet::new());
-        let made = 0;
-        let by_name = unnamed;
-        let mut directory = Self {
-            kinds,
-            lineage,
-            seq,
-            nonce,
-            made,
-            rows,
-            actual,
-            names,
-            touched,
-            referrers,
-            by_name,
-        };
+        let mut directory =
+            Self { kinds, rows, actual, names, touched, referrers, by_name: unnamed };
         let rows: Vec<Stored> = directory.rows.values().cloned().collect();
         rows.iter().for_each(|row| directory.refer(row));
         directory
+    }
+
+    /// A kind of the registry.
+    ///
+    /// # Errors
+    /// When this program does not know it.
+    pub fn entry(&self, kind: &str) -> Result<KindEntry, ProviderError> {
+        let entry = self.kinds.get(kind).copied();
+        entry.ok_or_else(|| ProviderError::UnknownKind { kind: kind.to_owned() })
     }
 
     /// A row.
@@ -100,13 +83,37 @@ impl Directory {
         named.next().filter(|_| named.next().is_none())
     }
 
+    /// True when a row has this external id.
+    #[must_use]
+    pub fn is_managed(&self, kind: &KindName, external_id: &str) -> bool {
+        self.names.contains_key(&(kind.clone(), external_id.to_owned()))
+    }
+
     /// Every row, in order.
     pub fn rows(&self) -> impl Iterator<Item = &Stored> {
         self.rows.values()
     }
 
+    /// Moves along with the writes of a change to the resource `own`.
+    pub fn absorb(&mut self, own: &ResourceId, writes: &[Write]) {
+        for write in writes {
+            match write {
+                Write::Put { row, previous, .. } => {
+                    if row.id == *own {
+                        self.touched.insert(own.clone());
+                    }
+                    self.put_row(row.as_ref().clone(), previous.as_ref());
+                }
+                Write::Delete { id, .. } => self.drop_row(id),
+                Write::PutActual(observed) => self.put_actual(observed.clone()),
+                Write::DeleteActual { kind, external_id } => self.drop_actual(kind, external_id),
+                _ => {}
+            }
+        }
+    }
+
     /// Puts a row, under its new name when it had another.
-    pub fn put_row(&mut self, row: Stored, previous: Option<&ResourceId>) {
+    fn put_row(&mut self, row: Stored, previous: Option<&ResourceId>) {
         if let Some(previous) = previous {
             self.drop_row(previous);
         }
@@ -114,7 +121,6 @@ impl Directory {
             self.names.insert((row.id.kind.clone(), external.clone()), row.id.clone());
         }
         self.refer(&row);
-        self.touched.insert(row.id.clone());
         self.rows.insert(row.id.clone(), row);
     }
 
@@ -129,16 +135,18 @@ impl Directory {
         }
     }
 
-    /// Gives a resource's new name to the rows that refer to it by the old one, declared or not:
-    /// what is called alike, or belongs to whom, is told by these names. The rows as they were and
-    /// as they are.
-    pub fn rename(&mut self, old: &ResourceId, new: &ResourceId) -> Vec<(i64, Stored)> {
+    /// The rows that refer to a resource by its old name, with its new one in its place, and their
+    /// revisions until now: what is called alike, or belongs to whom, is told by these names,
+    /// declared or not.
+    #[must_use]
+    pub fn renamed(&self, old: &ResourceId, new: &ResourceId) -> Vec<(i64, Stored)> {
         let mut renamed = Vec::new();
-        for id in self.referrers.remove(old).unwrap_or_default() {
-            if self.touched.contains(&id) {
+        for id in self.referrers.get(old).into_iter().flatten() {
+            // What this pass wrote says what its manifest says.
+            if self.touched.contains(id) {
                 continue;
             }
-            let Some(mut row) = self.rows.get(&id).cloned() else { continue };
+            let Some(mut row) = self.rows.get(id).cloned() else { continue };
             let Some(entry) = self.kinds.get(id.kind.as_str()).copied() else { continue };
             let put = |spec: &mut Spec| {
                 let to_old = |reference: &&Reference| {
@@ -154,16 +162,14 @@ impl Directory {
             row.last_applied.as_mut().map(put);
             if row != before {
                 row.revision += 1;
-                renamed.push((before.revision, row.clone()));
-                self.refer(&row);
-                self.rows.insert(id, row);
+                renamed.push((before.revision, row));
             }
         }
         renamed
     }
 
     /// Takes a row away.
-    pub fn drop_row(&mut self, id: &ResourceId) {
+    fn drop_row(&mut self, id: &ResourceId) {
         if let Some(row) = self.rows.remove(id)
             && let Some(external) = row.external_id
         {
@@ -184,24 +190,6 @@ impl Directory {
     /// Takes an outside thing away.
     pub fn drop_actual(&mut self, kind: &KindName, external_id: &str) {
         self.actual.remove(&(kind.clone(), external_id.to_owned()));
-    }
-
-    /// The id of the next operation: unique in the store, and no clock or chance in it.
-    pub fn next_operation(&mut self) -> String {
-        self.seq += 1;
-        Digest::default().text("operation").text(&self.lineage).number(Some(self.seq)).uuid()
-    }
-
-    /// A new id that nothing has or ever had.
-    pub fn made_id(&mut self, what: &str) -> String {
-        self.made += 1;
-        Digest::default()
-            .text(what)
-            .text(&self.lineage)
-            .text(&self.nonce.to_string())
-            .number(Some(self.seq))
-            .number(Some(self.made))
-            .uuid()
     }
 
     /// A spec with references by external id, as outside things know each other.

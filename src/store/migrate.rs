@@ -5,7 +5,10 @@ use crate::store::StoreError;
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
 /// Append only: a migration that was released is never changed.
-const MIGRATIONS: &[(i64, &str)] = &[(1, include_str!("migrations/0001_start.sql"))];
+const MIGRATIONS: &[(i64, &str)] = &[
+    (1, include_str!("migrations/0001_start.sql")),
+    (2, include_str!("migrations/0002_outside_effects.sql")),
+];
 
 /// Brings a database to the newest schema.
 ///

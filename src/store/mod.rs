@@ -3,16 +3,19 @@
 //! A store knows nothing of plans or providers: it commits batches of writes, each in one
 //! transaction, and answers questions.
 
+pub mod history;
 pub mod lease;
 pub mod log;
 pub mod migrate;
 pub mod sqlite;
 
+pub use history::{ApplyEnd, ApplyRecord, Approval};
 pub use lease::{Holder, Lease};
 pub use log::{Checkpoint, Filter, Head, Verification};
 
 use crate::model::activity::Draft;
 use crate::model::{Activity, KindName, Observed, ResourceId, Stored};
+use crate::plan::intent::Intent;
 use chrono::{DateTime, Utc};
 use std::path::PathBuf;
 
@@ -47,6 +50,36 @@ pub enum Write {
     },
     /// Appends to the log.
     Append(Box<Draft>),
+    /// Refuses the batch unless a resource is at a revision; `None`: unless it does not exist.
+    Expect {
+        /// Which.
+        id: ResourceId,
+        /// Its revision now.
+        revision: Option<i64>,
+    },
+    /// Writes an intent, or what has become of it.
+    PutIntent(Box<Intent>),
+    /// Takes an intent away: it has ended.
+    DropIntent {
+        /// Which.
+        operation_id: String,
+    },
+    /// Says that an apply has begun. A plan whose digest was applied before is refused.
+    BeginApply(Box<ApplyRecord>),
+    /// Says how an apply ended.
+    EndApply {
+        /// Which.
+        id: String,
+        /// How.
+        end: ApplyEnd,
+    },
+    /// Approves a plan beforehand.
+    Approve(Approval),
+    /// Takes an approval away: it was used or withdrawn.
+    WithdrawApproval {
+        /// Of which plan.
+        plan_id: String,
+    },
 }
 
 /// Writes that happen together or not at all.
@@ -163,6 +196,30 @@ pub trait Store: Send {
     /// [`StoreError::Stale`] or [`StoreError::LeaseLost`] when the batch does not fit any more;
     /// nothing of it is written then.
     fn commit(&mut self, batch: &Batch) -> Result<(), StoreError>;
+
+    /// Intents that have not ended, the oldest first.
+    ///
+    /// # Errors
+    /// When the database fails or a row cannot be read.
+    fn intents(&self) -> Result<Vec<Intent>, StoreError>;
+
+    /// The last apply that had something to do.
+    ///
+    /// # Errors
+    /// When the database fails or a row cannot be read.
+    fn last_apply(&self) -> Result<Option<ApplyRecord>, StoreError>;
+
+    /// The apply of the plan with this digest.
+    ///
+    /// # Errors
+    /// When the database fails or a row cannot be read.
+    fn apply_of(&self, digest: &str) -> Result<Option<ApplyRecord>, StoreError>;
+
+    /// Plans approved beforehand and not applied yet.
+    ///
+    /// # Errors
+    /// When the database fails or a row cannot be read.
+    fn approvals(&self) -> Result<Vec<Approval>, StoreError>;
 
     /// The place and hash of the last activity.
     ///

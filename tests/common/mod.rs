@@ -7,8 +7,8 @@ use partnerctl::engine::apply::directory_of;
 use partnerctl::engine::gather;
 use partnerctl::kinds::Kinds;
 use partnerctl::plan::Plan;
-use partnerctl::provider::embedded::Embedded;
-use partnerctl::provider::{Context, Provider};
+use partnerctl::provider::embedded::{Embedded, carry_out as carry_out_one};
+use partnerctl::provider::{Context, Ids};
 use partnerctl::store::{Batch, Store};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -89,16 +89,18 @@ impl TestEnv {
 /// Carries out what proceeds in a plan, in one batch.
 pub fn carry_out(kinds: &Kinds, store: &mut dyn Store, plan: &Plan) {
     let gathered = gather(Some(store), &Embedded).unwrap();
-    let mut directory = directory_of(kinds, &gathered, 0);
+    let mut directory = directory_of(kinds, &gathered);
+    let mut ids = Ids::new(store.lineage(), gathered.head.unwrap().seq.unsigned_abs());
     let context = Context {
         at: AT.parse().unwrap(),
         actor: "a".to_owned(),
         command: "test".to_owned(),
         plan_id: plan.id.clone(),
+        note: String::new(),
     };
     let writes = plan
         .proceeding()
-        .flat_map(|change| Embedded.perform(change, &mut directory, &context).unwrap())
+        .flat_map(|change| carry_out_one(change, &mut directory, &mut ids, &context).unwrap())
         .collect();
     store.commit(&Batch { epoch: None, writes }).unwrap();
 }

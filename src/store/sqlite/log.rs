@@ -170,6 +170,18 @@ pub(super) fn read_head(connection: &Connection, lineage: &str) -> rusqlite::Res
     Ok(Head { seq, hash })
 }
 
+/// Keeps the end of the log beside the rows.
+pub(super) fn keep_head(transaction: &Transaction<'_>, head: &Head) -> Result<(), TransactError> {
+    for (key, value) in [("log_seq", &head.seq.to_string()), ("log_hash", &head.hash)] {
+        transaction.execute(
+            "INSERT INTO meta (key, value) VALUES ($1, $2) \
+             ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+            params![key, value],
+        )?;
+    }
+    Ok(())
+}
+
 /// The question for a filter, with its parameters.
 pub(super) fn wanted(filter: &Filter) -> (String, Vec<String>) {
     let Filter { resource, kind, actor, set, plan_id, operation, outcome, since, until, last } =

@@ -1,10 +1,13 @@
 //! The default store: one SQLite file, WAL, synchronous FULL.
 
+mod intents;
 mod lease;
 mod log;
 mod rows;
 
 use crate::model::{Activity, KindName, Observed, Stored};
+use crate::plan::intent::Intent;
+use crate::store::history::{ApplyRecord, Approval};
 use crate::store::lease::{Holder, Lease};
 use crate::store::log::{Checkpoint, Filter, Head, Verification};
 use crate::store::{Batch, Missing, Store, StoreError, Write, migrate};
@@ -120,6 +123,46 @@ fn text_of<T: serde::Serialize>(value: &T) -> String {
     serde_json::to_string(value).unwrap_or_default()
 }
 
+fn write_one(
+    transaction: &Transaction<'_>,
+    lineage: &str,
+    head: &mut Head,
+    write: &Write,
+) -> Result<(), TransactError> {
+    match write {
+        Write::Put { row, expected, previous } => {
+            rows::put(transaction, row, *expected, previous.as_ref())?;
+        }
+        Write::Delete { id, expected } => {
+            rows::expect(transaction, id, Some(*expected))?;
+            rows::delete(transaction, id)?;
+        }
+        Write::PutActual(Observed { kind, external_id, name, spec }) => {
+            transaction
+                .prepare_cached(
+                    "INSERT INTO actual (kind, external_id, name, spec) \
+                 VALUES ($1, $2, $3, $4) ON CONFLICT (kind, external_id) \
+                 DO UPDATE SET name = excluded.name, spec = excluded.spec",
+                )?
+                .execute(params![kind.as_str(), external_id, name, spec.canonical()])?;
+        }
+        Write::DeleteActual { kind, external_id } => {
+            transaction
+                .prepare_cached("DELETE FROM actual WHERE kind = $1 AND external_id = $2")?
+                .execute(params![kind.as_str(), external_id])?;
+        }
+        Write::Append(draft) => log::append(transaction, lineage, head, draft)?,
+        Write::Expect { id, revision } => rows::expect(transaction, id, *revision)?,
+        Write::PutIntent(intent) => intents::put_intent(transaction, intent)?,
+        Write::DropIntent { operation_id } => intents::drop_intent(transaction, operation_id)?,
+        Write::BeginApply(apply) => intents::begin(transaction, apply)?,
+        Write::EndApply { id, end } => intents::end(transaction, id, end)?,
+        Write::Approve(approval) => intents::approve(transaction, approval)?,
+        Write::WithdrawApproval { plan_id } => intents::withdraw(transaction, plan_id)?,
+    }
+    Ok(())
+}
+
 impl Store for Sqlite {
     fn lineage(&self) -> &str {
         &self.lineage
@@ -160,44 +203,31 @@ impl Store for Sqlite {
             let start = log::read_head(transaction, lineage)?;
             let mut head = start.clone();
             for write in &batch.writes {
-                match write {
-                    Write::Put { row, expected, previous } => {
-                        rows::put(transaction, row, *expected, previous.as_ref())?;
-                    }
-                    Write::Delete { id, expected } => {
-                        rows::expect(transaction, id, Some(*expected))?;
-                        rows::delete(transaction, id)?;
-                    }
-                    Write::PutActual(Observed { kind, external_id, name, spec }) => {
-                        transaction
-                            .prepare_cached(
-                                "INSERT INTO actual (kind, external_id, name, spec) \
-                                 VALUES ($1, $2, $3, $4) ON CONFLICT (kind, external_id) \
-                                 DO UPDATE SET name = excluded.name, spec = excluded.spec",
-                            )?
-                            .execute(params![kind.as_str(), external_id, name, spec.canonical()])?;
-                    }
-                    Write::DeleteActual { kind, external_id } => {
-                        transaction
-                            .prepare_cached(
-                                "DELETE FROM actual WHERE kind = $1 AND external_id = $2",
-                            )?
-                            .execute(params![kind.as_str(), external_id])?;
-                    }
-                    Write::Append(draft) => log::append(transaction, lineage, &mut head, draft)?,
-                }
+                write_one(transaction, lineage, &mut head, write)?;
             }
             if head != start {
-                for (key, value) in [("log_seq", head.seq.to_string()), ("log_hash", head.hash)] {
-                    transaction.execute(
-                        "INSERT INTO meta (key, value) VALUES ($1, $2) \
-                         ON CONFLICT (key) DO UPDATE SET value = excluded.value",
-                        params![key, value],
-                    )?;
-                }
+                log::keep_head(transaction, &head)?;
             }
             Ok(())
         })
+    }
+
+    fn intents(&self) -> Result<Vec<Intent>, StoreError> {
+        self.query(intents::INTENTS, &[], intents::intent)
+    }
+
+    fn last_apply(&self) -> Result<Option<ApplyRecord>, StoreError> {
+        let sql = format!("{} ORDER BY seq DESC LIMIT 1", intents::APPLIES);
+        Ok(self.query(&sql, &[], intents::apply)?.pop())
+    }
+
+    fn apply_of(&self, digest: &str) -> Result<Option<ApplyRecord>, StoreError> {
+        let sql = format!("{} WHERE digest = $1", intents::APPLIES);
+        Ok(self.query(&sql, &[&digest], intents::apply)?.pop())
+    }
+
+    fn approvals(&self) -> Result<Vec<Approval>, StoreError> {
+        self.query(intents::APPROVALS, &[], intents::approval)
     }
 
     fn head(&self) -> Result<Head, StoreError> {

@@ -1,0 +1,241 @@
+//! Carrying out under the lease, for every command that does: the runtime, Ctrl-C, what is told.
+
+use crate::cli::error::{CommandError, Exit};
+use crate::cli::events::Events;
+use crate::cli::session;
+use crate::cli::settings::Settings;
+use crate::cli::ui::Ui;
+use crate::engine::apply::{Applied, Progress, apply, directory_of};
+use crate::engine::executor::{Pace, Status};
+use crate::engine::lease::SharedStore;
+use crate::engine::operate::{Ended, Notice, Work};
+use crate::engine::resume::{Resumed, resume};
+use crate::engine::{Gathered, gather};
+use crate::model::text::{counted, printable};
+use crate::plan::Plan;
+use crate::plan::intent::IntentState;
+use crate::provider::{Context, Ids, Outside, Provider};
+use crate::store::{ApplyRecord, Write};
+use anyhow::Context as _;
+use chrono::{DateTime, SubsecRound, Utc};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+/// More changes than this are not named one by one while they are done.
+const NAMED_MAX: usize = 200;
+
+/// The clock: the log and the conditions keep milliseconds.
+fn now() -> DateTime<Utc> {
+    Utc::now().trunc_subsecs(3)
+}
+
+/// Where something is carried out.
+pub struct Place<'a> {
+    /// Options.
+    pub settings: &'a Settings,
+    /// Who holds the actual state.
+    pub provider: Arc<dyn Provider>,
+    /// The store.
+    pub store: SharedStore,
+    /// The lease.
+    pub epoch: i64,
+    /// Who acts.
+    pub actor: String,
+    /// The command, for the log.
+    pub command: &'static str,
+}
+
+impl Place<'_> {
+    /// What the store and the provider say now.
+    pub fn gather(&self) -> Result<Gathered, CommandError> {
+        Ok(gather(Some(self.store.lock().as_ref()), self.provider.as_ref())?)
+    }
+
+    /// The provider's outside, where operations are left that only it can end.
+    pub fn outside(&self) -> Result<&dyn Outside, CommandError> {
+        self.provider.outside().ok_or_else(|| {
+            CommandError::new("operations of another provider have not ended")
+                .exit(Exit::Conflict)
+                .hint("put `provider:` back into partnerctl.yaml, then `partnerctl resume`")
+        })
+    }
+
+    /// What the hands of one run share. With a plan, the first batch says that it was begun.
+    pub fn work(
+        &self,
+        gathered: &Gathered,
+        plan: Option<&Plan>,
+        note: &str,
+    ) -> (Arc<Work>, UnboundedReceiver<Notice>) {
+        let (notices, told) = unbounded_channel();
+        let lineage = self.store.lock().lineage().to_owned();
+        let mut ids = Ids::new(&lineage, session::nonce());
+        let begun = plan.filter(|plan| !plan.is_empty()).map(|plan| ApplyRecord {
+            id: ids.next("apply"),
+            plan_id: plan.id.clone(),
+            digest: plan.digest.clone(),
+            actor: self.actor.clone(),
+            begun_at: now(),
+            end: None,
+        });
+        let apply_id = begun.as_ref().map(|begun| begun.id.clone());
+        let prelude = begun.into_iter().flat_map(|begun| {
+            // An approval is for one apply.
+            let used = Write::WithdrawApproval { plan_id: begun.plan_id.clone() };
+            [Write::BeginApply(Box::new(begun)), used]
+        });
+        let context = Context {
+            at: now(),
+            actor: self.actor.clone(),
+            command: self.command.to_owned(),
+            plan_id: plan.map(|plan| plan.id.clone()).unwrap_or_default(),
+            note: note.to_owned(),
+        };
+        let work = Work {
+            provider: self.provider.clone(),
+            store: self.store.clone(),
+            epoch: self.epoch,
+            directory: Mutex::new(directory_of(&self.settings.kinds, gathered)),
+            ids: Mutex::new(ids),
+            context,
+            clock: now,
+            apply_id,
+            prelude: Mutex::new(prelude.collect()),
+            stop: AtomicBool::new(false),
+            notices,
+        };
+        (Arc::new(work), told)
+    }
+
+    /// Ends what an earlier run left open, and says how; gives what there is then.
+    pub fn resume(
+        &self,
+        gathered: Gathered,
+        hands: usize,
+        ui: &mut Ui,
+    ) -> Result<(Gathered, Vec<Resumed>), CommandError> {
+        if !gathered.intents.iter().any(|intent| intent.state == IntentState::Open) {
+            return Ok((gathered, Vec::new()));
+        }
+        let (work, _told) = self.work(&gathered, None, "");
+        let resumed = resume(&work, self.outside()?, &gathered.intents, hands);
+        for (intent, ended) in &resumed {
+            let operation = intent.effect().map_or("", |effect| effect.operation.as_str());
+            let how = match ended {
+                Ok(Ended::Done) => "it was done, and is recorded now".to_owned(),
+                Ok(Ended::Withdrawn) => "it was not done".to_owned(),
+                Ok(Ended::Failed(why)) => format!("it was not done: {why}"),
+                Ok(Ended::Unknown(why)) => format!("nobody knows: {why}"),
+                Err(error) => format!("it cannot be recorded: {error}"),
+            };
+            let line = format!("resumed: {operation} {}: {how}", intent.resource());
+            ui.say(&printable(&line));
+        }
+        if let Some(at) = resumed.iter().position(|(_, ended)| ended.is_err()) {
+            let (_, ended) = resumed.into_iter().nth(at).context("one that failed")?;
+            return match ended {
+                Err(error) => Err(error.into()),
+                Ok(_) => Err(CommandError::new("it cannot be recorded")),
+            };
+        }
+        Ok((self.gather()?, resumed))
+    }
+
+    /// Carries out a plan that was agreed to, and tells how it ended.
+    pub fn carry_out(
+        &self,
+        plan: &Plan,
+        gathered: &Gathered,
+        parallelism: usize,
+        events: &mut Events,
+        ui: &mut Ui,
+    ) -> Result<Exit, CommandError> {
+        let (work, told) = self.work(gathered, Some(plan), "");
+        let pace = Pace::new(self.provider.outside().is_none(), parallelism);
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .max_blocking_threads(parallelism + 8)
+            .build()
+            .context("the runtime cannot be made")?;
+        let named = plan.summary.changes() <= NAMED_MAX;
+        let applied = runtime.block_on(async {
+            let (sender, stop) = tokio::sync::watch::channel(false);
+            tokio::spawn(stop_on_signal(sender));
+            let mut tell = |progress: Progress<'_>| {
+                events.progress(&progress, ui);
+                match progress {
+                    Progress::Ended(change, Status::Done) if named => {
+                        ui.say(&printable(&format!("{} {}", change.operation, change.id)));
+                    }
+                    Progress::Notice(Notice::Paused { resource, time, why }) => {
+                        let seconds = time.as_millis();
+                        ui.say(&printable(&format!("{resource}: {why}; again in {seconds} ms")));
+                    }
+                    _ => {}
+                }
+            };
+            apply(&work, plan, gathered, pace, stop, told, &mut tell).await
+        })?;
+        Ok(conclude(plan, &applied, events, ui))
+    }
+}
+
+/// First Ctrl-C: finish what is in flight. Second: stop now; what was committed stays.
+async fn stop_on_signal(stop: tokio::sync::watch::Sender<bool>) {
+    if tokio::signal::ctrl_c().await.is_err() {
+        return;
+    }
+    let _done = stop.send(true);
+    if tokio::signal::ctrl_c().await.is_ok() {
+        #[expect(clippy::exit, reason = "the user asked twice to stop now")]
+        std::process::exit(Exit::Partly as i32);
+    }
+}
+
+fn conclude(plan: &Plan, applied: &Applied, events: &mut Events, ui: &mut Ui) -> Exit {
+    let done = applied.count(|status| *status == Status::Done);
+    let failed = applied.count(|status| matches!(status, Status::Failed(_)));
+    let unknown = applied.count(|status| matches!(status, Status::Unknown(_)));
+    for (id, status) in &applied.statuses {
+        match status {
+            Status::Failed(error) => ui.warn(&printable(&format!("failed: {id}: {error}"))),
+            Status::Unknown(why) => ui.warn(&printable(&format!("unknown: {id}: {why}"))),
+            Status::Skipped(first) => {
+                events.skipped(id, first, ui);
+                ui.warn(&printable(&format!("skipped: {id}, because {first} was not done")));
+            }
+            Status::Done | Status::Pending | Status::Running => {}
+        }
+    }
+    if let Some(why) = &applied.unrecorded {
+        ui.warn(&printable(&format!(
+            "what is recorded beside the changes could not be written: {why}"
+        )));
+    }
+    let not_done = applied.statuses.len() - done;
+    if not_done > 0 {
+        let why = if applied.interrupted { "interrupted" } else { "ended early" };
+        let knows = if unknown > 0 { format!(", {unknown} unknown") } else { String::new() };
+        ui.warn(&format!(
+            "{why}: {done} applied, {failed} failed{knows}, {} not begun",
+            not_done - failed - unknown
+        ));
+        if unknown > 0 {
+            ui.warn("  → `partnerctl repair` shows what nobody knows the end of");
+        }
+        ui.warn("  → run apply again: it goes on where this one ended");
+        let nothing = done == 0 && unknown == 0 && !applied.interrupted;
+        return if nothing { Exit::Error } else { Exit::Partly };
+    }
+    if !events.own_stdout() {
+        ui.data(&format!("Applied {}.\n", counted(done, "change")));
+    }
+    if applied.unrecorded.is_some() {
+        Exit::Partly
+    } else if plan.summary.blocked > 0 {
+        Exit::Held
+    } else {
+        Exit::Done
+    }
+}

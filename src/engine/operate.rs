@@ -1,0 +1,416 @@
+//! The driver of operations: carries one change out with a provider whose effects are outside the
+//! store, by doing what [`operation`](crate::engine::operation) says.
+
+use crate::engine::lease::SharedStore;
+use crate::engine::operation::{Command, Event, Operation, step};
+use crate::model::activity::Outcome;
+use crate::model::{Effect, Observed, ResourceId, Verb};
+use crate::plan::Change;
+use crate::plan::intent::{Intent, IntentState};
+use crate::provider::conclude::question;
+use crate::provider::{
+    CallError, Context, Directory, Ids, KeyFound, Outside, Provider, RequestKeys, conclude,
+    effects, record,
+};
+use crate::store::{Batch, StoreError, Write};
+use chrono::{DateTime, Utc};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// How often a pause looks whether it was told to stop.
+const GLANCE: Duration = Duration::from_millis(20);
+
+/// How far a change came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ended {
+    /// Done, and written down.
+    Done,
+    /// Not done, and written down.
+    Failed(String),
+    /// Nobody knows; its intent stays.
+    Unknown(String),
+    /// Not begun: told to stop before anything was done.
+    Withdrawn,
+}
+
+/// What is told while changes are carried out.
+#[derive(Debug, Clone)]
+pub enum Notice {
+    /// A call is about to be made.
+    Started {
+        /// The resource.
+        resource: ResourceId,
+        /// The operation in the portal's words.
+        operation: String,
+    },
+    /// A call will be made again.
+    Paused {
+        /// The resource.
+        resource: ResourceId,
+        /// For how long.
+        time: Duration,
+        /// Why.
+        why: String,
+    },
+}
+
+/// Everything that the hands of one run share.
+pub struct Work {
+    /// Who holds the actual state.
+    pub provider: Arc<dyn Provider>,
+    /// The store, under the lease of `epoch`.
+    pub store: SharedStore,
+    /// The lease.
+    pub epoch: i64,
+    /// What is known of rows and things.
+    pub directory: Mutex<Directory>,
+    /// New ids.
+    pub ids: Mutex<Ids>,
+    /// What the log says beside the changes; its time is that of each record.
+    pub context: Context,
+    /// The clock.
+    pub clock: fn() -> DateTime<Utc>,
+    /// The record of this apply, when it is one with something to do.
+    pub apply_id: Option<String>,
+    /// Written with the first batch: that the apply has begun.
+    pub prelude: Mutex<Vec<Write>>,
+    /// Told to stop.
+    pub stop: AtomicBool,
+    /// What is told meanwhile.
+    pub notices: tokio::sync::mpsc::UnboundedSender<Notice>,
+}
+
+impl Work {
+    /// What is known of rows and things. A panic elsewhere leaves nothing half done in it: it moves
+    /// along only after a commit.
+    pub fn directory(&self) -> MutexGuard<'_, Directory> {
+        self.directory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A new id.
+    pub fn id(&self, what: &str) -> String {
+        self.ids.lock().unwrap_or_else(PoisonError::into_inner).next(what)
+    }
+
+    /// The context of a record made now.
+    pub fn context(&self) -> Context {
+        Context { at: (self.clock)(), ..self.context.clone() }
+    }
+
+    /// Commits under the lease, with the prelude if nothing was committed yet.
+    ///
+    /// # Errors
+    /// When the store refuses; nothing is written then.
+    pub fn commit(&self, writes: Vec<Write>) -> Result<(), StoreError> {
+        let mut prelude = self.prelude.lock().unwrap_or_else(PoisonError::into_inner);
+        let writes = prelude.iter().cloned().chain(writes).collect();
+        self.store.lock().commit(&Batch { epoch: Some(self.epoch), writes })?;
+        prelude.clear();
+        Ok(())
+    }
+
+    /// The record of this apply, once something was committed.
+    pub fn begun(&self) -> Option<&String> {
+        let waiting = self.prelude.lock().unwrap_or_else(PoisonError::into_inner);
+        self.apply_id.as_ref().filter(|_| waiting.is_empty())
+    }
+
+    /// True when a thing belongs to a row.
+    fn is_managed(&self, thing: &Observed) -> bool {
+        self.directory().is_managed(&thing.kind, &thing.external_id)
+    }
+}
+
+/// Carries one change out, from its first intent to its last record.
+///
+/// # Errors
+/// When the store refuses in a way that ends the whole run.
+pub fn operate(work: &Work, outside: &dyn Outside, change: &Change) -> Result<Ended, StoreError> {
+    let (planned, expected) = {
+        let directory = work.directory();
+        let name = change.previous.as_ref().unwrap_or(&change.id);
+        (effects(change, &directory), directory.row(name).map(|row| row.revision))
+    };
+    let effects = match planned {
+        Ok(effects) => effects,
+        Err(error) => return Ok(Ended::Failed(error.to_string())),
+    };
+    if effects.is_empty() {
+        return only_recorded(work, change);
+    }
+    let intent = Intent {
+        operation_id: work.id("operation"),
+        epoch: work.epoch,
+        change: change.clone(),
+        effects,
+        place: 0,
+        actor: work.context.actor.clone(),
+        command: work.context.command.clone(),
+        plan_id: work.context.plan_id.clone(),
+        begun_at: (work.clock)(),
+        state: IntentState::Open,
+        message: String::new(),
+    };
+    let id = change.previous.as_ref().unwrap_or(&change.id).clone();
+    let expect = Write::Expect { id, revision: expected };
+    run(work, outside, intent, Event::Begin, Some(expect))
+}
+
+/// Takes an intent up that was left behind: an open one to its end, or one that a person sends on
+/// its way again.
+///
+/// # Errors
+/// When the store refuses in a way that ends the whole run.
+pub fn take_up(
+    work: &Work,
+    outside: &dyn Outside,
+    intent: Intent,
+    how: Event,
+) -> Result<Ended, StoreError> {
+    run(work, outside, intent, how, None)
+}
+
+/// A change without effects.
+fn only_recorded(work: &Work, change: &Change) -> Result<Ended, StoreError> {
+    let mut directory = work.directory();
+    let written = {
+        let mut ids = work.ids.lock().unwrap_or_else(PoisonError::into_inner);
+        record::only_recorded(change, &directory, &mut ids, &work.context())
+    };
+    match written {
+        Err(error) => Ok(Ended::Failed(error.to_string())),
+        Ok(writes) => match settle(work.commit(writes.clone()))? {
+            Some(failed) => Ok(failed),
+            None => {
+                directory.absorb(&change.id, &writes);
+                Ok(Ended::Done)
+            }
+        },
+    }
+}
+
+/// A resource that moved meanwhile fails its own change; other refusals end the run.
+fn settle(committed: Result<(), StoreError>) -> Result<Option<Ended>, StoreError> {
+    match committed {
+        Ok(()) => Ok(None),
+        Err(error @ StoreError::Stale { .. }) => Ok(Some(Ended::Failed(error.to_string()))),
+        Err(error) => Err(error),
+    }
+}
+
+/// Drives the machine through one intent, and through those that follow it.
+fn run(
+    work: &Work,
+    outside: &dyn Outside,
+    mut intent: Intent,
+    how: Event,
+    mut expect: Option<Write>,
+) -> Result<Ended, StoreError> {
+    let mut event = how;
+    let mut at = Operation::new(chance(&intent.operation_id));
+    loop {
+        let Some(effect) = intent.effect().cloned() else { return Ok(Ended::Done) };
+        let (next, command) = step(at, event);
+        at = next;
+        event = match command {
+            Command::Intend => {
+                let put = Write::PutIntent(Box::new(intent.clone()));
+                let writes = expect.take().into_iter().chain([put]).collect();
+                if let Some(failed) = settle(work.commit(writes))? {
+                    return Ok(failed);
+                }
+                Event::Intended
+            }
+            Command::Call => Event::Answered(call(work, outside, &intent, &effect)),
+            Command::Look => look(work, outside, &intent, &effect),
+            Command::Pause { time, why } => {
+                let resource = intent.resource().clone();
+                let _nobody_listens = work.notices.send(Notice::Paused { resource, time, why });
+                if pause(work, time) { Event::Waited } else { Event::Stopped }
+            }
+            Command::Succeed(made) => {
+                match succeed(work, &intent, &effect, made.as_ref())? {
+                    Some(following) => {
+                        at = Operation::new(chance(&following.operation_id));
+                        intent = following;
+                        // It was written with the record of the one before it.
+                        Event::Intended
+                    }
+                    None => return Ok(Ended::Done),
+                }
+            }
+            // The first half of a replacement is done: the second must not be forgotten.
+            Command::Fail(why) if intent.place > 0 => {
+                return park(work, &intent, &effect, &why, Outcome::Failed);
+            }
+            Command::Fail(why) => return fail(work, &intent, &effect, &why),
+            Command::Park(why) => {
+                return park(work, &intent, &effect, &why, Outcome::Unknown);
+            }
+            Command::Defer(why) => return Ok(Ended::Unknown(why)),
+            Command::Withdraw => {
+                let operation_id = intent.operation_id.clone();
+                work.commit(vec![Write::DropIntent { operation_id }])?;
+                return Ok(Ended::Withdrawn);
+            }
+        };
+    }
+}
+
+/// Chance for pauses, from the operation's own id.
+fn chance(operation_id: &str) -> u64 {
+    let digits: String = operation_id.chars().filter(char::is_ascii_hexdigit).take(16).collect();
+    u64::from_str_radix(&digits, 16).unwrap_or_default()
+}
+
+/// Waits; `false` when told to stop meanwhile.
+fn pause(work: &Work, time: Duration) -> bool {
+    let mut left = time;
+    while !work.stop.load(Ordering::Relaxed) {
+        if left.is_zero() {
+            return true;
+        }
+        let nap = left.min(GLANCE);
+        std::thread::sleep(nap);
+        left -= nap;
+    }
+    false
+}
+
+/// Makes the call, and distrusts the answer: one that cannot be is no answer.
+fn call(
+    work: &Work,
+    outside: &dyn Outside,
+    intent: &Intent,
+    effect: &Effect,
+) -> Result<Option<Observed>, CallError> {
+    let (resource, operation) = (intent.resource().clone(), effect.operation.clone());
+    let _nobody_listens = work.notices.send(Notice::Started { resource, operation });
+    let made = outside.perform(effect, &intent.request_key())?;
+    check_made(work, effect, made)
+}
+
+fn check_made(
+    work: &Work,
+    effect: &Effect,
+    made: Option<Observed>,
+) -> Result<Option<Observed>, CallError> {
+    let unknown = |message: String| Err(CallError::Unknown { message });
+    match (effect.verb, &made) {
+        (Verb::Delete, _) => Ok(None),
+        (_, None) => unknown("it answered without the thing".to_owned()),
+        (Verb::Create, Some(thing)) if work.is_managed(thing) => {
+            unknown(format!("it answered with {}, which is another's id", thing.external_id))
+        }
+        (Verb::Update, Some(thing)) if effect.external_id.as_ref() != Some(&thing.external_id) => {
+            unknown(format!("it answered with another id, {}", thing.external_id))
+        }
+        _ => Ok(made),
+    }
+}
+
+/// Finds out what became of a call: by its key, and by looking at what is there.
+fn look(work: &Work, outside: &dyn Outside, intent: &Intent, effect: &Effect) -> Event {
+    let key = intent.request_key();
+    let asked = || -> Result<_, CallError> {
+        let promise = outside.request_keys()?;
+        let known = outside.key(&key)?;
+        let found = match &known {
+            KeyFound::Performed(_) => Vec::new(),
+            KeyFound::NotPerformed | KeyFound::Unknown => outside.find(&question(effect))?,
+        };
+        Ok((promise, known, found))
+    };
+    let (promise, known, found): (RequestKeys, KeyFound, Vec<_>) = match asked() {
+        Ok(answers) => answers,
+        Err(error) => return Event::NotAnswered(error.to_string()),
+    };
+    let entry = match work.directory().entry(effect.kind.as_str()) {
+        Ok(entry) => entry,
+        Err(error) => return Event::NotAnswered(error.to_string()),
+    };
+    let managed = |thing: &Observed| work.is_managed(thing);
+    Event::Concluded(conclude(&entry, effect, &key, promise, &known, &found, &managed))
+}
+
+/// Records an effect that was done, with the intent of the next one of its change.
+fn succeed(
+    work: &Work,
+    intent: &Intent,
+    effect: &Effect,
+    made: Option<&Observed>,
+) -> Result<Option<Intent>, StoreError> {
+    let change = &intent.change;
+    let operation_id = logged_as(work, intent);
+    let following = intent.next(work.id("operation"), (work.clock)());
+    let mut directory = work.directory();
+    let context = context_of(work, intent);
+    let mut writes = {
+        let mut ids = work.ids.lock().unwrap_or_else(PoisonError::into_inner);
+        record::succeeded(change, effect, made, &operation_id, &directory, &mut ids, &context)
+    };
+    let own = writes.clone();
+    writes.push(Write::DropIntent { operation_id: intent.operation_id.clone() });
+    writes.extend(following.clone().map(|next| Write::PutIntent(Box::new(next))));
+    work.commit(writes)?;
+    directory.absorb(&change.id, &own);
+    match (made, &effect.external_id) {
+        (Some(thing), _) => directory.put_actual(thing.clone()),
+        (None, Some(external_id)) => directory.drop_actual(&effect.kind, external_id),
+        (None, None) => {}
+    }
+    Ok(following)
+}
+
+/// Records that an effect was not done.
+fn fail(work: &Work, intent: &Intent, effect: &Effect, why: &str) -> Result<Ended, StoreError> {
+    let (id, context) = (logged_as(work, intent), context_of(work, intent));
+    let ended = record::ended(&intent.change, effect, Outcome::Failed, why, &id, &context);
+    let drop = Write::DropIntent { operation_id: intent.operation_id.clone() };
+    work.commit(vec![ended, drop])?;
+    Ok(Ended::Failed(why.to_owned()))
+}
+
+/// Records that a person must decide: once in the log, however often it is looked at again.
+fn park(
+    work: &Work,
+    intent: &Intent,
+    effect: &Effect,
+    why: &str,
+    outcome: Outcome,
+) -> Result<Ended, StoreError> {
+    let parked = Intent { state: IntentState::Unknown, message: why.to_owned(), ..intent.clone() };
+    let mut writes = vec![Write::PutIntent(Box::new(parked))];
+    if intent.state == IntentState::Open {
+        let (id, context) = (&intent.operation_id, context_of(work, intent));
+        writes.push(record::ended(&intent.change, effect, outcome, why, id, &context));
+    }
+    work.commit(writes)?;
+    Ok(Ended::Unknown(format!("{why} (operation {})", intent.operation_id)))
+}
+
+/// The operation id of the record: one that was logged as unknown before gets another.
+fn logged_as(work: &Work, intent: &Intent) -> String {
+    match intent.state {
+        IntentState::Open => intent.operation_id.clone(),
+        IntentState::Unknown => work.id("operation"),
+    }
+}
+
+/// What is recorded was asked for by whoever wrote the intent; a repair by whoever repairs.
+fn context_of(work: &Work, intent: &Intent) -> Context {
+    let at = (work.clock)();
+    match intent.state {
+        IntentState::Open => Context {
+            at,
+            actor: intent.actor.clone(),
+            command: intent.command.clone(),
+            plan_id: intent.plan_id.clone(),
+            note: String::new(),
+        },
+        IntentState::Unknown => {
+            Context { at, plan_id: intent.plan_id.clone(), ..work.context.clone() }
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! What is written down after the changes: where resources are declared now, how they are, and what
+//! changed outside and was not put back.
+
+use crate::engine::Gathered;
+use crate::engine::executor::Status;
+use crate::engine::operate::Work;
+use crate::model::condition::{ConditionType, Truth, set};
+use crate::model::resource::Management;
+use crate::model::{Condition, ResourceId, Spec, Stored};
+use crate::plan::Plan;
+use crate::plan::change::{ConditionNow, Record};
+use crate::store::{ApplyEnd, StoreError, Write};
+use chrono::{DateTime, Utc};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Writes a plan's records, and how the apply ended. Records of changes that were not done are left
+/// out: they tell how things would be then.
+///
+/// # Errors
+/// When the store refuses.
+pub fn record(
+    work: &Work,
+    plan: &Plan,
+    gathered: &Gathered,
+    statuses: &[(ResourceId, Status)],
+) -> Result<(), StoreError> {
+    let not_done: BTreeMap<&ResourceId, &Status> = statuses
+        .iter()
+        .filter(|(_, status)| *status != Status::Done)
+        .map(|(id, status)| (id, status))
+        .collect();
+    let recorded = gathered.stored.iter().zip(gathered.recorded.iter());
+    let recorded: BTreeMap<&ResourceId, (i64, &Option<Spec>)> =
+        recorded.map(|(row, observed)| (&row.id, (row.revision, observed))).collect();
+    // A saved plan may be older than what stands in the store of resources it does not touch.
+    let fits = |record: &&Record| match (record.revision, recorded.get(&record.resource)) {
+        (Some(planned), Some((now, _))) => planned == *now,
+        _ => true,
+    };
+    let records: BTreeMap<&ResourceId, &Record> = plan
+        .records
+        .iter()
+        .filter(fits)
+        .map(|record| (&record.resource, record))
+        .filter(|(id, _)| !not_done.contains_key(id))
+        .collect();
+    let now = (work.clock)();
+    let mut writes = Vec::new();
+    let directory = work.directory();
+    for row in directory.rows() {
+        let mut new = row.clone();
+        if let Some(record) = records.get(&row.id) {
+            fill_in(&mut new, record, now);
+        }
+        if let Some(condition) = not_done.get(&row.id).and_then(|status| ailing(status)) {
+            put_condition(&mut new, &condition, now);
+        }
+        // What changed outside and was not put back is written down as it is.
+        let stale = recorded.get(&row.id).is_some_and(|(revision, observed)| {
+            *revision == row.revision && **observed != row.observed
+        });
+        if new != *row || stale {
+            // Conditions tell how it is; they make no plan stale.
+            let only_conditions =
+                Stored { conditions: row.conditions.clone(), ..new.clone() } == *row && !stale;
+            new.revision += i64::from(!only_conditions);
+            let (expected, previous) = (Some(row.revision), None);
+            writes.push(Write::Put { row: Box::new(new), expected, previous });
+        }
+    }
+    if let Some(id) = work.begun() {
+        writes.push(Write::EndApply { id: id.clone(), end: end(statuses, now) });
+    }
+    drop(directory);
+    if writes.is_empty() { Ok(()) } else { work.commit(writes) }
+}
+
+fn end(statuses: &[(ResourceId, Status)], at: DateTime<Utc>) -> ApplyEnd {
+    let count = |wanted: fn(&Status) -> bool| statuses.iter().filter(|(_, s)| wanted(s)).count();
+    let done = count(|status| *status == Status::Done);
+    let failed = count(|status| matches!(status, Status::Failed(_)));
+    let unknown = count(|status| matches!(status, Status::Unknown(_)));
+    ApplyEnd { at, done, failed, unknown, not_begun: statuses.len() - done - failed - unknown }
+}
+
+/// The condition of a resource whose change was begun and not done.
+fn ailing(status: &Status) -> Option<ConditionNow> {
+    let (reason, message) = match status {
+        Status::Failed(why) => ("Failed", why.clone()),
+        Status::Unknown(why) => ("Unknown", why.clone()),
+        Status::Pending | Status::Running | Status::Done | Status::Skipped(_) => return None,
+    };
+    let (kind, status) = (ConditionType::Synced, Truth::False);
+    Some(ConditionNow { kind, status, reason: reason.to_owned(), message })
+}
+
+fn fill_in(row: &mut Stored, record: &Record, now: DateTime<Utc>) {
+    let Record { resource: _, revision: _, source, desired, conditions } = record;
+    if let Some(source) = source {
+        row.source = source.clone();
+    }
+    if let Some(desired) = desired {
+        row.generation += i64::from(row.spec != desired.spec);
+        row.metadata = desired.metadata.clone();
+        row.spec = desired.spec.clone();
+        if desired.metadata.management() == Management::Manage {
+            row.last_applied = Some(desired.spec.clone());
+        }
+    }
+    for condition in conditions {
+        put_condition(row, condition, now);
+    }
+}
+
+fn put_condition(row: &mut Stored, now: &ConditionNow, at: DateTime<Utc>) {
+    let condition = Condition {
+        kind: now.kind,
+        status: now.status,
+        reason: now.reason.clone(),
+        message: now.message.clone(),
+        last_transition_time: at,
+    };
+    set(Arc::make_mut(&mut row.conditions), condition);
+}

@@ -1,0 +1,67 @@
+//! What a plan rests on: the state of everything its changes touch or were judged by.
+
+use crate::model::digest::Digest;
+use crate::model::{ResourceId, Spec, Stored};
+use crate::plan::PlanInput;
+use crate::plan::change::{Basis, Change};
+use crate::plan::draft::Drafts;
+use crate::plan::judge::Worlds;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The basis of the changes that proceed: each one's resource, what it refers to and is referred to
+/// by, and what else refers there, since an Owner of the same subscription may be what a permission
+/// rests on. Other resources of the same customer are not part of it.
+#[must_use]
+pub fn basis(
+    input: &PlanInput,
+    changes: &[Change],
+    drafts: &Drafts,
+    worlds: &Worlds,
+) -> Vec<Basis> {
+    let mut touched: BTreeSet<ResourceId> = BTreeSet::new();
+    for change in changes.iter().filter(|change| change.proceeds()) {
+        touched.insert(change.id.clone());
+        touched.extend(change.previous.clone());
+        for world in [&worlds.before, &worlds.after] {
+            touched.extend(world.referrers(&change.id, None).map(|other| other.id.clone()));
+            for target in world.targets(&change.id) {
+                touched.insert(target.clone());
+                if target.kind.as_str() != "Customer" {
+                    let beside = world.referrers(target, None).map(|other| other.id.clone());
+                    touched.extend(beside);
+                }
+            }
+        }
+    }
+    let rows: BTreeMap<&ResourceId, &Stored> = input.stored.iter().map(|s| (&s.id, s)).collect();
+    let found: BTreeMap<&ResourceId, _> = drafts
+        .changing
+        .iter()
+        .filter_map(|draft| Some((&draft.id, draft.pair.found.as_ref()?)))
+        .collect();
+    let one = |resource: ResourceId| -> Option<Basis> {
+        let (row, found) = (rows.get(&resource), found.get(&resource));
+        let external_id = found
+            .map(|found| found.external_id.clone())
+            .or_else(|| row.and_then(|row| row.external_id.clone()));
+        let observed = match (found, row) {
+            (Some(found), _) => Some(&found.spec),
+            (None, row) => row.and_then(|row| row.observed.as_ref()),
+        };
+        // What a name stands for that nobody manages is told by its id, with what refers to it.
+        let known = row.is_some() || changes.iter().any(|change| change.id == resource);
+        known.then(|| Basis {
+            revision: row.map(|row| row.revision),
+            observed: observed.map(observed_digest),
+            external_id,
+            resource,
+        })
+    };
+    touched.into_iter().filter_map(one).collect()
+}
+
+/// The digest of an observed state.
+#[must_use]
+pub fn observed_digest(spec: &Spec) -> String {
+    Digest::default().text(&spec.canonical()).hex()[..16].to_owned()
+}

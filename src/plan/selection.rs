@@ -1,0 +1,51 @@
+//! A part of a plan: what `-l`, `--customer`, `--kind` and `--exclude` choose.
+
+use crate::kinds::selector::Selector;
+use crate::model::{KindName, Metadata, ResourceId};
+use std::collections::BTreeSet;
+
+/// Which changes go ahead; everything given must hold. The rest is held back, and so is what rests
+/// on it.
+#[derive(Debug, Clone, Default)]
+pub struct Selection {
+    /// Labels they must have.
+    pub labels: Option<Selector>,
+    /// The customers they must belong to, by name; empty: any.
+    pub customers: BTreeSet<String>,
+    /// The kinds they must be of; empty: any.
+    pub kinds: BTreeSet<KindName>,
+    /// Resources left out.
+    pub exclude: BTreeSet<ResourceId>,
+    /// Kinds left out.
+    pub exclude_kinds: BTreeSet<KindName>,
+}
+
+impl Selection {
+    /// True when nothing is left out.
+    #[must_use]
+    pub fn is_everything(&self) -> bool {
+        let Self { labels, customers, kinds, exclude, exclude_kinds } = self;
+        labels.is_none()
+            && customers.is_empty()
+            && kinds.is_empty()
+            && exclude.is_empty()
+            && exclude_kinds.is_empty()
+    }
+
+    /// True when a resource is chosen.
+    #[must_use]
+    pub fn chooses(
+        &self,
+        id: &ResourceId,
+        metadata: &Metadata,
+        customer: Option<&ResourceId>,
+    ) -> bool {
+        let Self { labels, customers, kinds, exclude, exclude_kinds } = self;
+        let of_customer = || customer.is_some_and(|id| customers.contains(id.name.as_str()));
+        labels.as_ref().is_none_or(|selector| selector.matches(&metadata.labels))
+            && (customers.is_empty() || of_customer())
+            && (kinds.is_empty() || kinds.contains(&id.kind))
+            && !exclude.contains(id)
+            && !exclude_kinds.contains(&id.kind)
+    }
+}

@@ -1,0 +1,186 @@
+//! What is written down when an effect has ended: the row, and the activity in the same batch.
+
+use crate::model::activity::{Draft, Outcome};
+use crate::model::resource::{Management, REASON};
+use crate::model::{Effect, Observed, ResourceId, Spec, Verb};
+use crate::model::{Stored, activity};
+use crate::plan::change::FieldChange;
+use crate::plan::{Action, Change};
+use crate::provider::{Context, Directory, Ids, ProviderError};
+use crate::store::Write;
+use serde_json::{Map, Value};
+
+/// The writes for an effect that was done, `made` being the thing as the provider has it now.
+#[must_use]
+pub fn succeeded(
+    change: &Change,
+    effect: &Effect,
+    made: Option<&Observed>,
+    operation_id: &str,
+    directory: &Directory,
+    ids: &mut Ids,
+    context: &Context,
+) -> Vec<Write> {
+    let mut writes = match (effect.verb, made) {
+        (Verb::Create | Verb::Update, Some(made)) => keep(change, made, directory, ids),
+        (Verb::Delete, _) if change.action == Action::Delete => {
+            vec![drop_row(change, directory)]
+        }
+        // The old part of a replacement: the row stands for the new one already.
+        _ => Vec::new(),
+    };
+    let draft = activity(change, effect.verb, &effect.operation, operation_id, context);
+    writes.push(Write::Append(Box::new(draft)));
+    writes
+}
+
+/// The writes for a change that asks nothing of the provider: names, labels, ownership.
+///
+/// # Errors
+/// When what it speaks of is not there any more.
+pub fn only_recorded(
+    change: &Change,
+    directory: &Directory,
+    ids: &mut Ids,
+    context: &Context,
+) -> Result<Vec<Write>, ProviderError> {
+    let mut writes = if change.action == Action::Delete {
+        vec![drop_row(change, directory)]
+    } else {
+        let external_id = change.external_id.as_deref().unwrap_or_default();
+        let actual = directory
+            .actual(&change.id.kind, external_id)
+            .ok_or_else(|| ProviderError::Missing { needed: change.id.to_string() })?;
+        keep(change, actual, directory, ids)
+    };
+    let operation_id = ids.next("operation");
+    let draft = activity(change, Verb::Update, &change.operation, &operation_id, context);
+    writes.push(Write::Append(Box::new(draft)));
+    Ok(writes)
+}
+
+/// The activity of an effect that ended otherwise: refused, given up, or nobody knows how.
+#[must_use]
+pub fn ended(
+    change: &Change,
+    effect: &Effect,
+    outcome: Outcome,
+    why: &str,
+    operation_id: &str,
+    context: &Context,
+) -> Write {
+    let draft = activity(change, effect.verb, &effect.operation, operation_id, context);
+    let reason = format!("{}: {why}", draft.reason);
+    Write::Append(Box::new(Draft { outcome, reason, ..draft }))
+}
+
+fn drop_row(change: &Change, directory: &Directory) -> Write {
+    let expected = directory.row(&change.id).map(|row| row.revision).or(change.revision);
+    Write::Delete { id: change.id.clone(), expected: expected.unwrap_or_default() }
+}
+
+/// The writes that keep a thing's row.
+fn keep(change: &Change, made: &Observed, directory: &Directory, ids: &mut Ids) -> Vec<Write> {
+    let old = directory.row(change.previous.as_ref().unwrap_or(&change.id)).cloned();
+    let desired = change.desired.clone();
+    let (metadata, desired) =
+        desired.map_or_else(Default::default, |desired| (desired.metadata, desired.spec));
+    let again = old.as_ref().is_some_and(|old| old.spec == desired && old.metadata == metadata);
+    // The row as this pass knows it: a rename earlier in the plan may have moved its revision.
+    let expected = old.as_ref().map(|old| old.revision);
+    // What is only observed was never applied: taking a field out of the manifest must not clear it.
+    let applies = matches!(change.action, Action::Create | Action::Replace)
+        || metadata.management() == Management::Manage;
+    let row = Stored {
+        id: change.id.clone(),
+        uid: old.as_ref().map_or_else(|| ids.next("uid").into(), |old| old.uid.clone()),
+        set: change.set.as_str().into(),
+        generation: old.as_ref().map_or(0, |old| old.generation) + i64::from(!again),
+        revision: old.as_ref().map_or(0, |old| old.revision) + 1,
+        metadata,
+        last_applied: if applies {
+            Some(desired.clone())
+        } else {
+            old.as_ref().and_then(|old| old.last_applied.clone())
+        },
+        spec: desired,
+        observed: Some(made.spec.clone()),
+        external_id: Some(made.external_id.clone()),
+        conditions: old.map(|old| old.conditions).unwrap_or_default(),
+        source: change.source.clone(),
+    };
+    let mut writes =
+        vec![Write::Put { row: Box::new(row), expected, previous: change.previous.clone() }];
+    if let Some(previous) = &change.previous {
+        writes.extend(directory.renamed(previous, &change.id).into_iter().map(
+            |(revision, row)| Write::Put {
+                row: Box::new(row),
+                expected: Some(revision),
+                previous: None,
+            },
+        ));
+    }
+    writes
+}
+
+fn activity(
+    change: &Change,
+    verb: Verb,
+    operation: &str,
+    operation_id: &str,
+    context: &Context,
+) -> activity::Draft {
+    let (mut before, mut after) =
+        (side(change, |field| &field.before), side(change, |field| &field.after));
+    if let Some(previous) = &change.previous {
+        name(&mut before, previous);
+        name(&mut after, &change.id);
+    }
+    // A replacement is two operations: what is made has no before, what is removed no after.
+    if change.action == Action::Replace {
+        match verb {
+            Verb::Create => before = None,
+            Verb::Update | Verb::Delete => after = None,
+        }
+    }
+    let given = change.desired.as_ref().and_then(|desired| desired.metadata.annotation(REASON));
+    let mut reason = change.reason.as_str().to_owned();
+    for more in given.into_iter().chain(Some(context.note.as_str()).filter(|n| !n.is_empty())) {
+        reason = format!("{reason}: {more}");
+    }
+    Draft {
+        at: context.at,
+        actor: context.actor.clone(),
+        source: change.source.clone(),
+        command: context.command.clone(),
+        set: change.set.clone(),
+        resource: change.id.clone(),
+        operation: operation.to_owned(),
+        before,
+        after,
+        plan_id: context.plan_id.clone(),
+        operation_id: operation_id.to_owned(),
+        outcome: Outcome::Succeeded,
+        reason,
+    }
+}
+
+fn side(change: &Change, pick: fn(&FieldChange) -> &Option<Value>) -> Option<Value> {
+    let map: Map<String, Value> = change
+        .fields
+        .iter()
+        .filter_map(|field| Some((field.path.clone(), pick(field).clone()?)))
+        .collect();
+    (!map.is_empty()).then_some(Value::Object(map))
+}
+
+fn name(side: &mut Option<Value>, id: &ResourceId) {
+    let map = side.get_or_insert_with(|| Value::Object(Map::new()));
+    map["metadata.name"] = id.name.as_str().into();
+}
+
+/// A thing as an effect leaves it, where the provider says nothing more about it.
+#[must_use]
+pub fn thing(effect: &Effect, external_id: String, spec: Spec) -> Observed {
+    Observed { kind: effect.kind.clone(), external_id, name: effect.name.clone(), spec }
+}
