@@ -5,13 +5,11 @@ use crate::cli::settings::{FileArgs, Settings};
 use crate::cli::ui::Ui;
 use crate::cli::{get, log, session};
 use crate::engine::apply::directory_of;
-use crate::engine::gather;
 use crate::kinds::KindEntry;
 use crate::model::condition::Truth;
 use crate::model::text::printable;
 use crate::model::{ResourceId, Spec, Stored};
 use crate::plan::diff::show;
-use crate::provider::embedded::Embedded;
 use crate::store::Filter;
 use clap::Args;
 use std::collections::BTreeSet;
@@ -48,7 +46,7 @@ pub fn run(args: &DescribeArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit
     })?;
     let workspace = settings.workspace(&FileArgs::default(), ui)?;
     let store = session::open_existing(settings, &workspace)?;
-    let gathered = gather(Some(store.as_ref()), &Embedded)?;
+    let gathered = session::look(settings, &workspace, store.as_ref(), false)?;
     let id = ResourceId::new(entry.facts.kind, &name);
     let row = gathered.stored.iter().find(|row| row.id == id).ok_or_else(|| {
         CommandError::new(format!("{id} is not in the store"))

@@ -47,6 +47,10 @@ enum IngestCommand {
 pub fn run(args: &IngestArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, CommandError> {
     let IngestCommand::State { file } = &args.command;
     let workspace = settings.workspace(&FileArgs::default(), ui)?;
+    if session::provider(settings, &workspace)?.outside().is_some() {
+        return Err(CommandError::new("the state of this workspace comes from its provider")
+            .hint("change it there; `partnerctl plan` sees it"));
+    }
     let texts = read_roots(std::slice::from_ref(file), &mut std::io::stdin().lock());
     let refuse = |problems: &[_], texts: &_, ui: &mut Ui| {
         ui.warn(report::text(problems, texts, false).trim_end());

@@ -1,6 +1,7 @@
 //! `schema`: JSON Schemas of manifests and machine formats.
 
 use crate::cli::error::{CommandError, Exit};
+use crate::cli::events::Event;
 use crate::cli::settings::Settings;
 use crate::cli::ui::Ui;
 use crate::engine::workspace::WorkspaceFile;
@@ -9,6 +10,8 @@ use crate::manifest::report::Report;
 use crate::manifest::schema::{combined, kind_schema};
 use crate::model::{Activity, Condition};
 use crate::plan::Plan;
+use crate::plan::compare::Comparison;
+use crate::provider::exec;
 use crate::store::Checkpoint;
 use anyhow::Context;
 use clap::Args;
@@ -70,7 +73,10 @@ pub fn files(kinds: &Kinds) -> Vec<(String, String)> {
         ("log".to_owned(), schema_for!(Vec<Activity>).to_value()),
         ("checkpoint.v1".to_owned(), schema_for!(Checkpoint).to_value()),
         ("list".to_owned(), list_schema(kinds)),
+        ("event.v1".to_owned(), schema_for!(Event).to_value()),
+        ("compare".to_owned(), schema_for!(Comparison).to_value()),
     ]);
+    schemas.extend(exec::schemas().into_iter().map(|(name, schema)| (name.to_owned(), schema)));
     schemas
         .into_iter()
         .map(|(name, schema)| {

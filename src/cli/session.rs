@@ -3,7 +3,7 @@
 use crate::cli::error::{CommandError, Exit};
 use crate::cli::settings::{FileArgs, Settings};
 use crate::cli::ui::Ui;
-use crate::engine::gather::{from_workspace, load};
+use crate::engine::gather::{from_workspace, gather, load, recorded};
 use crate::engine::lease::{self, Held, SharedStore};
 use crate::engine::tree::{Texts, read_roots};
 use crate::engine::{Gathered, Workspace, machine};
@@ -14,12 +14,17 @@ use crate::model::{KindName, ResourceId, Severity, Stored};
 use crate::plan::{Plan, PlanInput, Scope, Selection, plan};
 use crate::provider::Provider;
 use crate::provider::embedded::Embedded;
+use crate::provider::exec::{self, Exec};
+use anyhow::Context;
 use crate::store::{self, Lease, Missing, Store};
 use chrono::{DateTime, Utc};
 use clap::Args;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
+
+/// Seconds a provider program may take to answer, unless the workspace says otherwise.
+const PROVIDER_SECONDS: u32 = 60;
 
 /// Options of `plan` and `apply`.
 #[derive(Args, Debug, Clone)]
@@ -91,12 +96,41 @@ impl SelectionArgs {
     }
 }
 
-/// The provider of a workspace.
+/// The provider of a workspace: the program it names, else the embedded one.
 pub fn provider(
-    _settings: &Settings,
-    _workspace: &Workspace,
+    settings: &Settings,
+    workspace: &Workspace,
 ) -> Result<Arc<dyn Provider>, CommandError> {
-    Ok(Arc::new(Embedded))
+    let Some(file) = &workspace.file.provider else { return Ok(Arc::new(Embedded)) };
+    if file.exec.is_empty() {
+        return Err(CommandError::new("provider.exec of partnerctl.yaml names no program")
+            .hint("write provider: {exec: [./program, argument]}"));
+    }
+    let seconds = file.timeout_seconds.map_or(PROVIDER_SECONDS, std::num::NonZeroU32::get);
+    let folder = workspace.folder.canonicalize().with_context(|| {
+        format!("the workspace {} is no folder", workspace.folder.display())
+    })?;
+    let program = exec::process::Settings {
+        command: file.exec.iter().map(ToString::to_string).collect(),
+        folder,
+        time_limit: Duration::from_secs(u64::from(seconds)),
+    };
+    Ok(Arc::new(Exec::new(settings.kinds.clone(), program)))
+}
+
+/// What the store and the provider say, for a command that only looks. A program is asked only when
+/// what nobody manages is wanted too: what is managed stands in the store as it was last seen.
+pub fn look(
+    settings: &Settings,
+    workspace: &Workspace,
+    store: &dyn Store,
+    unmanaged: bool,
+) -> Result<Gathered, CommandError> {
+    let provider = provider(settings, workspace)?;
+    if provider.outside().is_some() && !unmanaged {
+        return Ok(recorded(store)?);
+    }
+    Ok(gather(Some(store), provider.as_ref())?)
 }
 
 /// Opens the store, when there is one.

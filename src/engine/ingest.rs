@@ -1,12 +1,12 @@
 //! `ingest state`: how the outside world changes the embedded provider's state.
 
-use crate::kinds::Kinds;
+use crate::kinds::{self, Kinds};
 use crate::manifest::document::API_VERSION;
 use crate::manifest::yaml;
 use crate::model::code::{self, Code};
 use crate::model::problem::{Location, Problem};
 use crate::model::tree::{Node, Value};
-use crate::model::{Observed, ResourceId, ResourceName, Spec};
+use crate::model::{Observed, ResourceId, ResourceName};
 use crate::provider::{Directory, Ids};
 use crate::store::Write;
 use std::sync::Arc;
@@ -134,7 +134,10 @@ impl Reader<'_> {
             self.problem(code::MISSING_FIELD, item.span, format!("{id} has no state"), hint);
             return;
         };
-        let inward = self.state(&entry, state);
+        let (inward, faults) = kinds::state::read(&entry, state);
+        for fault in faults {
+            self.problem(fault.code, fault.span, fault.message, &fault.hint);
+        }
         if let Some(wrong) = (entry.check_observed)(&inward) {
             self.problem(code::INVALID_VALUE, state.span, format!("{id}: {wrong}"), "mend it");
             return;
@@ -160,36 +163,5 @@ impl Reader<'_> {
         given
             .or_else(|| self.directory.row(id)?.external_id.clone())
             .or_else(|| Some(self.directory.unmanaged(id)?.external_id.clone()))
-    }
-
-    /// The state as a spec. Fields a manifest may have are read as in manifests; others (what only
-    /// the real world has, such as `relationship`) are taken as texts.
-    fn state(&mut self, entry: &crate::kinds::KindEntry, node: &Node) -> Spec {
-        let (decoded, _) = (entry.decode)(node);
-        let mut spec = decoded.value.clone().unwrap_or_default();
-        for fault in decoded.faults {
-            // The outside need not have everything a manifest must, and may have more.
-            // Only at the top: half a nested value would be filled up with what nobody said.
-            let absent = fault.code == code::MISSING_FIELD && fault.span == node.span;
-            if fault.code != code::UNKNOWN_FIELD && !absent {
-                self.problem(fault.code, fault.span, fault.message, &fault.hint);
-            }
-        }
-        let Value::Mapping(entries) = &node.value else { return spec };
-        let written: Vec<&str> = entries.iter().map(|entry| entry.key.as_str()).collect();
-        let extra: Vec<String> = spec
-            .leaves()
-            .into_keys()
-            .filter(|path| !written.contains(&path.split('.').next().unwrap_or_default()))
-            .collect();
-        extra.iter().for_each(|path| spec.remove(path));
-        for entry in entries {
-            if let (None, Some(text)) = (spec.get(&entry.key), entry.value.text())
-                && !entry.value.is_null()
-            {
-                spec.set(&entry.key, text.into());
-            }
-        }
-        spec
     }
 }

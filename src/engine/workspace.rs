@@ -26,6 +26,19 @@ pub struct WorkspaceFile {
     pub lineage: Option<Line>,
     /// Brakes.
     pub limits: Option<LimitsFile>,
+    /// What really holds the actual state; without it, the store does.
+    pub provider: Option<ProviderFile>,
+}
+
+/// A provider of the workspace's own.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, expecting = "a provider, {exec: [./program]}")]
+pub struct ProviderFile {
+    /// The program and its arguments; it runs in the workspace's folder and speaks the protocol of
+    /// docs/provider-protocol.md.
+    pub exec: Vec<Line>,
+    /// How long it may take to answer one request; default 60.
+    pub timeout_seconds: Option<std::num::NonZeroU32>,
 }
 
 /// Brakes of a workspace.

@@ -10,6 +10,7 @@ pub mod reference;
 mod reservation_permission;
 mod role_assignment;
 pub mod selector;
+pub mod state;
 mod subscription;
 pub mod transition;
 pub mod world;

@@ -55,6 +55,43 @@ pub struct Entry {
 }
 
 impl Node {
+    /// A value of a machine format. It has no places in a text; each value gets a line of its own,
+    /// so that they differ.
+    ///
+    /// # Errors
+    /// For a number with a fraction: it went through a float, and may be an amount.
+    pub fn from_json(value: &serde_json::Value) -> Result<Self, String> {
+        Self::numbered(value, &mut Span { line: 0, ..Span::START })
+    }
+
+    fn numbered(value: &serde_json::Value, last: &mut Span) -> Result<Self, String> {
+        use serde_json::Value as Json;
+        last.line = last.line.saturating_add(1);
+        let span = *last;
+        let scalar = |text: &str, plain| Value::Scalar { text: text.to_owned(), plain };
+        let value = match value {
+            Json::Null => scalar("null", true),
+            Json::Bool(value) => scalar(if *value { "true" } else { "false" }, true),
+            Json::Number(number) if number.is_f64() => {
+                return Err(format!("{number} is a number with a fraction; write it as a text"));
+            }
+            Json::Number(number) => scalar(&number.to_string(), true),
+            Json::String(text) => scalar(text, false),
+            Json::Array(items) => {
+                let items = items.iter().map(|item| Self::numbered(item, last));
+                Value::Sequence(items.collect::<Result<_, _>>()?)
+            }
+            Json::Object(map) => {
+                let entry = |(key, value): (&String, &Json)| -> Result<Entry, String> {
+                    let value = Self::numbered(value, last)?;
+                    Ok(Entry { key: key.clone(), key_span: value.span, value })
+                };
+                Value::Mapping(map.iter().map(entry).collect::<Result<_, _>>()?)
+            }
+        };
+        Ok(Self { span, value })
+    }
+
     /// The entry of a mapping by key.
     #[must_use]
     pub fn entry(&self, key: &str) -> Option<&Entry> {

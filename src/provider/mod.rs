@@ -7,6 +7,7 @@ pub mod conclude;
 pub mod directory;
 pub mod effects;
 pub mod embedded;
+pub mod exec;
 pub mod ids;
 pub mod record;
 
