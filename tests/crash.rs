@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Compiles the library that kills.
-fn killer(folder: &Path) -> PathBuf {
+pub fn killer(folder: &Path) -> PathBuf {
     let library = folder.join("kill.so");
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/crash/kill.c");
     let compiled = Command::new("cc")

@@ -13,6 +13,7 @@ mod generated;
 mod hostile;
 mod locks;
 mod manifests;
+mod outside;
 mod properties;
 mod stories;
 mod tamper;

@@ -2,6 +2,7 @@
 #![allow(clippy::disallowed_methods, reason = "the edge reads the clock and the environment")]
 
 mod apply;
+mod approve;
 mod carry_out;
 mod completions;
 mod consent;
@@ -13,6 +14,8 @@ mod ingest;
 mod init;
 mod log;
 mod plan;
+mod repair;
+mod resume;
 mod saved;
 mod schema;
 mod session;
@@ -51,6 +54,9 @@ enum Command {
     Validate(validate::ValidateArgs),
     Plan(plan::PlanArgs),
     Apply(apply::ApplyArgs),
+    Approve(approve::ApproveArgs),
+    Resume(resume::ResumeArgs),
+    Repair(repair::RepairArgs),
     Get(get::GetArgs),
     Describe(describe::DescribeArgs),
     Log(log::LogArgs),
@@ -89,6 +95,9 @@ fn dispatch(command: Command, settings: &Settings, ui: &mut Ui) -> Result<Exit, 
         Command::Validate(args) => validate::run(&args, settings, ui),
         Command::Plan(args) => plan::run(&args, settings, ui),
         Command::Apply(args) => apply::run(&args, settings, ui),
+        Command::Approve(args) => approve::run(&args, settings, ui),
+        Command::Resume(args) => resume::run(&args, settings, ui),
+        Command::Repair(args) => repair::run(&args, settings, ui),
         Command::Get(args) => get::run(&args, settings, ui),
         Command::Describe(args) => describe::run(&args, settings, ui),
         Command::Log(args) => log::run(&args, settings, ui),

@@ -15,8 +15,8 @@ use crate::plan::{Plan, PlanInput, Scope, Selection, plan};
 use crate::provider::Provider;
 use crate::provider::embedded::Embedded;
 use crate::provider::exec::{self, Exec};
-use anyhow::Context;
 use crate::store::{self, Lease, Missing, Store};
+use anyhow::Context;
 use chrono::{DateTime, Utc};
 use clap::Args;
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -107,9 +107,10 @@ pub fn provider(
             .hint("write provider: {exec: [./program, argument]}"));
     }
     let seconds = file.timeout_seconds.map_or(PROVIDER_SECONDS, std::num::NonZeroU32::get);
-    let folder = workspace.folder.canonicalize().with_context(|| {
-        format!("the workspace {} is no folder", workspace.folder.display())
-    })?;
+    let folder = workspace
+        .folder
+        .canonicalize()
+        .with_context(|| format!("the workspace {} is no folder", workspace.folder.display()))?;
     let program = exec::process::Settings {
         command: file.exec.iter().map(ToString::to_string).collect(),
         folder,

@@ -9,8 +9,8 @@ use crate::plan::Change;
 use crate::plan::intent::{Intent, IntentState};
 use crate::provider::conclude::question;
 use crate::provider::{
-    CallError, Context, Directory, Ids, KeyFound, Outside, Provider, RequestKeys, conclude,
-    effects, record,
+    CallError, Conclusion, Context, Directory, Ids, KeyFound, Outside, Provider, RequestKeys,
+    conclude, effects, record,
 };
 use crate::store::{Batch, StoreError, Write};
 use chrono::{DateTime, Utc};
@@ -169,6 +169,31 @@ pub fn take_up(
     how: Event,
 ) -> Result<Ended, StoreError> {
     run(work, outside, intent, how, None)
+}
+
+/// Ends an intent that nobody knew the end of: a person says that it was done, and what `made` is
+/// what it left. Its change then goes on with the effects that come after.
+///
+/// # Errors
+/// When the store refuses.
+pub fn adopt(
+    work: &Work,
+    outside: &dyn Outside,
+    intent: Intent,
+    made: Option<Observed>,
+) -> Result<Ended, StoreError> {
+    run(work, outside, intent, Event::Concluded(Conclusion::Done(made)), None)
+}
+
+/// Ends an intent that nobody knew the end of: a person says that it was not done and shall not be.
+///
+/// # Errors
+/// When the store refuses.
+pub fn give_up(work: &Work, intent: &Intent) -> Result<Ended, StoreError> {
+    match intent.effect() {
+        Some(effect) => fail(work, intent, effect, ""),
+        None => Ok(Ended::Done),
+    }
 }
 
 /// A change without effects.

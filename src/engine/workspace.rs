@@ -32,7 +32,11 @@ pub struct WorkspaceFile {
 
 /// A provider of the workspace's own.
 #[derive(Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, expecting = "a provider, {exec: [./program]}")]
+#[serde(
+    rename_all = "camelCase",
+    deny_unknown_fields,
+    expecting = "a provider, {exec: [./program]}"
+)]
 pub struct ProviderFile {
     /// The program and its arguments; it runs in the workspace's folder and speaks the protocol of
     /// docs/provider-protocol.md.

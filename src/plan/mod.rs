@@ -19,6 +19,7 @@ pub mod records;
 pub mod render;
 pub mod saved;
 pub mod selection;
+pub mod unended;
 
 pub use change::{Action, Change, Plan, Reason, Summary};
 pub use input::{Limits, PlanInput, Scope};

@@ -3,10 +3,8 @@
 
 use crate::kinds::{Block, KindEntry, Reference, ReferenceTo};
 use crate::model::resource::{EXTERNAL_ID, PREVIOUS_NAME};
-use crate::model::{
-    KindName, Observed, Resource, ResourceId, ResourceName, Spec, Stored, Verb, code,
-};
-use crate::plan::intent::IntentState;
+use crate::model::{KindName, Observed, Resource, ResourceId, ResourceName, Spec, Stored, code};
+use crate::plan::unended::Unended;
 use crate::plan::{PlanInput, Scope};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
@@ -80,6 +78,7 @@ pub fn pair(input: &PlanInput) -> Pairs {
             .map(|resource| resource.id.clone())
             .chain(input.stored.iter().map(|stored| stored.id.clone()))
             .collect(),
+        unended: Unended::default(),
     };
     for entry in input.kinds.iter() {
         pairing.kind(entry);
@@ -97,6 +96,8 @@ struct Pairing<'a> {
     contested: BTreeMap<ResourceId, ResourceId>,
     /// Names that an unmanaged thing cannot be shown under.
     taken: BTreeSet<ResourceId>,
+    /// Operations on the kind at hand that have not ended.
+    unended: Unended<'a>,
 }
 
 /// What a plan of a part of the set cannot know.
@@ -116,6 +117,7 @@ impl Pairing<'_> {
     fn kind(&mut self, entry: &KindEntry) {
         let kind = entry.facts.kind;
         let mut candidates = self.candidates(entry);
+        self.unended = Unended::of(entry, &self.input.intents, |spec| self.settled(entry, spec));
         let mut desired: Vec<&Resource> =
             self.input.desired.iter().filter(|d| d.id.kind.as_str() == kind).collect();
         // Names first, then those that give an old name: an identity or a likeness may only claim
@@ -426,50 +428,8 @@ impl Pairing<'_> {
         }
     }
 
-    /// An operation outside that has not ended may have made or changed it: until its end is known
-    /// it is left alone. A new one is recognised by what it is, under whatever name.
-    fn hold_for_intents(&self, pair: &mut Pair) {
-        let Some(id) = pair.id().cloned() else { return };
-        let Some(entry) = self.input.kinds.get(id.kind.as_str()) else { return };
-        let makes = |spec: &Spec| (entry.identity)(spec).or_else(|| (entry.likeness)(spec));
-        let new = pair.desired.as_ref().filter(|_| pair.observed().is_none());
-        let new = new.and_then(|desired| makes(&desired.spec));
-        for intent in self.input.intents.iter().filter(|intent| intent.resource().kind == id.kind) {
-            let named = [Some(&id), pair.previous.as_ref()].contains(&Some(intent.resource()));
-            let effect = intent.effect().filter(|effect| effect.verb == Verb::Create);
-            let made =
-                effect.and_then(|effect| makes(&self.settled(entry, effect.after.as_ref()?)));
-            if !named && (new.is_none() || made != new) {
-                continue;
-            }
-            let (operation, from) =
-                (&intent.operation_id, intent.begun_at.format("%Y-%m-%d %H:%M"));
-            match intent.state {
-                IntentState::Open => {
-                    let what = format!(
-                        "the end of operation {operation} on {}, begun {from} UTC by {}; `partnerctl resume` finds it out",
-                        intent.resource(),
-                        intent.actor
-                    );
-                    pair.waiting.get_or_insert(what);
-                }
-                IntentState::Unknown => pair.blocked.push(Block::new(
-                    code::BLOCK_UNKNOWN,
-                    format!(
-                        "nobody knows how operation {operation} on {} of {from} UTC ended: {}",
-                        intent.resource(),
-                        intent.message
-                    ),
-                    format!(
-                        "`partnerctl repair {operation}` shows what it may have done, and ends it"
-                    ),
-                )),
-            }
-        }
-    }
-
     fn push(&mut self, mut pair: Pair) {
-        self.hold_for_intents(&mut pair);
+        self.unended.hold(&mut pair, self.input);
         if let Some(id) = pair.id() {
             // What vanished is not what will be made in its place: references to it lead nowhere.
             let stored = pair.stored.as_ref().filter(|stored| stored.observed.is_some());

@@ -70,7 +70,7 @@ pub fn ended(
     context: &Context,
 ) -> Write {
     let draft = activity(change, effect.verb, &effect.operation, operation_id, context);
-    let reason = format!("{}: {why}", draft.reason);
+    let reason = if why.is_empty() { draft.reason } else { format!("{}: {why}", draft.reason) };
     Write::Append(Box::new(Draft { outcome, reason, ..draft }))
 }
 

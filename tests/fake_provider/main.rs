@@ -102,8 +102,7 @@ impl Fake {
 
     fn effect(&mut self, entry: &Value) {
         let path = self.folder.join("ledger");
-        let mut file =
-            std::fs::OpenOptions::new().create(true).append(true).open(path).unwrap();
+        let mut file = std::fs::OpenOptions::new().create(true).append(true).open(path).unwrap();
         file.write_all(format!("{entry}\n").as_bytes()).unwrap();
         self.take_in(entry);
     }
@@ -128,7 +127,9 @@ impl Fake {
         }
         let snapshot = if fault == "torn" { self.count("snapshots") } else { self.made };
         let next = (at + PAGE < all.len()).then(|| (at + PAGE).to_string());
-        Ok(json!({"snapshot": snapshot.to_string(), "total": all.len(), "items": items, "next": next}))
+        Ok(
+            json!({"snapshot": snapshot.to_string(), "total": all.len(), "items": items, "next": next}),
+        )
     }
 
     fn lookup(&self, params: &Value, faults: &Value) -> Result<Value, Value> {
@@ -151,6 +152,7 @@ impl Fake {
         let fits = |thing: &&Value| {
             thing["kind"] == params["kind"]
                 && (params["externalId"].is_null() || thing["externalId"] == params["externalId"])
+                && (params["spec"].is_null() || thing["spec"]["offer"] == params["spec"]["offer"])
         };
         let mut items: Vec<&Value> = self.things.values().filter(fits).collect();
         if fault == "lie" {
@@ -173,7 +175,9 @@ impl Fake {
         let error = |code: &str| Err(json!({"code": code, "message": format!("told to: {code}")}));
         match mode.as_str().unwrap_or("ok") {
             "throttled" => {
-                return Err(json!({"code": "throttled", "message": "slow down", "retryAfterSeconds": 0}));
+                return Err(
+                    json!({"code": "throttled", "message": "slow down", "retryAfterSeconds": 0}),
+                );
             }
             code @ ("transient" | "refused" | "conflict" | "unknown" | "hang") => {
                 return error(code);
@@ -242,7 +246,8 @@ impl Fake {
             ("update", Some(there)) if there["spec"] == spec => return Ok(json!({"thing": there})),
             _ => {}
         }
-        let mut thing = json!({"kind": kind, "externalId": external_id, "name": text("name"), "spec": spec});
+        let mut thing =
+            json!({"kind": kind, "externalId": external_id, "name": text("name"), "spec": spec});
         if faults["tags"] == true {
             thing["requestKey"] = key.clone().into();
         }

@@ -216,11 +216,8 @@ impl Outside for Exec {
             thing.observed.kind == *kind
                 && external_id.as_ref().is_none_or(|id| *id == thing.observed.external_id)
         };
-        let lookup = Lookup::Identity {
-            kind: kind.to_string(),
-            external_id: external_id.clone(),
-            spec,
-        };
+        let lookup =
+            Lookup::Identity { kind: kind.to_string(), external_id: external_id.clone(), spec };
         let found: Vec<Candidate> = match self.ask::<FindResult>(Call::Lookup(lookup)) {
             Ok(result) => result
                 .items

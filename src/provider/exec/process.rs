@@ -1,6 +1,8 @@
 //! The program: started when it is needed, asked by several hands at once, never trusted to answer.
 
-use crate::provider::exec::wire::{Call, Hello, HelloResult, PROTOCOL, Request, Response, WireError};
+use crate::provider::exec::wire::{
+    Call, Hello, HelloResult, PROTOCOL, Request, Response, WireError,
+};
 use serde_json::Value;
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{BufRead, BufReader, Read, Write};
@@ -294,7 +296,8 @@ fn read_answers(stdout: impl Read, open: &Mutex<Open>) -> String {
         let response: Response = match serde_json::from_slice(&line) {
             Ok(response) => response,
             Err(error) => {
-                let shown: String = String::from_utf8_lossy(&line).trim().chars().take(60).collect();
+                let shown: String =
+                    String::from_utf8_lossy(&line).trim().chars().take(60).collect();
                 return format!("it printed `{shown}`, which is no answer ({error})");
             }
         };

@@ -1,0 +1,81 @@
+//! `approve`: say beforehand that a plan may be applied, whatever it risks.
+
+use crate::cli::error::{CommandError, Exit};
+use crate::cli::settings::{FileArgs, Settings};
+use crate::cli::ui::Ui;
+use crate::cli::{get, saved, session};
+use crate::model::text::printable;
+use crate::plan::render;
+use crate::store::{Approval, Batch, Write};
+use chrono::{SubsecRound, Utc};
+use clap::Args;
+use std::path::Path;
+
+/// Approve a plan before it is applied
+///
+/// The approval is for the plan with this id and no other: the id stands for what is changed and
+/// from what state. It replaces --approve on the next apply of that plan, is used up by it, and
+/// holds for a day (apply --plan-ttl). Without a plan, the approvals that are open are listed.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  partnerctl plan --out plan.json\n  \
+    partnerctl approve plan.json\n  partnerctl approve 2ebb0970190b\n  \
+    partnerctl approve 2ebb0970190b --withdraw\n  partnerctl approve")]
+pub struct ApproveArgs {
+    /// The plan: its id as plan shows it, or the file that `plan --out` saved
+    #[arg(value_name = "PLAN")]
+    plan: Option<String>,
+    /// Take the approval back
+    #[arg(long, requires = "plan")]
+    withdraw: bool,
+}
+
+/// Hexadecimal digits of a plan's id.
+const ID_DIGITS: usize = 12;
+
+pub fn run(args: &ApproveArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, CommandError> {
+    let workspace = settings.workspace(&FileArgs::default(), ui)?;
+    let mut store = session::open_existing(settings, &workspace)?;
+    let Some(word) = &args.plan else {
+        list(&store.approvals()?, ui);
+        return Ok(Exit::Done);
+    };
+    let is_id = word.len() == ID_DIGITS && word.bytes().all(|b| b.is_ascii_hexdigit());
+    let plan_id = if is_id {
+        word.to_lowercase()
+    } else if Path::new(word).is_file() {
+        let plan = saved::parse(Path::new(word))?;
+        saved::check_store(&plan, Some(store.as_ref()))?;
+        ui.data(&render::text(&plan, ui.colours));
+        plan.id
+    } else {
+        return Err(CommandError::new(format!("`{word}` is neither a plan's id nor a saved plan"))
+            .hint("`partnerctl plan` shows the id, `plan --out` saves the plan"));
+    };
+    let write = if args.withdraw {
+        if !store.approvals()?.iter().any(|given| given.plan_id == plan_id) {
+            return Err(CommandError::new(format!("the plan {plan_id} is not approved"))
+                .hint("`partnerctl approve` lists the plans that are"));
+        }
+        Write::WithdrawApproval { plan_id: plan_id.clone() }
+    } else {
+        let at = Utc::now().trunc_subsecs(3);
+        Write::Approve(Approval { plan_id: plan_id.clone(), actor: settings.actor(&workspace), at })
+    };
+    store.commit(&Batch { epoch: None, writes: vec![write] })?;
+    let done = if args.withdraw { "is not approved any more" } else { "is approved" };
+    ui.say(&format!("the plan {plan_id} {done}"));
+    Ok(Exit::Done)
+}
+
+fn list(approvals: &[Approval], ui: &mut Ui) {
+    if approvals.is_empty() {
+        ui.say("no plan is approved and not applied");
+        return;
+    }
+    let mut rows = vec![["PLAN", "BY", "AT"].map(str::to_owned).to_vec()];
+    for Approval { plan_id, actor, at } in approvals {
+        let at = at.format("%Y-%m-%d %H:%M:%S UTC").to_string();
+        rows.push(vec![plan_id.clone(), printable(actor), at]);
+    }
+    ui.data(&get::aligned(&rows));
+}
