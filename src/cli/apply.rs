@@ -86,7 +86,7 @@ fn under_lease(
     let gathered = gather(Some(store.lock().as_ref()), &Embedded)?;
     let at = Utc::now();
     let plan = session::make_plan(settings, workspace, &args.pass, input, at, &gathered, ui)?;
-    ui.data(&render::text(&plan, ui.colours));
+    ui.data(&render::text(&plan, ui.colours, ui.plan_width()));
     ui.seen()?;
     if !plan.refused.is_empty() {
         ui.warn("nothing was applied: the plan is refused");

@@ -132,7 +132,10 @@ pub fn run(args: &LogArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, Com
         None => {
             let activities = wanted(store.as_ref(), &filter(args, settings)?)?;
             match args.output {
-                Output::Text => ui.data(&text(&activities)),
+                Output::Text => {
+                    let text = ui.wrapped(&text(&activities), hang);
+                    ui.data(&text);
+                }
                 Output::Json => ui.json(&activities)?,
                 Output::Ndjson => {
                     for activity in &activities {
@@ -240,11 +243,20 @@ pub fn text(activities: &[Activity]) -> String {
         );
         let _ = writeln!(out, "{}", printable(line.trim_end()));
         for line in changes(activity) {
-            let _ = writeln!(out, "        {}", printable(&line));
+            let _ = writeln!(out, "{CHANGES}{}", printable(&line));
         }
     }
     out
 }
+
+/// Where a line of [`text`] goes on that is too wide: under the changes.
+pub fn hang(line: &str) -> usize {
+    let changes = line.starts_with(CHANGES);
+    CHANGES.len() + if changes { 2 } else { 0 }
+}
+
+/// What stands before a change.
+const CHANGES: &str = "        ";
 
 /// The fields an activity changed; for something new or gone they are in the other formats.
 fn changes(activity: &activity::Activity) -> Vec<String> {

@@ -13,6 +13,7 @@ mod plan;
 mod schema;
 mod session;
 mod settings;
+mod table;
 mod ui;
 mod validate;
 
@@ -66,7 +67,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             return if usage { Exit::Error.into() } else { Exit::Done.into() };
         }
     };
-    let mut ui = Ui::new(cli.global.no_color, cli.global.quiet);
+    let mut ui = Ui::new(&cli.global);
     let settings = Settings::new(cli.global);
     let result =
         dispatch(cli.command, &settings, &mut ui).and_then(|exit| ui.finish().map(|()| exit));

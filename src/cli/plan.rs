@@ -50,7 +50,7 @@ pub fn run(args: &PlanArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, Co
     let at = args.at.unwrap_or_else(Utc::now);
     let plan = session::make_plan(settings, &workspace, &args.pass, &input, at, &gathered, ui)?;
     match args.output {
-        Output::Text => ui.data(&render::text(&plan, ui.colours)),
+        Output::Text => ui.data(&render::text(&plan, ui.colours, ui.plan_width())),
         Output::Json => ui.json(&plan)?,
         Output::Markdown => ui.data(&render::markdown(&plan)),
     }

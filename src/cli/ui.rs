@@ -1,24 +1,55 @@
 //! stdout for data, stderr for everything else. A closed pipe is silent.
 
 use crate::cli::error::CommandError;
+use crate::cli::settings::{self, GlobalArgs};
+use crate::cli::table::Table;
+use crate::model::display;
 use crate::model::text::printable;
 use anstream::ColorChoice;
 use std::io::{self, BufRead, IsTerminal, Write};
+
+/// What a plan is wrapped at where no terminal says otherwise.
+const PLAN_WIDTH: usize = 100;
 
 /// The terminal, or what stands in for it.
 pub struct Ui {
     /// Whether stdout may have colours.
     pub colours: bool,
+    /// The columns that tables and texts must fit; `None` in a pipe.
+    pub width: Option<usize>,
     quiet: bool,
+    left_out: Vec<String>,
     failed: Option<io::Error>,
 }
 
 impl Ui {
     /// Colours only on a terminal, and not under `NO_COLOR` or `--no-color`.
-    pub fn new(no_color: bool, quiet: bool) -> Self {
+    pub fn new(given: &GlobalArgs) -> Self {
         let choice = anstream::AutoStream::choice(&io::stdout());
-        let colours = !no_color && choice != ColorChoice::Never && io::stdout().is_terminal();
-        Self { colours, quiet, failed: None }
+        let colours = !given.no_color && choice != ColorChoice::Never && io::stdout().is_terminal();
+        let width = settings::width(given);
+        Self { colours, width, quiet: given.quiet, left_out: Vec::new(), failed: None }
+    }
+
+    /// The columns that a plan is wrapped at: a pipe has room for a readable line.
+    pub fn plan_width(&self) -> usize {
+        self.width.unwrap_or(PLAN_WIDTH)
+    }
+
+    /// A text with its lines wrapped where there is a width to fit.
+    pub fn wrapped(&self, text: &str, hang: impl Fn(&str) -> usize) -> String {
+        self.width.map_or_else(|| text.to_owned(), |width| display::wrapped(text, width, hang))
+    }
+
+    /// A table that fits; what had to be left out is said at the end.
+    pub fn fitted(&mut self, table: &Table) -> String {
+        let fitted = table.fit(self.width);
+        for heading in fitted.left_out {
+            if !self.left_out.contains(&heading) {
+                self.left_out.push(heading);
+            }
+        }
+        fitted.text
     }
 
     /// Writes data to stdout. A failure is remembered: work under way is not cut off by it.
@@ -85,6 +116,12 @@ impl Ui {
 
     /// Ends the output: what could not be written is an error, unless the reader went away.
     pub fn finish(&mut self) -> Result<(), CommandError> {
+        if !self.left_out.is_empty() {
+            let headings = std::mem::take(&mut self.left_out).join(", ");
+            self.say(&format!(
+                "no room for {headings}\n  → a wider terminal shows them, a pipe shows everything"
+            ));
+        }
         if self.failed.is_none()
             && let Err(error) = io::stdout().lock().flush()
         {
