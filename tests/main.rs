@@ -16,5 +16,6 @@ mod manifests;
 mod properties;
 mod stories;
 mod tamper;
+mod terminal;
 mod tidy;
 mod toy_kind;

@@ -7,8 +7,11 @@ use crate::model::display::{columns, cut, padded};
 
 /// Spaces between columns.
 const GAP: usize = 2;
-/// A name is never cut below this: it is what the next command needs.
+/// A name is never cut below this, nor below its share of the terminal: it is what the next command
+/// needs.
 const NAME_WIDTH_MIN: usize = 16;
+/// The share of the terminal that is a name's, in percent.
+const NAME_PERCENT: usize = 40;
 /// Any other cell is never cut below this.
 const CELL_WIDTH_MIN: usize = 8;
 
@@ -90,7 +93,7 @@ impl Table {
                 .max_by_key(|(at, column)| (self.heads[**column].1, *at));
             match least.filter(|(_, column)| self.heads[**column].1 != Leave::Never) {
                 Some((at, _)) => shown.remove(at),
-                None => break self.least(&shown),
+                None => break self.least(&shown, width),
             };
         };
         let left_out = (0..self.heads.len()).filter(|column| !shown.contains(column));
@@ -113,11 +116,12 @@ impl Table {
     }
 
     /// The narrowest that each column may become.
-    fn least(&self, shown: &[usize]) -> Vec<usize> {
+    fn least(&self, shown: &[usize], width: usize) -> Vec<usize> {
         let least = |(column, natural): (&usize, usize)| {
             let whole = self.cells(*column).filter(|(_, whole)| *whole);
             let whole = whole.map(|(text, _)| columns(text)).max().unwrap_or_default();
-            let least = if *column == 0 { NAME_WIDTH_MIN } else { CELL_WIDTH_MIN };
+            let name = NAME_WIDTH_MIN.max(width * NAME_PERCENT / 100);
+            let least = if *column == 0 { name } else { CELL_WIDTH_MIN };
             whole.max(least.min(natural))
         };
         shown.iter().zip(self.natural(shown)).map(least).collect()
@@ -125,7 +129,7 @@ impl Table {
 
     /// Widths that fit: the widest columns give first. `None` when it cannot be done.
     fn narrowed(&self, shown: &[usize], width: usize) -> Option<Vec<usize>> {
-        let (natural, least) = (self.natural(shown), self.least(shown));
+        let (natural, least) = (self.natural(shown), self.least(shown, width));
         let room = width.checked_sub(GAP * shown.len().saturating_sub(1))?;
         let under = |cap: usize| -> Vec<usize> {
             natural
@@ -203,9 +207,9 @@ mod tests {
         let narrow = table().fit(Some(80));
         assert_eq!(
             narrow.text,
-            "NAME               COMPANY            MONTHLY            TENANT            READY\n\
-             adventure-works-…  Adventure Works…   1234567890.00 EUR  22051673-cc5b-8…  -\n\
-             contoso            Contoso            1234567890.00 EUR  22051673-cc5b-8…  -\n"
+            "NAME                          COMPANY      MONTHLY            TENANT       READY\n\
+             adventure-works-north-europe  Adventure…   1234567890.00 EUR  22051673-c…  -\n\
+             contoso                       Contoso      1234567890.00 EUR  22051673-c…  -\n"
         );
         assert!(narrow.left_out.is_empty());
     }

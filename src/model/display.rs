@@ -13,7 +13,8 @@ pub fn columns(line: &str) -> usize {
 }
 
 /// A line without its colours.
-fn plain(line: &str) -> String {
+#[must_use]
+pub fn plain(line: &str) -> String {
     let mut out = String::new();
     let mut parts = line.split('\u{1b}');
     out.push_str(parts.next().unwrap_or_default());
@@ -79,22 +80,30 @@ pub fn wrapped(text: &str, width: usize, hang: impl Fn(&str) -> usize) -> String
 }
 
 fn wrap(out: &mut String, line: &str, width: usize, hang: usize) {
+    let words = words(line);
     let mut at = 0;
-    let mut empty = true;
-    for (gap, word) in words(line) {
+    for (index, (gap, word)) in words.iter().enumerate() {
         let wide = columns(word);
-        if !empty && at + gap + wide > width {
+        let room = width.saturating_sub(at + gap);
+        // What stands between two wide gaps is one thing: it stays together where it can.
+        let together = if *gap > 1 { columns_together(&words[index..]) } else { wide };
+        let goes_on = index > 0 && (wide > room || (together > room && together <= width - hang));
+        if goes_on {
             out.push('\n');
-            out.push_str(&" ".repeat(hang));
-            at = hang;
-        } else {
-            out.push_str(&" ".repeat(gap));
-            at += gap;
         }
+        let before = if goes_on { hang } else { *gap };
+        at = if goes_on { hang } else { at + gap } + wide;
+        out.push_str(&" ".repeat(before));
         out.push_str(word);
-        at += wide;
-        empty = false;
     }
+}
+
+/// The columns of the words up to the next wide gap.
+fn columns_together(words: &[(usize, &str)]) -> usize {
+    let (first, rest) =
+        words.split_first().map_or((0, words), |((_, word), rest)| (columns(word), rest));
+    let near = rest.iter().take_while(|(gap, _)| *gap < 2);
+    first + near.map(|(gap, word)| gap + columns(word)).sum::<usize>()
 }
 
 /// The parts that are not divided, each with the number of spaces before it.
@@ -157,6 +166,8 @@ mod tests {
         assert_eq!(wrapped("  one two three\nfour\n", 10, hang), "  one two\n    three\nfour\n");
         assert_eq!(wrapped("ab日本語", 5, |_| 1), "ab日\n 本語");
         assert_eq!(wrapped("a/long/path is whole", 6, |_| 0), "a/long/path\nis\nwhole");
+        assert_eq!(wrapped("1  add one  to all", 11, |_| 2), "1  add one\n  to all");
+        assert_eq!(wrapped("12  add one  to all", 10, |_| 2), "12\n  add one\n  to all");
         let red = "\u{1b}[31mone two\u{1b}[0m";
         assert_eq!(wrapped(red, 7, |_| 0), red);
     }

@@ -31,8 +31,10 @@ pub fn text(plan: &Plan, colours: bool, width: usize) -> String {
 /// Where a line goes on that is too wide: behind the code of a block, else a little to the right.
 fn hang(line: &str) -> usize {
     let (first, rest) = line.trim_start().split_once(' ').unwrap_or_default();
-    let code = first.ends_with(|c: char| c.is_ascii_digit() || c == 'm') && !rest.is_empty();
-    let inward = if code && columns(first) == 5 { 6 } else { 2 };
+    let code = display::plain(first);
+    let digits = code.get(1..).unwrap_or_default();
+    let is_code = digits.len() == 4 && digits.bytes().all(|digit| digit.is_ascii_digit());
+    let inward = if is_code && !rest.is_empty() { 6 } else { 2 };
     display::indent(line) + inward
 }
 

@@ -1,5 +1,6 @@
 //! What tests share: a workspace in a folder of its own, golden files, random manifests.
 
+pub mod pty;
 pub mod redact;
 pub mod transcript;
 
