@@ -17,6 +17,9 @@ use std::process::{Command, Output};
 /// The clock of tests that need one.
 pub const AT: &str = "2026-11-21T12:00:00Z";
 
+/// The folder of examples, for stories: `$EXAMPLES`.
+pub const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples");
+
 /// A folder of its own, with an environment that knows nothing of the machine.
 pub struct TestEnv {
     folder: tempfile::TempDir,
@@ -55,6 +58,7 @@ impl TestEnv {
             .env_clear()
             .env("PATH", path)
             .env("HOME", self.path())
+            .env("EXAMPLES", EXAMPLES)
             .env("PARTNERCTL_ACTOR", "admin@partner.example")
             .stdin(std::process::Stdio::null());
         command
