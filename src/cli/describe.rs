@@ -1,5 +1,6 @@
 //! `describe`: everything about one resource.
 
+use crate::cli::completions::KindWord;
 use crate::cli::error::{CommandError, Exit};
 use crate::cli::settings::{FileArgs, Settings};
 use crate::cli::table::{Cell, Leave, Table};
@@ -28,6 +29,7 @@ use std::fmt::Write as _;
 )]
 pub struct DescribeArgs {
     /// Kind, plural or short name; or KIND/NAME
+    #[arg(value_parser = KindWord { all: false }, hide_possible_values = true)]
     kind: String,
     /// The name
     name: Option<String>,

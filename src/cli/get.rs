@@ -1,5 +1,6 @@
 //! `get`: resources of the store.
 
+use crate::cli::completions::KindWord;
 use crate::cli::error::{CommandError, Exit};
 use crate::cli::session;
 use crate::cli::settings::{FileArgs, Settings};
@@ -18,6 +19,9 @@ use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
 /// List resources of the store
+///
+/// One table for each kind, with what the provider was last seen to have. On a terminal a table is cut
+/// to its width; in a pipe, and with `-o json` or `yaml`, everything is there.
 #[derive(Args, Debug, Clone)]
 #[command(
     after_help = "Examples:\n  partnerctl get customers\n  partnerctl get bud -l tier=gold -o wide\n  \
@@ -26,6 +30,7 @@ use serde_json::{Value, json};
 )]
 pub struct GetArgs {
     /// Kind, plural or short name, or KIND/NAME; `all` for every kind
+    #[arg(value_parser = KindWord { all: true }, hide_possible_values = true)]
     kind: String,
     /// Only these
     names: Vec<String>,

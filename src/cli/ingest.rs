@@ -22,7 +22,11 @@ use std::time::Duration;
 const LOCK_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Take in what the outside world says
+///
+/// What the embedded provider cannot see by itself comes from files. Nothing of a file with an error
+/// in it is taken.
 #[derive(Args, Debug)]
+#[command(after_help = "Example:\n  partnerctl ingest state state.json")]
 pub struct IngestArgs {
     #[command(subcommand)]
     command: IngestCommand,

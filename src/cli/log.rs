@@ -1,5 +1,6 @@
 //! `log`: what was done, by whom, when, why and from which file.
 
+use crate::cli::completions::KindWord;
 use crate::cli::error::{CommandError, Exit};
 use crate::cli::session;
 use crate::cli::settings::{FileArgs, Settings, parse_at};
@@ -42,7 +43,7 @@ pub struct LogArgs {
     #[arg(long, value_name = "KIND/NAME")]
     resource: Option<String>,
     /// Only of this kind
-    #[arg(long, value_name = "KIND")]
+    #[arg(long, value_name = "KIND", value_parser = KindWord { all: false }, hide_possible_values = true)]
     kind: Option<String>,
     /// Only by this actor
     #[arg(long, value_name = "UPN")]
@@ -69,13 +70,22 @@ pub struct LogArgs {
 
 #[derive(Subcommand, Debug)]
 enum LogCommand {
-    /// Check every row and the chain of hashes; exit 1 names the first bad one
+    /// Check every row and the chain of hashes
+    ///
+    /// Exit code 1 names the first activity that was edited, removed, moved or cut off. A head that
+    /// was kept elsewhere finds a log that was rewritten from some point on as well.
+    #[command(after_help = "Examples:\n  partnerctl log verify\n  \
+        partnerctl log verify --checkpoint head.json")]
     Verify {
         /// Also check that this head is still in the log
         #[arg(long, value_name = "FILE")]
         checkpoint: Option<PathBuf>,
     },
     /// Print the head of the log, to keep elsewhere
+    ///
+    /// A few lines of JSON: number and hash of the last activity. Keep them where whoever can write
+    /// the store cannot.
+    #[command(after_help = "Example:\n  partnerctl log checkpoint > head.json")]
     Checkpoint,
 }
 

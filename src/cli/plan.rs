@@ -13,7 +13,9 @@ use clap::{Args, ValueEnum};
 
 /// Show what apply would do, and why
 ///
-/// Nothing is written: not even a store is made.
+/// Changes stand by customer, the highest risk first, each with its reason, its place and its money;
+/// what is blocked stands below with the whole chain of why. Nothing is written: not even a store is
+/// made.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  partnerctl plan\n  partnerctl plan --prune\n  \
     partnerctl plan --detailed-exitcode   # 0: nothing to do, 2: changes, 3: only blocked ones\n  \

@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 
 /// Options of every command.
 #[derive(Args, Debug, Clone)]
+#[command(next_help_heading = "Options of every command")]
 pub struct GlobalArgs {
     /// Folder of the workspace; default: the nearest one upward with a partnerctl.yaml
     #[arg(long, global = true, value_name = "DIR")]

@@ -14,7 +14,8 @@ use clap::{Args, ValueEnum};
 
 /// Check manifests: every problem in every file, in one run
 ///
-/// References may lead to resources of the store, when there is one.
+/// Each with a code, its place and a remedy. References may lead to resources of the store, when there
+/// is one.
 #[derive(Args, Debug)]
 #[command(
     after_help = "Examples:\n  partnerctl validate\n  partnerctl validate -f manifests/contoso.yaml\n  \

@@ -2,6 +2,7 @@
 
 pub mod pty;
 pub mod redact;
+pub mod reference;
 pub mod transcript;
 
 use partnerctl::engine::apply::directory_of;
