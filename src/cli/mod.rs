@@ -10,6 +10,7 @@ mod ingest;
 mod init;
 mod log;
 mod plan;
+mod progress;
 mod schema;
 mod session;
 mod settings;

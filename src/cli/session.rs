@@ -117,7 +117,9 @@ pub fn manifests(
     stored: &[Stored],
     ui: &mut Ui,
 ) -> Result<Manifests, CommandError> {
+    let progress = ui.progress("checking manifests", 0);
     let manifests = load(&settings.kinds, input.texts.clone(), stored);
+    progress.finish();
     let errors = manifests.problems.iter().filter(|p| p.severity() == Severity::Error).count();
     if errors > 0 {
         ui.warn(report::text(&manifests.problems, &manifests.texts, false).trim_end());
@@ -167,5 +169,6 @@ pub fn make_plan(
         limits: workspace.limits(),
         override_id: args.override_id.clone(),
     };
+    let _progress = ui.progress("planning", 0);
     Ok(plan(&input))
 }

@@ -1,6 +1,7 @@
 //! stdout for data, stderr for everything else. A closed pipe is silent.
 
 use crate::cli::error::CommandError;
+use crate::cli::progress::{Progress, Watched};
 use crate::cli::settings::{self, GlobalArgs};
 use crate::cli::table::Table;
 use crate::model::display;
@@ -20,6 +21,7 @@ pub struct Ui {
     quiet: bool,
     left_out: Vec<String>,
     failed: Option<io::Error>,
+    progress: Watched,
 }
 
 impl Ui {
@@ -28,7 +30,14 @@ impl Ui {
         let choice = anstream::AutoStream::choice(&io::stdout());
         let colours = !given.no_color && choice != ColorChoice::Never && io::stdout().is_terminal();
         let width = settings::width(given);
-        Self { colours, width, quiet: given.quiet, left_out: Vec::new(), failed: None }
+        Self {
+            colours,
+            width,
+            quiet: given.quiet,
+            left_out: Vec::new(),
+            failed: None,
+            progress: Watched::default(),
+        }
     }
 
     /// The columns that a plan is wrapped at: a pipe has room for a readable line.
@@ -52,10 +61,21 @@ impl Ui {
         fitted.text
     }
 
+    /// Shows work under way that takes longer than a second; not in a pipe and not with `--quiet`.
+    /// `total` is the number of steps, 0 when nobody knows it.
+    pub fn progress(&mut self, label: &str, total: u64) -> Progress {
+        let draws = !self.quiet && io::stderr().is_terminal();
+        let progress =
+            if draws { Progress::on_terminal(label, total) } else { Progress::default() };
+        self.progress = progress.watched();
+        progress
+    }
+
     /// Writes data to stdout. A failure is remembered: work under way is not cut off by it.
     pub fn data(&mut self, text: &str) {
         if self.failed.is_none()
-            && let Err(error) = io::stdout().lock().write_all(text.as_bytes())
+            && let Err(error) =
+                self.progress.aside(|| io::stdout().lock().write_all(text.as_bytes()))
         {
             self.failed = Some(error);
         }
@@ -88,7 +108,7 @@ impl Ui {
     /// Says something on stderr, also with `--quiet`.
     pub fn warn(&mut self, text: &str) {
         // Where stderr is gone, nobody is left to tell.
-        let _gone = writeln!(io::stderr().lock(), "{text}");
+        let _gone = self.progress.aside(|| writeln!(io::stderr().lock(), "{text}"));
     }
 
     /// Prints an error with its causes and hints.

@@ -21,16 +21,19 @@ pub fn commands(root: &Command) -> Vec<(String, &Command)> {
 pub fn examples(command: &Command) -> Vec<String> {
     let text = text(command.get_after_help());
     let lines = text.lines().map(str::trim);
-    lines.filter(|line| segments(line).iter().any(is_ours)).map(str::to_owned).collect()
+    lines
+        .filter(|line| segments(line).iter().any(|words| is_ours(words)))
+        .map(str::to_owned)
+        .collect()
 }
 
-fn is_ours(words: &Vec<String>) -> bool {
+fn is_ours(words: &[String]) -> bool {
     words.first().is_some_and(|word| word == "partnerctl")
 }
 
 /// The calls of partnerctl in a line for a shell, without redirections and comments.
 pub fn calls(line: &str) -> Vec<Vec<String>> {
-    segments(line).into_iter().filter(is_ours).collect()
+    segments(line).into_iter().filter(|words| is_ours(words)).collect()
 }
 
 /// The words of each command of a line: enough of a shell for examples.
