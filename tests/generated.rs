@@ -1,6 +1,6 @@
 //! Generated files equal what the code makes, and what is shipped validates.
 
-use crate::common::{TestEnv, check_file};
+use crate::common::{TestEnv, check_file, reference};
 use partnerctl::cli::schema_files;
 use partnerctl::kinds::Kinds;
 use std::path::Path;
@@ -78,11 +78,40 @@ fn the_quickstart_applies_with_yes_alone() {
 }
 
 #[test]
-fn every_command_helps_with_an_example() {
-    let command = partnerctl::cli::command();
-    for sub in command.get_subcommands() {
-        assert!(sub.get_about().is_some(), "{} has no first line", sub.get_name());
-        let nested = sub.get_subcommands().any(|sub| sub.get_after_help().is_some());
-        assert!(sub.get_after_help().is_some() || nested, "{} has no example", sub.get_name());
+fn every_command_helps_with_a_first_line_a_paragraph_and_examples() {
+    let root = partnerctl::cli::command();
+    for (path, command) in reference::commands(&root) {
+        let about = command.get_about().unwrap_or_else(|| panic!("{path} has no first line"));
+        assert!(!about.to_string().ends_with('.'), "{path}: a first line ends without a full stop");
+        assert!(command.get_long_about().is_some(), "{path} has no paragraph");
+        assert!(!reference::examples(command).is_empty(), "{path} has no example");
     }
+}
+
+#[test]
+fn every_example_of_a_help_text_is_a_command_line() {
+    let root = partnerctl::cli::command();
+    for (path, command) in reference::commands(&root) {
+        let examples = reference::examples(command);
+        let own = examples
+            .iter()
+            .flat_map(|line| reference::calls(line))
+            .any(|words| words.join(" ").starts_with(&path));
+        assert!(own, "no example of {path} is one: {examples:?}");
+        for words in examples.iter().flat_map(|line| reference::calls(line)) {
+            let parsed = root.clone().try_get_matches_from(&words);
+            let is_help = |error: &clap::Error| !error.use_stderr();
+            assert!(
+                parsed.as_ref().err().is_none_or(is_help),
+                "{path}: {words:?}\n{}",
+                parsed.unwrap_err()
+            );
+        }
+    }
+}
+
+#[test]
+fn the_reference_of_commands_is_the_help() {
+    let text = reference::markdown(&partnerctl::cli::command());
+    check_file(&root().join("docs/commands.md"), &text);
 }

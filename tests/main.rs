@@ -17,5 +17,6 @@ mod outside;
 mod properties;
 mod stories;
 mod tamper;
+mod terminal;
 mod tidy;
 mod toy_kind;

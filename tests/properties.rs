@@ -272,7 +272,7 @@ proptest! {
             let first = world.plan(&files, scope);
             world.apply(&first);
             let second = world.plan(&files, scope);
-            prop_assert_eq!(left(&second), Vec::<String>::new(), "after\n{}\nin\n{}", render::text(&first, false), files[0].1);
+            prop_assert_eq!(left(&second), Vec::<String>::new(), "after\n{}\nin\n{}", render::text(&first, false, 100), files[0].1);
             prop_assert_eq!(world.bought_twice(), Vec::<String>::new(), "in\n{}", files[0].1);
             // Held back changes say why, and stay as they are.
             for change in second.changes.iter().filter(|change| !change.proceeds()) {

@@ -136,7 +136,7 @@ fn under_lease(
     };
     events.planned(&plan, ui);
     if !events.own_stdout() {
-        ui.data(&render::text(&plan, ui.colours));
+        ui.data(&render::text(&plan, ui.colours, ui.plan_width()));
     }
     ui.seen()?;
     if !plan.refused.is_empty() {

@@ -2,8 +2,9 @@
 
 use crate::cli::error::{CommandError, Exit};
 use crate::cli::settings::{FileArgs, Settings};
+use crate::cli::table::{Leave, Table};
 use crate::cli::ui::Ui;
-use crate::cli::{get, saved, session};
+use crate::cli::{saved, session};
 use crate::model::text::printable;
 use crate::plan::render;
 use crate::store::{Approval, Batch, Write};
@@ -45,7 +46,7 @@ pub fn run(args: &ApproveArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit,
     } else if Path::new(word).is_file() {
         let plan = saved::parse(Path::new(word))?;
         saved::check_store(&plan, Some(store.as_ref()))?;
-        ui.data(&render::text(&plan, ui.colours));
+        ui.data(&render::text(&plan, ui.colours, ui.plan_width()));
         plan.id
     } else {
         return Err(CommandError::new(format!("`{word}` is neither a plan's id nor a saved plan"))
@@ -72,10 +73,12 @@ fn list(approvals: &[Approval], ui: &mut Ui) {
         ui.say("no plan is approved and not applied");
         return;
     }
-    let mut rows = vec![["PLAN", "BY", "AT"].map(str::to_owned).to_vec()];
+    let heads = [("PLAN", Leave::Never), ("BY", Leave::Later), ("AT", Leave::Last)];
+    let mut table = Table::new(heads);
     for Approval { plan_id, actor, at } in approvals {
         let at = at.format("%Y-%m-%d %H:%M:%S UTC").to_string();
-        rows.push(vec![plan_id.clone(), printable(actor), at]);
+        table.row([plan_id.clone(), printable(actor), at]);
     }
-    ui.data(&get::aligned(&rows));
+    let text = ui.fitted(&table);
+    ui.data(&text);
 }

@@ -1,7 +1,9 @@
 //! `describe`: everything about one resource.
 
+use crate::cli::completions::KindWord;
 use crate::cli::error::{CommandError, Exit};
 use crate::cli::settings::{FileArgs, Settings};
+use crate::cli::table::{Cell, Leave, Table};
 use crate::cli::ui::Ui;
 use crate::cli::{get, log, session};
 use crate::engine::apply::directory_of;
@@ -25,6 +27,7 @@ use std::fmt::Write as _;
 )]
 pub struct DescribeArgs {
     /// Kind, plural or short name; or KIND/NAME
+    #[arg(value_parser = KindWord { all: false }, hide_possible_values = true)]
     kind: String,
     /// The name
     name: Option<String>,
@@ -55,7 +58,7 @@ pub fn run(args: &DescribeArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit
     let directory = directory_of(&settings.kinds, &gathered);
     let observed = row.observed.as_ref().map(|spec| directory.inward(entry, spec));
     let mut out = head(row, entry);
-    fields(&mut out, entry, row, observed.as_ref());
+    fields(&mut out, entry, row, observed.as_ref(), ui);
     let _ = writeln!(out, "\nConditions:");
     for condition in row.conditions.iter() {
         let status = if condition.status == Truth::True { "True" } else { "False" };
@@ -85,15 +88,27 @@ pub fn run(args: &DescribeArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit
     for line in log::text(&activities).lines() {
         let _ = writeln!(out, "  {line}");
     }
+    let out = ui.wrapped(&out, hang);
     ui.data(&out);
     Ok(Exit::Done)
+}
+
+/// Columns of the keys at the top.
+const KEY_WIDTH: usize = 14;
+
+/// Where a line goes on that is too wide: values under values, activities under their changes.
+fn hang(line: &str) -> usize {
+    match line.strip_prefix("  ") {
+        None => KEY_WIDTH,
+        Some(activity) => 2 + log::hang(activity),
+    }
 }
 
 fn head(row: &Stored, entry: &KindEntry) -> String {
     let mut out = String::new();
     let mut line = |key: &str, value: &str| {
         if !value.is_empty() {
-            let _ = writeln!(out, "{:<14}{}", format!("{key}:"), printable(value));
+            let _ = writeln!(out, "{:<KEY_WIDTH$}{}", format!("{key}:"), printable(value));
         }
     };
     let pairs = |map: &std::collections::BTreeMap<String, String>| {
@@ -113,13 +128,17 @@ fn head(row: &Stored, entry: &KindEntry) -> String {
 }
 
 /// Declared and observed fields side by side.
-fn fields(out: &mut String, entry: &KindEntry, row: &Stored, observed: Option<&Spec>) {
+fn fields(out: &mut String, entry: &KindEntry, row: &Stored, observed: Option<&Spec>, ui: &mut Ui) {
     let none = Spec::default();
     let seen = observed.unwrap_or(&none);
     let (declared, there) = (row.spec.leaves(), seen.leaves());
     let paths: BTreeSet<&String> = declared.keys().chain(there.keys()).collect();
-    let mut rows =
-        vec![vec!["FIELD".to_owned(), "DECLARED".to_owned(), "OBSERVED".to_owned(), String::new()]];
+    let mut table = Table::new([
+        ("FIELD", Leave::Never),
+        ("DECLARED", Leave::Never),
+        ("OBSERVED", Leave::Never),
+        ("", Leave::Last),
+    ]);
     for path in paths {
         let value = |value: Option<&&serde_json::Value>| value.map_or("-".to_owned(), |v| show(v));
         let default = entry.default_of(path).is_some() && !declared.contains_key(path);
@@ -131,18 +150,16 @@ fn fields(out: &mut String, entry: &KindEntry, row: &Stored, observed: Option<&S
         } else {
             " "
         };
-        rows.push(
+        let amount = path.ends_with(".amount");
+        table.row(
             [path.clone(), value(declared.get(path)), value(there.get(path)), note.to_owned()]
                 .map(|cell| printable(&cell))
-                .to_vec(),
+                .map(|cell| if amount { Cell::whole(cell) } else { Cell::from(cell) }),
         );
-    }
-    if let Some(first) = rows.first_mut().and_then(|row| row.last_mut()) {
-        " ".clone_into(first);
     }
     if observed.is_none() {
         out.push_str("\nGone: the provider no longer has it.\n");
     }
     out.push('\n');
-    out.push_str(&get::aligned(&rows));
+    out.push_str(&ui.fitted(&table));
 }

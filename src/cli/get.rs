@@ -1,8 +1,10 @@
 //! `get`: resources of the store.
 
+use crate::cli::completions::KindWord;
 use crate::cli::error::{CommandError, Exit};
 use crate::cli::session;
 use crate::cli::settings::{FileArgs, Settings};
+use crate::cli::table::{Cell, Leave, Table};
 use crate::cli::ui::Ui;
 use crate::engine::Gathered;
 use crate::kinds::selector::Selector;
@@ -13,10 +15,12 @@ use crate::model::text::printable;
 use crate::model::{Observed, ResourceId, Spec, Stored};
 use crate::plan::diff::show;
 use clap::{Args, ValueEnum};
-use comfy_table::{Table, TableStyle};
 use serde_json::{Value, json};
 
 /// List resources of the store
+///
+/// One table for each kind, with what the provider was last seen to have. On a terminal a table is cut
+/// to its width; in a pipe, and with `-o json` or `yaml`, everything is there.
 #[derive(Args, Debug, Clone)]
 #[command(
     after_help = "Examples:\n  partnerctl get customers\n  partnerctl get bud -l tier=gold -o wide\n  \
@@ -25,6 +29,7 @@ use serde_json::{Value, json};
 )]
 pub struct GetArgs {
     /// Kind, plural or short name, or KIND/NAME; `all` for every kind
+    #[arg(value_parser = KindWord { all: true }, hide_possible_values = true)]
     kind: String,
     /// Only these
     names: Vec<String>,
@@ -118,7 +123,9 @@ pub fn run(args: &GetArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, Com
                 if index > 0 {
                     ui.data("\n");
                 }
-                ui.data(&table(entry, &all[range], args.output == Output::Wide, several));
+                let table = table(entry, &all[range], args.output == Output::Wide, several);
+                let text = ui.fitted(&table);
+                ui.data(&text);
             }
             if all.is_empty() {
                 ui.say("no resources");
@@ -221,53 +228,53 @@ pub fn yaml(value: &Value) -> Result<String, CommandError> {
     })
 }
 
-fn table(entry: &KindEntry, items: &[Item<'_>], wide: bool, several: bool) -> String {
+fn table(entry: &KindEntry, items: &[Item<'_>], wide: bool, several: bool) -> Table {
     let columns: Vec<&Column> = entry.facts.columns.iter().filter(|c| wide || !c.wide).collect();
-    let mut rows = vec![
-        std::iter::once("NAME")
-            .chain(columns.iter().map(|column| column.title))
-            .chain(["READY", "SYNCED"])
-            .map(str::to_owned)
-            .collect::<Vec<_>>(),
-    ];
+    let is_money = |column: &Column| items.iter().any(|item| money(shown(item), column.path));
+    let leave = |column: &Column| match () {
+        () if is_money(column) => Leave::Last,
+        () if column.wide => Leave::First,
+        () => Leave::Later,
+    };
+    let mut table = Table::new(
+        std::iter::once(("NAME", Leave::Never))
+            .chain(columns.iter().map(|column| (column.title, leave(column))))
+            .chain([("READY", Leave::Last), ("SYNCED", Leave::Last)]),
+    );
     for item in items {
         let name = if several { item.id.to_string() } else { item.id.name.to_string() };
-        let shown = item.observed.as_ref().unwrap_or(&item.spec);
-        let cells = columns.iter().map(|column| cell(shown, column.path));
+        let cells = columns.iter().map(|column| {
+            let text = printable(&cell(shown(item), column.path));
+            if money(shown(item), column.path) { Cell::whole(text) } else { text.into() }
+        });
         let conditions =
             [ConditionType::Ready, ConditionType::Synced].map(|kind| status(item, kind));
-        rows.push(
-            std::iter::once(name).chain(cells).chain(conditions).map(|c| printable(&c)).collect(),
+        table.row(
+            std::iter::once(Cell::from(printable(&name)))
+                .chain(cells)
+                .chain(conditions.map(Cell::from)),
         );
     }
-    aligned(&rows)
+    table
 }
 
-/// Columns two spaces apart, no lines: fits pipes and terminals alike.
-pub fn aligned(rows: &[Vec<String>]) -> String {
-    let mut table = Table::new();
-    table.load_style(TableStyle::new());
-    for row in rows {
-        table.add_row(row.iter().map(|cell| if cell.is_empty() { "-" } else { cell.as_str() }));
-    }
-    for index in 0..rows.first().map_or(0, Vec::len) {
-        if let Some(column) = table.column_mut(index) {
-            column.set_padding((0, 2));
-        }
-    }
-    let mut out = String::new();
-    for line in table.lines() {
-        out.push_str(line.trim_end());
-        out.push('\n');
-    }
-    out
+fn shown<'a>(item: &'a Item<'_>) -> &'a Spec {
+    item.observed.as_ref().unwrap_or(&item.spec)
 }
 
-/// A cell: the value at the first of several paths that has one.
+/// The value at the first of several paths that has one.
+fn value<'a>(spec: &'a Spec, paths: &str) -> Option<&'a Value> {
+    paths.split('|').find_map(|path| spec.get(path))
+}
+
+/// Whether an amount stands there.
+fn money(spec: &Spec, paths: &str) -> bool {
+    value(spec, paths).is_some_and(|value| value.get("amount").is_some())
+}
+
+/// A cell.
 pub fn cell(spec: &Spec, paths: &str) -> String {
-    let Some(value) = paths.split('|').find_map(|path| spec.get(path)) else {
-        return "-".to_owned();
-    };
+    let Some(value) = value(spec, paths) else { return "-".to_owned() };
     let part = |key: &str| value.get(key).and_then(Value::as_str);
     match (part("amount"), part("currency"), part("name"), part("external")) {
         (Some(amount), Some(currency), ..) => format!("{amount} {currency}"),

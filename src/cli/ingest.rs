@@ -1,6 +1,7 @@
 //! `ingest`: take in what the outside world says.
 
 use crate::cli::error::{CommandError, Exit};
+use crate::cli::progress::Progress;
 use crate::cli::session;
 use crate::cli::settings::{FileArgs, Settings};
 use crate::cli::ui::Ui;
@@ -23,7 +24,11 @@ use std::time::Duration;
 const LOCK_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Take in what the outside world says
+///
+/// What the embedded provider cannot see by itself comes from files. Nothing of a file with an error
+/// in it is taken.
 #[derive(Args, Debug)]
+#[command(after_help = "Example:\n  partnerctl ingest state state.json")]
 pub struct IngestArgs {
     #[command(subcommand)]
     command: IngestCommand,
@@ -65,7 +70,9 @@ pub fn run(args: &IngestArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, 
     let store = SharedStore::new(store);
     // An apply under way would write over what is taken in.
     let held = session::hold(&store, &settings.actor(&workspace), LOCK_TIMEOUT, ui)?;
-    let taken = take_in(settings, &texts, &store, held.epoch);
+    let progress = ui.progress("taking in files", texts.texts.len() as u64);
+    let taken = take_in(settings, &texts, &store, held.epoch, &progress);
+    progress.finish();
     let released = held.release();
     let count = taken?.map_err(|problems| refuse(&problems, &texts.texts, ui))?;
     released?;
@@ -82,6 +89,7 @@ fn take_in(
     texts: &Texts,
     store: &SharedStore,
     epoch: i64,
+    progress: &Progress,
 ) -> Result<Result<usize, Vec<Problem>>, CommandError> {
     let gathered = gather(Some(store.lock().as_ref()), &Embedded)?;
     let mut directory = directory_of(&settings.kinds, &gathered);
@@ -96,6 +104,7 @@ fn take_in(
             }
             Err(problems) => return Ok(Err(problems)),
         }
+        progress.advance(1);
     }
     store.lock().commit(&batch)?;
     Ok(Ok(count))

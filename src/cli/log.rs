@@ -1,5 +1,6 @@
 //! `log`: what was done, by whom, when, why and from which file.
 
+use crate::cli::completions::KindWord;
 use crate::cli::error::{CommandError, Exit};
 use crate::cli::session;
 use crate::cli::settings::{FileArgs, Settings, parse_at};
@@ -42,7 +43,7 @@ pub struct LogArgs {
     #[arg(long, value_name = "KIND/NAME")]
     resource: Option<String>,
     /// Only of this kind
-    #[arg(long, value_name = "KIND")]
+    #[arg(long, value_name = "KIND", value_parser = KindWord { all: false }, hide_possible_values = true)]
     kind: Option<String>,
     /// Only by this actor
     #[arg(long, value_name = "UPN")]
@@ -69,13 +70,22 @@ pub struct LogArgs {
 
 #[derive(Subcommand, Debug)]
 enum LogCommand {
-    /// Check every row and the chain of hashes; exit 1 names the first bad one
+    /// Check every row and the chain of hashes
+    ///
+    /// Exit code 1 names the first activity that was edited, removed, moved or cut off. A head that
+    /// was kept elsewhere finds a log that was rewritten from some point on as well.
+    #[command(after_help = "Examples:\n  partnerctl log verify\n  \
+        partnerctl log verify --checkpoint head.json")]
     Verify {
         /// Also check that this head is still in the log
         #[arg(long, value_name = "FILE")]
         checkpoint: Option<PathBuf>,
     },
     /// Print the head of the log, to keep elsewhere
+    ///
+    /// A few lines of JSON: number and hash of the last activity. Keep them where whoever can write
+    /// the store cannot.
+    #[command(after_help = "Example:\n  partnerctl log checkpoint > head.json")]
     Checkpoint,
 }
 
@@ -132,7 +142,10 @@ pub fn run(args: &LogArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, Com
         None => {
             let activities = wanted(store.as_ref(), &filter(args, settings)?)?;
             match args.output {
-                Output::Text => ui.data(&text(&activities)),
+                Output::Text => {
+                    let text = ui.wrapped(&text(&activities), hang);
+                    ui.data(&text);
+                }
                 Output::Json => ui.json(&activities)?,
                 Output::Ndjson => {
                     for activity in &activities {
@@ -240,11 +253,20 @@ pub fn text(activities: &[Activity]) -> String {
         );
         let _ = writeln!(out, "{}", printable(line.trim_end()));
         for line in changes(activity) {
-            let _ = writeln!(out, "        {}", printable(&line));
+            let _ = writeln!(out, "{CHANGES}{}", printable(&line));
         }
     }
     out
 }
+
+/// Where a line of [`text`] goes on that is too wide: under the changes.
+pub fn hang(line: &str) -> usize {
+    let changes = line.starts_with(CHANGES);
+    CHANGES.len() + if changes { 2 } else { 0 }
+}
+
+/// What stands before a change.
+const CHANGES: &str = "        ";
 
 /// The fields an activity changed; for something new or gone they are in the other formats.
 fn changes(activity: &activity::Activity) -> Vec<String> {

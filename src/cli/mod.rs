@@ -14,12 +14,14 @@ mod ingest;
 mod init;
 mod log;
 mod plan;
+mod progress;
 mod repair;
 mod resume;
 mod saved;
 mod schema;
 mod session;
 mod settings;
+mod table;
 mod ui;
 mod validate;
 
@@ -37,9 +39,14 @@ use ui::Ui;
 #[derive(Parser)]
 #[command(name = "partnerctl", version, arg_required_else_help = true, max_term_width = 100)]
 #[command(
-    after_help = "Exit codes: 0 done, 1 error, 2 plan has changes (with --detailed-exitcode), \
-    3 blocked or approval missing, 4 stale, conflict or locked, 5 partly applied.\n\n\
-    Begin with: partnerctl init my-partner"
+    after_help = "Examples:\n  partnerctl init my-partner && cd my-partner && partnerctl plan\n  \
+    partnerctl help apply\n\nExit codes:\n  \
+    0  done, nothing to do, or only waiting\n  \
+    1  error: bad input, usage, failed verification; nothing was changed\n  \
+    2  plan --detailed-exitcode: there are changes\n  \
+    3  blocked, braked or an approval is missing (apply: the rest was applied)\n  \
+    4  stale, in conflict, or another apply holds the lease\n  \
+    5  partly applied: some changes failed, or it was interrupted"
 )]
 pub struct Cli {
     #[command(flatten)]
@@ -76,7 +83,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             return if usage { Exit::Error.into() } else { Exit::Done.into() };
         }
     };
-    let mut ui = Ui::new(cli.global.no_color, cli.global.quiet);
+    let mut ui = Ui::new(&cli.global);
     let settings = Settings::new(cli.global);
     let result =
         dispatch(cli.command, &settings, &mut ui).and_then(|exit| ui.finish().map(|()| exit));

@@ -16,8 +16,10 @@ use std::path::PathBuf;
 
 /// Show what apply would do, and why
 ///
-/// No store is written, nor made. With --out the plan is saved for `apply PLANFILE`, which does
-/// exactly that or refuses. With --compare what changed since an older plan is shown instead.
+/// Changes stand by customer, the highest risk first, each with its reason, its place and its money;
+/// what is blocked stands below with the whole chain of why. No store is written, nor made. With
+/// --out the plan is saved for `apply PLANFILE`, which does exactly that or refuses. With --compare
+/// what changed since an older plan is shown instead.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  partnerctl plan\n  partnerctl plan --prune\n  \
     partnerctl plan --detailed-exitcode   # 0: nothing to do, 2: changes, 3: only blocked ones\n  \
@@ -70,7 +72,8 @@ pub fn run(args: &PlanArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, Co
         (Some(older), Output::Json) => ui.json(&compare(older, &plan))?,
         (Some(older), _) => {
             let comparison = compare(older, &plan);
-            ui.data(&crate::plan::compare::text(&comparison, older, &plan));
+            let width = ui.plan_width();
+            ui.data(&crate::plan::compare::text(&comparison, older, &plan, width));
         }
         (None, output) => show(&plan, output, ui),
     }
@@ -79,7 +82,7 @@ pub fn run(args: &PlanArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, Co
 
 fn show(plan: &Plan, output: Output, ui: &mut Ui) {
     match output {
-        Output::Text => ui.data(&render::text(plan, ui.colours)),
+        Output::Text => ui.data(&render::text(plan, ui.colours, ui.plan_width())),
         Output::Json => ui.data(&text(plan)),
         Output::Markdown => ui.data(&render::markdown(plan)),
     }

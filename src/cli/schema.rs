@@ -1,5 +1,6 @@
 //! `schema`: JSON Schemas of manifests and machine formats.
 
+use crate::cli::completions::KindWord;
 use crate::cli::error::{CommandError, Exit};
 use crate::cli::events::Event;
 use crate::cli::settings::Settings;
@@ -21,6 +22,9 @@ use serde_json::{Value, json};
 use std::path::PathBuf;
 
 /// Print the JSON Schema of manifests, or of one kind
+///
+/// Editors complete and check manifests with it. The schemas of what machines read (saved plans,
+/// lists, the log, reports) come with `--write`.
 #[derive(Args, Debug)]
 #[command(
     after_help = "Examples:\n  partnerctl schema budget\n  partnerctl schema > .vscode/partnerctl.schema.json\n  \
@@ -29,6 +33,7 @@ use std::path::PathBuf;
 )]
 pub struct SchemaArgs {
     /// Kind, plural or short name; without it: any manifest
+    #[arg(value_parser = KindWord { all: false }, hide_possible_values = true)]
     kind: Option<String>,
     /// Write every schema, of kinds and of machine formats, into this folder
     #[arg(long, value_name = "DIR", conflicts_with = "kind")]

@@ -1,5 +1,6 @@
 //! What `plan`, `apply` and the looking commands share: open the store, read the manifests, plan.
 
+use crate::cli::completions::KindWord;
 use crate::cli::error::{CommandError, Exit};
 use crate::cli::settings::{FileArgs, Settings};
 use crate::cli::ui::Ui;
@@ -51,7 +52,7 @@ pub struct SelectionArgs {
     #[arg(long, value_name = "NAME")]
     pub customer: Vec<String>,
     /// Only changes of this kind; may be repeated
-    #[arg(long, value_name = "KIND")]
+    #[arg(long, value_name = "KIND", value_parser = KindWord { all: false }, hide_possible_values = true)]
     pub kind: Vec<String>,
     /// Leave this resource, or this kind, out; may be repeated
     #[arg(long, value_name = "KIND[/NAME]")]
@@ -230,7 +231,9 @@ pub fn manifests(
     stored: &[Stored],
     ui: &mut Ui,
 ) -> Result<Manifests, CommandError> {
+    let progress = ui.progress("checking manifests", 0);
     let manifests = load(&settings.kinds, input.texts.clone(), stored);
+    progress.finish();
     let errors = manifests.problems.iter().filter(|p| p.severity() == Severity::Error).count();
     if errors > 0 {
         ui.warn(report::text(&manifests.problems, &manifests.texts, false).trim_end());
@@ -282,5 +285,6 @@ pub fn make_plan(
         limits: workspace.limits(),
         override_id: args.override_id.clone(),
     };
+    let _progress = ui.progress("planning", 0);
     Ok(plan(&planned))
 }

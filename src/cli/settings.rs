@@ -10,10 +10,12 @@ use crate::manifest::report;
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use clap::Args;
 use std::collections::BTreeMap;
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 /// Options of every command.
 #[derive(Args, Debug, Clone)]
+#[command(next_help_heading = "Options of every command")]
 pub struct GlobalArgs {
     /// Folder of the workspace; default: the nearest one upward with a partnerctl.yaml
     #[arg(long, global = true, value_name = "DIR")]
@@ -30,6 +32,9 @@ pub struct GlobalArgs {
     /// Print data and errors only
     #[arg(short, long, global = true)]
     pub quiet: bool,
+    /// Columns to fit tables and plans into; default: those of the terminal, in a pipe no limit
+    #[arg(long, global = true, hide = true, value_name = "COLUMNS", value_parser = parse_width)]
+    pub width: Option<usize>,
 }
 
 /// Manifests to read.
@@ -109,7 +114,7 @@ impl Settings {
 
     /// The global options of this call, to repeat them in a proposed one.
     pub fn repeated(&self) -> Vec<String> {
-        let GlobalArgs { workspace, store, actor, no_color: _, quiet: _ } = &self.given;
+        let GlobalArgs { workspace, store, actor, no_color: _, quiet: _, width: _ } = &self.given;
         let mut words = Vec::new();
         if let Some(folder) = workspace {
             words.extend(["--workspace".to_owned(), folder.display().to_string()]);
@@ -182,6 +187,28 @@ fn from_here(folder: &Path) -> PathBuf {
         Some(below) => below,
         None => folder.to_owned(),
     }
+}
+
+/// The columns that tables, plans and logs must fit: `--width`, else on a terminal `COLUMNS` or what
+/// the terminal says. `None` in a pipe: programs read there, and get everything.
+pub fn width(given: &GlobalArgs) -> Option<usize> {
+    let out = std::io::stdout();
+    let from_environment = || parse_width(&std::env::var("COLUMNS").ok()?).ok();
+    let from_terminal = || {
+        let columns = usize::from(rustix::termios::tcgetwinsize(&out).ok()?.ws_col);
+        (columns > 0).then_some(columns.max(WIDTH_MIN))
+    };
+    let on_terminal =
+        || out.is_terminal().then(|| from_environment().or_else(from_terminal)).flatten();
+    given.width.or_else(on_terminal)
+}
+
+/// Fewer columns than this are taken for this many: nothing would be left to read.
+const WIDTH_MIN: usize = 20;
+
+fn parse_width(text: &str) -> Result<usize, String> {
+    let columns = text.parse::<usize>().ok().filter(|columns| (1..=10_000).contains(columns));
+    columns.map(|columns| columns.max(WIDTH_MIN)).ok_or("write a number of columns".to_owned())
 }
 
 /// Reads `--at`: a day or an instant.

@@ -1,30 +1,81 @@
 //! stdout for data, stderr for everything else. A closed pipe is silent.
 
 use crate::cli::error::CommandError;
+use crate::cli::progress::{Progress, Watched};
+use crate::cli::settings::{self, GlobalArgs};
+use crate::cli::table::Table;
+use crate::model::display;
 use crate::model::text::printable;
 use anstream::ColorChoice;
 use std::io::{self, BufRead, IsTerminal, Write};
+
+/// What a plan is wrapped at where no terminal says otherwise.
+const PLAN_WIDTH: usize = 100;
 
 /// The terminal, or what stands in for it.
 pub struct Ui {
     /// Whether stdout may have colours.
     pub colours: bool,
+    /// The columns that tables and texts must fit; `None` in a pipe.
+    pub width: Option<usize>,
     quiet: bool,
+    left_out: Vec<String>,
     failed: Option<io::Error>,
+    progress: Watched,
 }
 
 impl Ui {
     /// Colours only on a terminal, and not under `NO_COLOR` or `--no-color`.
-    pub fn new(no_color: bool, quiet: bool) -> Self {
+    pub fn new(given: &GlobalArgs) -> Self {
         let choice = anstream::AutoStream::choice(&io::stdout());
-        let colours = !no_color && choice != ColorChoice::Never && io::stdout().is_terminal();
-        Self { colours, quiet, failed: None }
+        let colours = !given.no_color && choice != ColorChoice::Never && io::stdout().is_terminal();
+        let width = settings::width(given);
+        Self {
+            colours,
+            width,
+            quiet: given.quiet,
+            left_out: Vec::new(),
+            failed: None,
+            progress: Watched::default(),
+        }
+    }
+
+    /// The columns that a plan is wrapped at: a pipe has room for a readable line.
+    pub fn plan_width(&self) -> usize {
+        self.width.unwrap_or(PLAN_WIDTH)
+    }
+
+    /// A text with its lines wrapped where there is a width to fit.
+    pub fn wrapped(&self, text: &str, hang: impl Fn(&str) -> usize) -> String {
+        self.width.map_or_else(|| text.to_owned(), |width| display::wrapped(text, width, hang))
+    }
+
+    /// A table that fits; what had to be left out is said at the end.
+    pub fn fitted(&mut self, table: &Table) -> String {
+        let fitted = table.fit(self.width);
+        for heading in fitted.left_out {
+            if !self.left_out.contains(&heading) {
+                self.left_out.push(heading);
+            }
+        }
+        fitted.text
+    }
+
+    /// Shows work under way that takes longer than a second; not in a pipe and not with `--quiet`.
+    /// `total` is the number of steps, 0 when nobody knows it.
+    pub fn progress(&mut self, label: &str, total: u64) -> Progress {
+        let draws = !self.quiet && io::stderr().is_terminal();
+        let progress =
+            if draws { Progress::on_terminal(label, total) } else { Progress::default() };
+        self.progress = progress.watched();
+        progress
     }
 
     /// Writes data to stdout. A failure is remembered: work under way is not cut off by it.
     pub fn data(&mut self, text: &str) {
         if self.failed.is_none()
-            && let Err(error) = io::stdout().lock().write_all(text.as_bytes())
+            && let Err(error) =
+                self.progress.aside(|| io::stdout().lock().write_all(text.as_bytes()))
         {
             self.failed = Some(error);
         }
@@ -57,7 +108,7 @@ impl Ui {
     /// Says something on stderr, also with `--quiet`.
     pub fn warn(&mut self, text: &str) {
         // Where stderr is gone, nobody is left to tell.
-        let _gone = writeln!(io::stderr().lock(), "{text}");
+        let _gone = self.progress.aside(|| writeln!(io::stderr().lock(), "{text}"));
     }
 
     /// Prints an error with its causes and hints.
@@ -85,6 +136,12 @@ impl Ui {
 
     /// Ends the output: what could not be written is an error, unless the reader went away.
     pub fn finish(&mut self) -> Result<(), CommandError> {
+        if !self.left_out.is_empty() {
+            let headings = std::mem::take(&mut self.left_out).join(", ");
+            self.say(&format!(
+                "no room for {headings}\n  → a wider terminal shows them, a pipe shows everything"
+            ));
+        }
         if self.failed.is_none()
             && let Err(error) = io::stdout().lock().flush()
         {

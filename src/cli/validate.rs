@@ -14,7 +14,8 @@ use clap::{Args, ValueEnum};
 
 /// Check manifests: every problem in every file, in one run
 ///
-/// References may lead to resources of the store, when there is one.
+/// Each with a code, its place and a remedy. References may lead to resources of the store, when there
+/// is one.
 #[derive(Args, Debug)]
 #[command(
     after_help = "Examples:\n  partnerctl validate\n  partnerctl validate -f manifests/contoso.yaml\n  \
@@ -56,7 +57,9 @@ pub fn run(args: &ValidateArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit
     let (roots, _) = settings.roots(&args.files, &workspace)?;
     let texts = read_roots(&roots, &mut std::io::stdin().lock());
     let files = texts.texts.len();
+    let progress = ui.progress("checking manifests", 0);
     let manifests = load(&settings.kinds, texts, &stored);
+    progress.finish();
     let problems = &manifests.problems;
     match args.format {
         Format::Text => ui.data(&report::text(problems, &manifests.texts, ui.colours)),

@@ -8,6 +8,7 @@ pub mod code;
 pub mod condition;
 pub mod decode;
 pub mod digest;
+pub mod display;
 pub mod effect;
 pub mod id;
 pub mod money;

@@ -72,7 +72,7 @@ impl Node {
         let value = match value {
             Json::Null => scalar("null", true),
             Json::Bool(value) => scalar(if *value { "true" } else { "false" }, true),
-            Json::Number(number) if number.is_f64() => {
+            Json::Number(number) if !number.is_i64() && !number.is_u64() => {
                 return Err(format!("{number} is a number with a fraction; write it as a text"));
             }
             Json::Number(number) => scalar(&number.to_string(), true),

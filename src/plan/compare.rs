@@ -85,7 +85,7 @@ pub fn compare(before: &Plan, after: &Plan) -> Comparison {
 
 /// The comparison as people read it.
 #[must_use]
-pub fn text(comparison: &Comparison, before: &Plan, after: &Plan) -> String {
+pub fn text(comparison: &Comparison, before: &Plan, after: &Plan, width: usize) -> String {
     let Comparison { before: _, after: _, added, removed, altered } = comparison;
     let mut out = format!("Before: {}\nNow:    {}\n", sentence(before), sentence(after));
     let mut section = |title: &str, changes: &mut dyn Iterator<Item = String>| {
@@ -94,12 +94,16 @@ pub fn text(comparison: &Comparison, before: &Plan, after: &Plan) -> String {
             let _ = write!(out, "\n{title}\n{}", changes.concat());
         }
     };
-    section("Only now", &mut added.iter().map(change_lines));
-    section("No longer", &mut removed.iter().map(change_lines));
+    section("Only now", &mut added.iter().map(|change| change_lines(change, width)));
+    section("No longer", &mut removed.iter().map(|change| change_lines(change, width)));
     section(
         "Otherwise than before",
         &mut altered.iter().map(|Altered { before, after }| {
-            format!("  before:\n{}  now:\n{}", change_lines(before), change_lines(after))
+            format!(
+                "  before:\n{}  now:\n{}",
+                change_lines(before, width),
+                change_lines(after, width)
+            )
         }),
     );
     if added.is_empty() && removed.is_empty() && altered.is_empty() {

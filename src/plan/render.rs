@@ -2,6 +2,7 @@
 //! and its place, every change held back with the whole chain of why.
 
 use crate::kinds::Risk;
+use crate::model::display::{self, columns};
 use crate::model::text::{counted, printable};
 use crate::plan::change::{Action, Change, FieldChange, Money, Plan};
 use crate::plan::diff::show;
@@ -15,10 +16,29 @@ use std::fmt::Write as _;
 /// Longer values are cut in the text; `-o json` has them whole.
 const VALUE_CHARACTERS_MAX: usize = 120;
 
-/// The plan as text; without `colours` no escape sequence is in it.
+/// Columns before the fields of a change.
+const FIELD_INDENT: usize = 6;
+/// Columns behind them for a comma, with the last one of the terminal left free.
+const COMMA: usize = 2;
+
+/// The plan as text, in lines of at most `width` columns where words allow it; without `colours` no
+/// escape sequence is in it.
 #[must_use]
-pub fn text(plan: &Plan, colours: bool) -> String {
-    let paint = Paint(colours);
+pub fn text(plan: &Plan, colours: bool, width: usize) -> String {
+    display::wrapped(&unwrapped(plan, Paint(colours), width), width, hang)
+}
+
+/// Where a line goes on that is too wide: behind the code of a block, else a little to the right.
+fn hang(line: &str) -> usize {
+    let (first, rest) = line.trim_start().split_once(' ').unwrap_or_default();
+    let code = display::plain(first);
+    let digits = code.get(1..).unwrap_or_default();
+    let is_code = digits.len() == 4 && digits.bytes().all(|digit| digit.is_ascii_digit());
+    let inward = if is_code && !rest.is_empty() { 6 } else { 2 };
+    display::indent(line) + inward
+}
+
+fn unwrapped(plan: &Plan, paint: Paint, width: usize) -> String {
     let mut out = String::new();
     let shown: Vec<&Change> = plan.proceeding().collect();
     for (customer, changes) in by_customer(&shown) {
@@ -26,7 +46,7 @@ pub fn text(plan: &Plan, colours: bool) -> String {
             customer.map_or("Other resources".to_owned(), |name| format!("Customer {name}"));
         let _ = writeln!(out, "{}", paint.bold(&printable(&title)));
         for change in changes {
-            out.push_str(&one(change, paint));
+            out.push_str(&one(change, paint, width));
         }
         out.push('\n');
     }
@@ -71,10 +91,10 @@ pub fn text(plan: &Plan, colours: bool) -> String {
 
 /// One change with why it is held back, without colours.
 #[must_use]
-pub fn change_lines(change: &Change) -> String {
-    let mut out = one(change, Paint(false));
+pub fn change_lines(change: &Change, width: usize) -> String {
+    let mut out = one(change, Paint(false), width);
     reasons(&mut out, change, Paint(false));
-    out
+    display::wrapped(&out, width, hang)
 }
 
 /// The counts in one sentence.
@@ -163,17 +183,17 @@ fn by_customer<'a>(changes: &[&'a Change]) -> Vec<(Option<&'a str>, Vec<&'a Chan
     groups
 }
 
-fn one(change: &Change, paint: Paint) -> String {
+fn one(change: &Change, paint: Paint, width: usize) -> String {
     let mut out = head(change, paint);
     let mut line = |text: &str| {
-        let _ = writeln!(out, "      {}", printable(text));
+        let _ = writeln!(out, "{:FIELD_INDENT$}{}", "", printable(text));
     };
     if change.action == Action::Delete {
         line(change.effect.as_deref().unwrap_or(&change.operation));
     } else if change.action == Action::Create {
         let fields: Vec<_> =
             whole_fields(change).into_iter().map(|(p, v)| format!("{p}: {v}")).collect();
-        for text in wrapped(&fields, 92) {
+        for text in wrapped(&fields, width.saturating_sub(FIELD_INDENT + COMMA)) {
             line(&text);
         }
     } else {
@@ -315,7 +335,7 @@ fn wrapped(parts: &[String], width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for part in parts {
         match lines.last_mut() {
-            Some(line) if line.chars().count() + part.chars().count() + 2 <= width => {
+            Some(line) if columns(line) + columns(part) + 2 <= width => {
                 line.push_str(", ");
                 line.push_str(part);
             }

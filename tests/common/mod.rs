@@ -1,6 +1,8 @@
 //! What tests share: a workspace in a folder of its own, golden files, random manifests.
 
+pub mod pty;
 pub mod redact;
+pub mod reference;
 pub mod transcript;
 
 use partnerctl::engine::apply::directory_of;
@@ -15,6 +17,9 @@ use std::process::{Command, Output};
 
 /// The clock of tests that need one.
 pub const AT: &str = "2026-11-21T12:00:00Z";
+
+/// The folder of examples, for stories: `$EXAMPLES`.
+pub const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples");
 
 /// A folder of its own, with an environment that knows nothing of the machine.
 pub struct TestEnv {
@@ -54,6 +59,7 @@ impl TestEnv {
             .env_clear()
             .env("PATH", path)
             .env("HOME", self.path())
+            .env("EXAMPLES", EXAMPLES)
             .env("PARTNERCTL_ACTOR", "admin@partner.example")
             .stdin(std::process::Stdio::null());
         command

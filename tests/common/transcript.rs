@@ -4,8 +4,8 @@
 //! begin with `> ` go on with it), and what follows is what it prints, stdout and stderr together,
 //! then `[exit N]` unless it exits with 0.
 
-use super::TestEnv;
 use super::redact::redact;
+use super::{EXAMPLES, TestEnv};
 use std::path::Path;
 
 /// Runs every console block of a file in one folder and compares whole outputs.
@@ -68,8 +68,9 @@ fn run(script: &str, env: &TestEnv, folder: &mut std::path::PathBuf) -> String {
     if let Ok(text) = std::fs::read_to_string(env.path().join(".folder")) {
         *folder = text.trim().into();
     }
-    let mut text =
-        String::from_utf8_lossy(&output.stdout).replace(&env.path().display().to_string(), "[DIR]");
+    let mut text = String::from_utf8_lossy(&output.stdout)
+        .replace(&env.path().display().to_string(), "[DIR]")
+        .replace(EXAMPLES, "[EXAMPLES]");
     if !text.is_empty() && !text.ends_with('\n') {
         text.push('\n');
     }
