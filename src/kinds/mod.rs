@@ -3,18 +3,22 @@
 //! A new kind is one file with its spec and its [`Kind`] implementation, and one line in [`KINDS`].
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+pub mod agent;
 mod budget;
 mod customer;
 mod fields;
 pub mod reference;
 mod reservation_permission;
 mod role_assignment;
+pub mod rule;
 pub mod selector;
 mod subscription;
 pub mod transition;
 pub mod world;
 
+pub use agent::AgentRole;
 pub use fields::{Column, Compare, Field, Reference, ReferenceTo};
+pub use rule::{Mend, Missing, Rule, Verdict, Weight};
 pub use transition::{Block, Liability, Operation, Risk, Transition};
 pub use world::{Standing, World};
 
@@ -49,6 +53,11 @@ pub struct Facts {
     pub about: &'static str,
     /// What deleting means, in the words users see.
     pub deleting: &'static str,
+    /// Who may change it (domain.md 8). Told by `explain` and `why`; plans do not enforce it yet,
+    /// because the store has no partner users.
+    pub roles: &'static [AgentRole],
+    /// Where other roles are needed; may be empty.
+    pub roles_note: &'static str,
     /// Fields with rules beyond the schema.
     pub fields: &'static [Field],
     /// Fields that refer to other resources.
@@ -67,14 +76,17 @@ pub trait Kind: Serialize + DeserializeOwned + JsonSchema {
     /// What is fixed.
     const FACTS: Facts;
 
+    /// What must hold for it: prerequisites beyond the references, which must lead somewhere.
+    const RULES: &'static [Rule] = &[];
+
     /// Checks of one document beyond types; paths begin with `spec`.
     fn check(&self) -> Vec<Finding> {
         Vec::new()
     }
 
     /// Checks against what else the manifests declare; only what they alone show to be wrong.
-    fn check_among(_me: &Resource, _declared: &World) -> Vec<Finding> {
-        Vec::new()
+    fn check_among(me: &Resource, declared: &World) -> Vec<Finding> {
+        rule::findings(Self::RULES, &Transition::staying(&me.id, &me.spec), declared)
     }
 
     /// What makes it the same thing under another name; `None` for kinds without identity.
@@ -93,8 +105,8 @@ pub trait Kind: Serialize + DeserializeOwned + JsonSchema {
     }
 
     /// What stands against a transition, judged on the world after the plan.
-    fn judge(_transition: &Transition<'_>, _after: &World) -> Vec<Block> {
-        Vec::new()
+    fn judge(transition: &Transition<'_>, after: &World) -> Vec<Block> {
+        rule::blocks(Self::RULES, transition, after)
     }
 
     /// What is wrong with a resource that does not change, as (reason, message) of `Ready=False`.
@@ -158,6 +170,8 @@ type Decode = fn(&Node) -> (Decoded<Spec>, Vec<Finding>);
 pub struct KindEntry {
     /// What is fixed.
     pub facts: Facts,
+    /// See [`Kind::RULES`].
+    pub rules: &'static [Rule],
     /// Reads the `spec` of a document and checks it; findings carry paths below the document.
     pub decode: Decode,
     /// See [`Kind::check_among`].
@@ -202,6 +216,7 @@ impl KindEntry {
     pub const fn of<T: Kind>() -> Self {
         Self {
             facts: T::FACTS,
+            rules: T::RULES,
             decode: decode_spec::<T>,
             check_among: T::check_among,
             identity: T::identity,
@@ -360,6 +375,7 @@ mod tests {
         for entry in Kinds::default().iter() {
             assert!(!entry.facts.about.is_empty() && !entry.facts.deleting.is_empty());
             assert!(!entry.facts.columns.is_empty());
+            assert!(!entry.facts.roles.is_empty(), "{}: nobody may change it", entry.facts.kind);
         }
     }
 
