@@ -35,6 +35,7 @@ impl Kind for Sticker {
         short: &["st"],
         about: "A sticker on a customer's file",
         deleting: "peel it off",
+        identity: "",
         roles: &[AgentRole::AdminAgent],
         roles_note: "",
         fields: &[Field::new("colour").default("\"yellow\"")],

@@ -109,6 +109,7 @@ impl Kind for Budget {
         short: &["bud"],
         about: "The monthly Azure spending budget of a customer",
         deleting: "remove the amount",
+        identity: "its customer: each has one budget",
         roles: &[AgentRole::AdminAgent],
         roles_note: "",
         fields: &[

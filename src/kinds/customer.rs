@@ -1,8 +1,8 @@
 //! Customer: an organisation the partner sells to and has a reseller relationship with.
 
 use crate::kinds::{
-    AgentRole, Column, Facts, Field, Kind, Missing, Operation, Risk, Rule, Standing, Transition,
-    Verdict, Weight, World,
+    AgentRole, Column, Facts, Field, Kind, Missing, Operation, Risk, RiskRule, Rule, Standing,
+    Transition, Verdict, Weight, World,
 };
 use crate::model::scalar::{Country, Domain, Email, Line, Uuid};
 use crate::model::{Currency, Spec, code};
@@ -142,12 +142,19 @@ fn nothing_active(transition: &Transition<'_>, after: &World) -> Verdict {
 impl Kind for Customer {
     const RULES: &'static [Rule] = &[RELATIONSHIP, NOTHING_ACTIVE];
 
+    const RISKS: &'static [RiskRule] = &[RiskRule {
+        says: "ending the relationship",
+        risk: Risk::Irreversible,
+        is: |transition| transition.after.is_none(),
+    }];
+
     const FACTS: Facts = Facts {
         kind: "Customer",
         plural: "customers",
         short: &["cust"],
         about: "An organisation the partner sells to",
         deleting: "end the reseller relationship",
+        identity: "its domain, in any letter case",
         roles: &[AgentRole::AdminAgent, AgentRole::SalesAgent],
         roles_note: "ending a relationship needs both GlobalAdmin and AdminAgent",
         fields: &[
@@ -205,10 +212,6 @@ spec:
 
     fn ailment(me: &Standing, _: &World) -> Option<(&'static str, String)> {
         Self::gate(&me.spec).map(|reason| ("RelationshipMissing", reason))
-    }
-
-    fn risk(transition: &Transition<'_>) -> Risk {
-        if transition.after.is_none() { Risk::Irreversible } else { Risk::Reversible }
     }
 
     fn operation(transition: &Transition<'_>) -> Operation {

@@ -18,7 +18,7 @@ pub mod world;
 
 pub use agent::AgentRole;
 pub use fields::{Column, Compare, Field, Reference, ReferenceTo};
-pub use rule::{Mend, Missing, Rule, Verdict, Weight};
+pub use rule::{Mend, Missing, RiskRule, Rule, Verdict, Weight};
 pub use transition::{Block, Liability, Operation, Risk, Transition};
 pub use world::{Standing, World};
 
@@ -53,6 +53,8 @@ pub struct Facts {
     pub about: &'static str,
     /// What deleting means, in the words users see.
     pub deleting: &'static str,
+    /// What makes two of them the same thing, in words; empty for a kind without identity.
+    pub identity: &'static str,
     /// Who may change it (domain.md 8). Told by `explain` and `why`; plans do not enforce it yet,
     /// because the store has no partner users.
     pub roles: &'static [AgentRole],
@@ -78,6 +80,9 @@ pub trait Kind: Serialize + DeserializeOwned + JsonSchema {
 
     /// What must hold for it: prerequisites beyond the references, which must lead somewhere.
     const RULES: &'static [Rule] = &[];
+
+    /// The changes that are not reversible (design section 5).
+    const RISKS: &'static [RiskRule] = &[];
 
     /// Checks of one document beyond types; paths begin with `spec`.
     fn check(&self) -> Vec<Finding> {
@@ -135,9 +140,10 @@ pub trait Kind: Serialize + DeserializeOwned + JsonSchema {
         transition.after.is_none()
     }
 
-    /// How much a transition risks (design section 5).
-    fn risk(_transition: &Transition<'_>) -> Risk {
-        Risk::Reversible
+    /// How much a transition risks: the most that [`Kind::RISKS`] says.
+    fn risk(transition: &Transition<'_>) -> Risk {
+        let said = Self::RISKS.iter().filter(|rule| (rule.is)(transition)).map(|rule| rule.risk);
+        said.max().unwrap_or(Risk::Reversible)
     }
 
     /// The operation in the portal's words (domain.md 7).
@@ -172,6 +178,8 @@ pub struct KindEntry {
     pub facts: Facts,
     /// See [`Kind::RULES`].
     pub rules: &'static [Rule],
+    /// See [`Kind::RISKS`].
+    pub risks: &'static [RiskRule],
     /// Reads the `spec` of a document and checks it; findings carry paths below the document.
     pub decode: Decode,
     /// See [`Kind::check_among`].
@@ -217,6 +225,7 @@ impl KindEntry {
         Self {
             facts: T::FACTS,
             rules: T::RULES,
+            risks: T::RISKS,
             decode: decode_spec::<T>,
             check_among: T::check_among,
             identity: T::identity,

@@ -283,6 +283,7 @@ impl Kind for ReservationPermission {
         short: &["rp"],
         about: "Whether a customer may buy Azure reservations itself",
         deleting: "set the permission to Denied",
+        identity: "its customer: each has one permission",
         roles: MAY_CHANGE,
         roles_note: "SalesAgent and HelpdeskAgent may only read it",
         fields: &[

@@ -207,6 +207,7 @@ impl Kind for RoleAssignment {
         short: &["ra"],
         about: "A role of a person, group or application on a scope",
         deleting: "remove the role assignment",
+        identity: "scope, principal and role together; the principal in any letter case",
         roles: &[AgentRole::GlobalAdmin, AgentRole::SalesAgent],
         roles_note: "on a reservation AdminAgent, GlobalAdmin, HelpdeskAgent, SalesAgent or \
                      UserManagementAdmin; on a billing account or profile GlobalAdmin or BillingAdmin",

@@ -1,7 +1,7 @@
 //! Prerequisites as data: one table for each kind, read by validation, by planning, by `explain` and
 //! by `why`, so that a rule is written once.
 
-use crate::kinds::{AgentRole, Block, Standing, Transition, World};
+use crate::kinds::{AgentRole, Block, Risk, Standing, Transition, World};
 use crate::model::problem::Finding;
 use crate::model::{Code, ResourceId, Spec, code};
 use schemars::JsonSchema;
@@ -28,6 +28,17 @@ pub struct Rule {
     pub asked: fn(&Transition<'_>) -> bool,
     /// Whether it holds.
     pub check: Check,
+}
+
+/// One sort of change of a kind that is not reversible (design section 5).
+#[derive(Debug, Clone, Copy)]
+pub struct RiskRule {
+    /// The change in words, for `explain`.
+    pub says: &'static str,
+    /// How much it risks.
+    pub risk: Risk,
+    /// Whether a transition is such a change.
+    pub is: fn(&Transition<'_>) -> bool,
 }
 
 /// What comes of a rule that does not hold.

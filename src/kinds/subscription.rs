@@ -3,8 +3,8 @@
 use crate::kinds::reference::Ref;
 use crate::kinds::reservation_permission as permission;
 use crate::kinds::{
-    AgentRole, Column, Facts, Field, Kind, Mend, Missing, Operation, Reference, Risk, Rule,
-    Transition, Verdict, World, customer,
+    AgentRole, Column, Facts, Field, Kind, Mend, Missing, Operation, Reference, Risk, RiskRule,
+    Rule, Transition, Verdict, World, customer,
 };
 use crate::model::problem::Finding;
 use crate::model::scalar::Line;
@@ -150,12 +150,46 @@ pub(super) fn azure_plan(name: ResourceId, customer: serde_json::Value) -> Mend 
 impl Kind for Subscription {
     const RULES: &'static [Rule] = &[customer::RELATIONSHIP, WINDOW, NOT_RESTED_ON];
 
+    const RISKS: &'static [RiskRule] = &[
+        RiskRule {
+            says: "cancelling it",
+            risk: Risk::Irreversible,
+            is: |transition| transition.after.is_none(),
+        },
+        RiskRule {
+            says: "suspending it",
+            risk: Risk::Costly,
+            is: |transition| {
+                transition.before.is_some() && transition.becomes("state", "Suspended")
+            },
+        },
+        RiskRule {
+            says: "buying a licence",
+            risk: Risk::Costly,
+            is: |transition| {
+                transition.before.is_none() && transition.after.is_some_and(is_licence)
+            },
+        },
+        RiskRule {
+            says: "changing a licence's quantity, term, billing cycle, renewal or state",
+            risk: Risk::Costly,
+            is: |transition| {
+                transition.before.is_some()
+                    && transition.after.is_some_and(is_licence)
+                    && ["quantity", "term", "billingCycle", "autoRenew", "state"]
+                        .iter()
+                        .any(|field| transition.changes(field))
+            },
+        },
+    ];
+
     const FACTS: Facts = Facts {
         kind: "Subscription",
         plural: "subscriptions",
         short: &["sub", "subs"],
         about: "An Azure plan or a licence bought for a customer",
         deleting: "cancel the subscription",
+        identity: "",
         roles: &[AgentRole::AdminAgent, AgentRole::SalesAgent],
         roles_note: "",
         fields: &[
@@ -233,22 +267,6 @@ spec:
 
     fn stops(transition: &Transition<'_>) -> bool {
         transition.after.is_none() || transition.becomes("state", "Suspended")
-    }
-
-    fn risk(transition: &Transition<'_>) -> Risk {
-        let licence = transition.after.or(transition.before).is_some_and(is_licence);
-        match (transition.before, transition.after) {
-            (_, None) => Risk::Irreversible,
-            (None, _) if licence => Risk::Costly,
-            (Some(_), _) if transition.becomes("state", "Suspended") => Risk::Costly,
-            (Some(_), _) if licence => {
-                let only_name = ["quantity", "term", "billingCycle", "autoRenew", "state"]
-                    .iter()
-                    .all(|field| !transition.changes(field));
-                if only_name { Risk::Reversible } else { Risk::Costly }
-            }
-            _ => Risk::Reversible,
-        }
     }
 
     fn operation(transition: &Transition<'_>) -> Operation {

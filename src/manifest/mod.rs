@@ -6,6 +6,7 @@
 
 pub mod check;
 pub mod document;
+pub mod explain;
 pub mod report;
 pub mod schema;
 pub mod yaml;
