@@ -5,6 +5,7 @@
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 pub mod check;
+pub mod codes;
 pub mod document;
 pub mod explain;
 pub mod report;
