@@ -5,6 +5,7 @@ mod apply;
 mod completions;
 mod describe;
 mod error;
+mod explain;
 mod get;
 mod ingest;
 mod init;
@@ -15,6 +16,7 @@ mod session;
 mod settings;
 mod ui;
 mod validate;
+mod why;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use error::{CommandError, Exit};
@@ -49,6 +51,8 @@ enum Command {
     Apply(apply::ApplyArgs),
     Get(get::GetArgs),
     Describe(describe::DescribeArgs),
+    Explain(explain::ExplainArgs),
+    Why(why::WhyArgs),
     Log(log::LogArgs),
     Ingest(ingest::IngestArgs),
     Schema(schema::SchemaArgs),
@@ -87,6 +91,8 @@ fn dispatch(command: Command, settings: &Settings, ui: &mut Ui) -> Result<Exit, 
         Command::Apply(args) => apply::run(&args, settings, ui),
         Command::Get(args) => get::run(&args, settings, ui),
         Command::Describe(args) => describe::run(&args, settings, ui),
+        Command::Explain(args) => explain::run(&args, settings, ui),
+        Command::Why(args) => why::run(&args, settings, ui),
         Command::Log(args) => log::run(&args, settings, ui),
         Command::Ingest(args) => ingest::run(&args, settings, ui),
         Command::Schema(args) => schema::run(&args, settings, ui),

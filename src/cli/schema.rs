@@ -1,14 +1,17 @@
 //! `schema`: JSON Schemas of manifests and machine formats.
 
 use crate::cli::error::{CommandError, Exit};
+use crate::cli::explain::CodeExplained;
 use crate::cli::settings::Settings;
 use crate::cli::ui::Ui;
 use crate::engine::workspace::WorkspaceFile;
 use crate::kinds::Kinds;
+use crate::manifest::explain::KindExplained;
 use crate::manifest::report::Report;
 use crate::manifest::schema::{combined, kind_schema};
 use crate::model::{Activity, Condition};
 use crate::plan::Plan;
+use crate::plan::why::Why;
 use crate::store::Checkpoint;
 use anyhow::Context;
 use clap::Args;
@@ -70,6 +73,9 @@ pub fn files(kinds: &Kinds) -> Vec<(String, String)> {
         ("log".to_owned(), schema_for!(Vec<Activity>).to_value()),
         ("checkpoint.v1".to_owned(), schema_for!(Checkpoint).to_value()),
         ("list".to_owned(), list_schema(kinds)),
+        ("why.v1".to_owned(), schema_for!(Why).to_value()),
+        ("explain-kind".to_owned(), schema_for!(KindExplained).to_value()),
+        ("explain-code".to_owned(), schema_for!(CodeExplained).to_value()),
     ]);
     schemas
         .into_iter()

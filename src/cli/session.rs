@@ -143,6 +143,19 @@ pub fn make_plan(
     gathered: &Gathered,
     ui: &mut Ui,
 ) -> Result<Plan, CommandError> {
+    plan_input(settings, workspace, args, input, at, gathered, ui).map(|input| plan(&input))
+}
+
+/// What a pass is planned from.
+pub fn plan_input(
+    settings: &Settings,
+    workspace: &Workspace,
+    args: &PassArgs,
+    input: &Input,
+    at: DateTime<Utc>,
+    gathered: &Gathered,
+    ui: &mut Ui,
+) -> Result<PlanInput, CommandError> {
     let manifests = manifests(settings, input, &gathered.stored, ui)?;
     if manifests.resources.is_empty()
         && input.texts.texts.values().all(|text| text.trim().is_empty())
@@ -154,7 +167,7 @@ pub fn make_plan(
         (true, false) => Scope::Whole,
         (false, _) => Scope::Part,
     };
-    let input = PlanInput {
+    Ok(PlanInput {
         kinds: settings.kinds.clone(),
         at,
         lineage: gathered.lineage.clone(),
@@ -166,6 +179,5 @@ pub fn make_plan(
         scope,
         limits: workspace.limits(),
         override_id: args.override_id.clone(),
-    };
-    Ok(plan(&input))
+    })
 }

@@ -133,7 +133,7 @@ impl fmt::Display for Role {
 const SCOPES: [&str; 4] =
     ["subscriptionRef", "reservationRef", "billingProfileRef", "billingAccount"];
 
-const ANEW: &str = "change it all the same: a new assignment is made, then this one is removed";
+const ANEW: &str = "a change makes a new assignment, then removes this one";
 
 const KEEPS_AN_OWNER: Rule =
     Rule::blocks("to take an Owner away: its subscription keeps another one", keeps_an_owner)

@@ -7,6 +7,7 @@ use crate::model::{Code, ResourceId, Spec, code};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 /// Asks a rule of a resource in a world.
 pub type Check = fn(&Transition<'_>, &World) -> Verdict;
@@ -107,6 +108,9 @@ pub struct Mend {
     /// The spec: whole for a new manifest, else only the fields to change.
     #[schemars(with = "Value")]
     pub spec: Spec,
+    /// Annotations to set.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub annotations: BTreeMap<String, String>,
     /// What to look at before it is used; may be empty.
     pub note: String,
 }
@@ -115,7 +119,8 @@ impl Mend {
     /// A manifest to add.
     #[must_use]
     pub fn declare(resource: ResourceId, spec: Value, note: &str) -> Self {
-        Self { resource, new: true, spec: Spec::from_value(spec), note: note.to_owned() }
+        let (spec, annotations) = (Spec::from_value(spec), BTreeMap::new());
+        Self { resource, new: true, spec, annotations, note: note.to_owned() }
     }
 
     /// A field to change, by its path below `spec`.
@@ -123,7 +128,16 @@ impl Mend {
     pub fn change(resource: &ResourceId, path: &str, value: Value) -> Self {
         let mut spec = Spec::default();
         spec.set(path, value);
-        Self { resource: resource.clone(), new: false, spec, note: String::new() }
+        let (resource, annotations) = (resource.clone(), BTreeMap::new());
+        Self { resource, new: false, spec, annotations, note: String::new() }
+    }
+
+    /// An annotation to set.
+    #[must_use]
+    pub fn annotate(resource: &ResourceId, key: &str, value: &str) -> Self {
+        let annotations = BTreeMap::from([(key.to_owned(), value.to_owned())]);
+        let (resource, spec) = (resource.clone(), Spec::default());
+        Self { resource, new: false, spec, annotations, note: String::new() }
     }
 
     /// The same with something to look at first.

@@ -14,6 +14,7 @@ pub mod order;
 pub mod pair;
 pub mod records;
 pub mod render;
+pub mod why;
 
 pub use change::{Action, Change, Plan, Reason, Summary};
 pub use input::{Limits, PlanInput, Scope};
