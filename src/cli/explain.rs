@@ -216,8 +216,10 @@ fn kind_text(kind: &KindExplained, recursive: bool) -> String {
     }
     out.push_str("\nFields (★ required, ▲ fixed once made):\n");
     let metadata_last = |field: &&FieldExplained| field.name == "metadata";
-    let spec = kind.fields.iter().filter(|field| field.name == "spec").flat_map(|f| &f.fields);
-    fields_text(&mut out, spec, recursive, 1);
+    if let Some(spec) = kind.fields.iter().find(|field| field.name == "spec") {
+        one_of(&mut out, spec, "  ");
+        fields_text(&mut out, spec.fields.iter(), recursive, 1);
+    }
     if recursive {
         fields_text(&mut out, kind.fields.iter().filter(metadata_last), true, 1);
     } else {
@@ -238,8 +240,16 @@ fn fields_text<'a>(
         let _ = writeln!(out, "{indent}{}", headline(field, &field.name));
         out.push_str(&filled(&field.meaning, &format!("{indent}    ")));
         if recursive {
+            one_of(out, field, &format!("{indent}    "));
             fields_text(out, field.fields.iter(), true, depth + 1);
         }
+    }
+}
+
+/// Says of which fields exactly one must be given.
+fn one_of(out: &mut String, field: &FieldExplained, indent: &str) {
+    if !field.exactly_one_of.is_empty() {
+        let _ = writeln!(out, "{indent}exactly one of: {}", field.exactly_one_of.join(", "));
     }
 }
 
@@ -274,11 +284,9 @@ fn field_text(field: &FieldExplained, kind: &KindExplained, recursive: bool) -> 
         let or = if field.allowed.is_empty() { "Form" } else { "Or any that" };
         let _ = writeln!(out, "\n{or}: {}", field.form.join("; "));
     }
-    if !field.exactly_one_of.is_empty() {
-        let _ = writeln!(out, "\nExactly one of: {}", field.exactly_one_of.join(", "));
-    }
     if !field.fields.is_empty() {
         out.push_str("\nFields (★ required, ▲ fixed once made):\n");
+        one_of(&mut out, field, "  ");
         fields_text(&mut out, field.fields.iter(), recursive, 1);
     }
     out

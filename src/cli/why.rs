@@ -11,9 +11,10 @@ use crate::manifest::document::API_VERSION;
 use crate::model::problem::did_you_mean;
 use crate::model::text::printable;
 use crate::model::{ResourceId, Source};
+use crate::plan::change::FieldChange;
 use crate::plan::diff::show;
 use crate::plan::why::{Mark, Node, Why, why};
-use crate::plan::{PlanInput, plan};
+use crate::plan::{Action, PlanInput, plan};
 use crate::provider::embedded::Embedded;
 use crate::store::Missing;
 use chrono::{DateTime, Utc};
@@ -110,10 +111,15 @@ fn text(why: &Why, sources: &BTreeMap<&ResourceId, &Source>) -> Result<String, C
         let _ = writeln!(out, "{}", printable(text));
     };
     line(&format!("{}{place}", why.resource));
-    line(&format!("{}; {} may change it.", why.about, agent::one_of(&why.roles)));
+    let note = Some(&why.roles_note).filter(|note| !note.is_empty());
+    let note = note.map(|note| format!(" ({note})")).unwrap_or_default();
+    line(&format!("{}.", why.about));
+    line(&format!("{} may change it{note}.", agent::one_of(&why.roles)));
     line("");
     line(&format!("{} {}", sign(why.mark), why.sentence));
-    for field in why.fields.iter().filter(|field| field.before.is_some()) {
+    let changed =
+        |field: &&FieldChange| field.before.is_some() && why.action != Some(Action::Delete);
+    for field in why.fields.iter().filter(changed) {
         let value = |value: &Option<Value>| value.as_ref().map_or("(not set)".to_owned(), show);
         line(&format!("    {}: {} → {}", field.path, value(&field.before), value(&field.after)));
     }
@@ -183,13 +189,14 @@ fn yaml(
     let what = if mend.new {
         format!("{id}: a new manifest")
     } else if source.is_empty() {
-        format!("{id}: a field to change")
+        format!("{id}: what to change")
     } else {
-        format!("{id}: a field to change, in {source}")
+        format!("{id}: what to change, in {source}")
     };
-    let note = if mend.note.is_empty() { String::new() } else { format!("; {}", mend.note) };
-    let mut out = format!("# {}\n", printable(&format!("{what}{note}")));
-    let _ = writeln!(out, "# by {}", agent::one_of(&node.roles));
+    let mut out = format!("# {}; by {}\n", printable(&what), agent::one_of(&node.roles));
+    if !mend.note.is_empty() {
+        let _ = writeln!(out, "# {}", printable(&mend.note));
+    }
     let mut metadata = json!({"annotations": mend.annotations});
     let value = if mend.new {
         metadata = json!({"name": id.name.as_str()});

@@ -210,7 +210,7 @@ fn owned(transition: &Transition<'_>, world: &World) -> Verdict {
         format!("no user or group of the customer is Owner of {id}"),
         format!("declare a RoleAssignment with role Owner on {id}"),
     )
-    .mend(role_assignment::new_owner(id, world))
+    .mend(role_assignment::new_owner(id, None, world))
     .fails()
 }
 

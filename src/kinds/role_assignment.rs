@@ -173,22 +173,24 @@ fn keeps_an_owner(transition: &Transition<'_>, after: &World) -> Verdict {
         format!("it is the last Owner of {subscription}"),
         "give Owner to somebody else first, or cancel the subscription in the same plan",
     )
-    .mend(new_owner(&subscription, after))
+    .mend(new_owner(&subscription, transition.before, after))
     .fails()
 }
 
 /// A role assignment that makes a user of the customer Owner of a subscription: who has another role
-/// on it already, else the customer's administrator by the usual name.
-pub(super) fn new_owner(subscription: &ResourceId, world: &World) -> Mend {
+/// on it already, else somebody by the usual name. Who loses Owner by this very change is nobody else.
+pub(super) fn new_owner(subscription: &ResourceId, lost: Option<&Spec>, world: &World) -> Mend {
     let customer = world.customer_of(subscription).and_then(|id| world.get(&id));
     let domain = customer.and_then(|customer| customer.spec.text("domain"));
     let has_a_role = world
         .referrers(subscription, Some("RoleAssignment"))
         .filter(|assignment| !is_owner(&assignment.spec))
         .filter(|assignment| is_person(&assignment.spec))
-        .find_map(|assignment| assignment.spec.get("principal").cloned());
+        .filter_map(|assignment| assignment.spec.get("principal").cloned())
+        .find(|principal| lost.and_then(|lost| lost.get("principal")) != Some(principal));
     let principal = has_a_role.unwrap_or_else(|| {
-        let name = format!("admin@{}", domain.unwrap_or("customer.example"));
+        let who = if lost.is_some() { "owner" } else { "admin" };
+        let name = format!("{who}@{}", domain.unwrap_or("customer.example"));
         serde_json::json!({"type": "User", "name": name})
     });
     let wanted = format!("{}-owner", subscription.name);

@@ -2,9 +2,9 @@
 //! for down to the root of it, who can mend it, and the manifest that would.
 
 use crate::kinds::{
-    AgentRole, Block, KindEntry, Mend, ReferenceTo, Rule, Transition, Verdict, Weight,
+    self, AgentRole, Block, KindEntry, Mend, ReferenceTo, Rule, Transition, Verdict, Weight,
 };
-use crate::model::resource::DELETION_POLICY;
+use crate::model::resource::{DELETION_POLICY, PREVIOUS_NAME};
 use crate::model::{ResourceId, Source, Spec, code};
 use crate::plan::change::{FieldChange, Plan};
 use crate::plan::draft::{Draft, Drafts, draft};
@@ -34,6 +34,8 @@ pub struct Why {
     pub source: Source,
     /// Who may change it.
     pub roles: Vec<AgentRole>,
+    /// Where other roles are needed; may be empty.
+    pub roles_note: String,
     /// How it stands.
     pub mark: Mark,
     /// What the plan does with it.
@@ -110,7 +112,14 @@ pub fn why(input: &PlanInput, plan: &Plan, id: &ResourceId) -> Option<Why> {
     let pairs = pair(input);
     let mut drafts = draft(input, &pairs);
     let worlds = judge(input, &pairs, &mut drafts);
-    let mut asked = Asked { input, plan, drafts: &drafts, worlds: &worlds, seen: BTreeSet::new() };
+    let mut asked = Asked {
+        input,
+        plan,
+        drafts: &drafts,
+        worlds: &worlds,
+        seen: BTreeSet::new(),
+        said: BTreeSet::new(),
+    };
     let change = asked
         .change(id)
         .or_else(|| plan.changes.iter().find(|change| change.previous.as_ref() == Some(id)));
@@ -127,6 +136,7 @@ pub fn why(input: &PlanInput, plan: &Plan, id: &ResourceId) -> Option<Why> {
         about: entry.facts.about.to_owned(),
         source: standing.source(&drafts, id),
         roles: entry.facts.roles.to_vec(),
+        roles_note: entry.facts.roles_note.to_owned(),
         mark,
         action: change.map(|change| change.action),
         reason: change.map(|change| change.reason),
@@ -173,8 +183,10 @@ impl<'a> Standing<'a> {
             let pair = drafts.unchanged.iter().find(|pair| pair.id() == Some(id));
             pair.and_then(|pair| Some(pair.desired.as_ref()?.source.clone()))
         };
+        let undeclared = || drafts.undeclared.iter().find(|stored| stored.id == *id);
         match self {
             Self::Changes(change) => change.source.clone(),
+            Self::Undeclared => undeclared().map(|s| s.source.clone()).unwrap_or_default(),
             _ => unchanged().unwrap_or_default(),
         }
     }
@@ -191,6 +203,8 @@ impl<'a> Standing<'a> {
                     )
                 } else if change.waiting.is_some() {
                     (Mark::Waits, format!("the plan would {action} it ({reason}), but that waits"))
+                } else if let Some(effect) = &change.effect {
+                    (Mark::Holds, format!("the plan would {action} it ({effect}): {reason}"))
                 } else {
                     (Mark::Holds, format!("the plan would {action} it: {reason}"))
                 }
@@ -234,6 +248,8 @@ struct Asked<'a> {
     drafts: &'a Drafts,
     worlds: &'a Worlds,
     seen: BTreeSet<ResourceId>,
+    /// Causes told of already: each is told once, with its remedy.
+    said: BTreeSet<String>,
 }
 
 impl<'a> Asked<'a> {
@@ -264,16 +280,17 @@ impl<'a> Asked<'a> {
             None => Transition::staying(id, &spec),
         };
         let goes = transition.after.is_none();
-        let rules: Vec<Node> =
+        let mut rules: Vec<Node> =
             entry.rules.iter().flat_map(|rule| self.rule(&entry, rule, &transition)).collect();
+        let blocks = self.blocks(&entry, id, &rules);
+        rules.extend(blocks);
+        rules.retain(|node| node.mark == Mark::Holds || self.said.insert(node.what.clone()));
         let mut nodes = Vec::new();
         if !goes {
             nodes.extend(self.references(&entry, &spec, depth));
         }
-        let blocks = self.blocks(&entry, id, &rules);
         nodes.extend(self.held(id, depth));
         nodes.extend(rules);
-        nodes.extend(blocks);
         if depth > 0 {
             nodes.retain(|node| node.mark != Mark::Holds || !node.below.is_empty());
         }
@@ -317,10 +334,7 @@ impl<'a> Asked<'a> {
         // What stands below says it with its remedy.
         let said = |below: &Node| what.ends_with(&below.what);
         if node.below.iter().any(said) {
-            let short = match mark {
-                Mark::Fails => "is blocked",
-                _ => "waits",
-            };
+            let short = if mark == Mark::Fails { "is blocked" } else { "waits" };
             node.what = format!("{lead}{id} {short}");
         }
         node
@@ -332,6 +346,9 @@ impl<'a> Asked<'a> {
             (self.input.kinds.get(id.kind.as_str())?.gate)(&standing.spec)
         };
         match self.change(id) {
+            Some(change) if !change.blocked.is_empty() && self.worlds.after.get(id).is_some() => {
+                (Mark::Warns, format!("{id} exists, but its own change is blocked"))
+            }
             Some(change) if !change.blocked.is_empty() => {
                 let first = &change.blocked[0];
                 (Mark::Fails, format!("{id} is blocked: {}", first.message))
@@ -365,8 +382,20 @@ impl<'a> Asked<'a> {
             return Vec::new();
         }
         let ideal = (rule.check)(transition, &self.worlds.ideal);
-        let after = (rule.check)(transition, &self.worlds.after);
+        // What is held back is asked of as if it were there: it is what the question is about.
+        let mut after = self.worlds.after.clone();
+        if let Some(spec) = transition.after {
+            let standing = kinds::Standing { id: transition.id.clone(), spec: spec.clone() };
+            after.put(&self.input.kinds, standing);
+        }
+        let after = (rule.check)(transition, &after);
+        let blocked = self.change(transition.id).is_some_and(|change| !change.blocked.is_empty());
         let (mark, missing) = match (ideal, after) {
+            // Something that is held back would end it; for a change of its own, that is the point.
+            (Verdict::Fails(_), Verdict::Holds(found)) if !blocked => {
+                let found = format!("{found}, as long as what is held back stays so");
+                return vec![Node::of(Mark::Holds, found)];
+            }
             (Verdict::Fails(missing), _) => (
                 match rule.weight {
                     Weight::Blocks | Weight::Refuses => Mark::Fails,
@@ -375,20 +404,18 @@ impl<'a> Asked<'a> {
                 },
                 missing,
             ),
-            (Verdict::Holds(_), Verdict::Fails(missing)) => (Mark::Waits, missing),
-            (Verdict::Holds(found), _) => {
+            (Verdict::Holds(found), Verdict::Holds(_)) => {
                 let now = (rule.check)(transition, &self.worlds.before);
                 let later = if matches!(now, Verdict::Holds(_)) { "" } else { ", with this plan" };
                 return vec![Node::of(Mark::Holds, format!("{found}{later}"))];
             }
+            (Verdict::Holds(found), _) => {
+                let later = "once what is held back goes ahead";
+                return vec![Node::of(Mark::Waits, format!("{found}, {later}"))];
+            }
             (Verdict::Moot, _) => return Vec::new(),
         };
         let roles = if rule.roles.is_empty() { entry.facts.roles } else { rule.roles };
-        let mends = |node: Node| {
-            // What waits is mended where it is held back.
-            let waits = mark == Mark::Waits && rule.weight != Weight::Waits;
-            Node { mend: node.mend.filter(|_| !waits), ..node }
-        };
         missing
             .into_iter()
             .map(|missing| Node {
@@ -397,7 +424,6 @@ impl<'a> Asked<'a> {
                 mend: missing.mend,
                 ..Node::of(mark, missing.message)
             })
-            .map(mends)
             .collect()
     }
 
@@ -415,10 +441,40 @@ impl<'a> Asked<'a> {
             .map(|block| Node {
                 hint: block.hint.clone(),
                 roles: entry.facts.roles.to_vec(),
-                mend: mend(entry, change, block),
+                mend: self.mend(entry, change, block),
                 ..Node::of(Mark::Fails, block.message.clone())
             })
             .collect()
+    }
+
+    /// What would mend a block that no rule of a kind makes.
+    fn mend(&self, entry: &KindEntry, change: &Change, block: &Block) -> Option<Mend> {
+        let is = |code: crate::model::Code| block.code == code.0;
+        if is(code::BLOCK_PROTECTED) {
+            let mend = Mend::annotate(&change.id, DELETION_POLICY, "Delete");
+            return Some(mend.note("apply this by itself first"));
+        }
+        if is(code::BLOCK_AMBIGUOUS) {
+            let likeness = |spec: &Spec| (entry.likeness)(spec);
+            let own = likeness(&change.desired.as_ref()?.spec);
+            let gone = self.drafts.undeclared.iter();
+            let old = gone
+                .filter(|old| old.id.kind == change.id.kind)
+                .find(|old| likeness(&old.spec) == own)?;
+            let mend = Mend::annotate(&change.id, PREVIOUS_NAME, old.id.name.as_str());
+            return Some(mend.note("if this is its new name, and no second purchase"));
+        }
+        if !is(code::BLOCK_IMMUTABLE) && !is(code::BLOCK_NO_DEFAULT) {
+            return None;
+        }
+        let named = |field: &&FieldChange| {
+            let path = field.path.strip_prefix("spec.").unwrap_or_default();
+            let fixed = entry.field(path).is_some_and(|field| field.immutable);
+            fixed && block.message.starts_with(&format!("`{path}` "))
+        };
+        let field = change.fields.iter().find(named)?;
+        let path = field.path.strip_prefix("spec.")?;
+        Some(Mend::change(&change.id, path, field.before.clone()?).note("the value that it has"))
     }
 }
 
@@ -426,24 +482,4 @@ impl Node {
     fn of(mark: Mark, what: String) -> Self {
         Self { mark, what, hint: String::new(), roles: Vec::new(), mend: None, below: Vec::new() }
     }
-}
-
-/// What would mend a block that no rule of a kind makes.
-fn mend(entry: &KindEntry, change: &Change, block: &Block) -> Option<Mend> {
-    let is = |code: crate::model::Code| block.code == code.0;
-    if is(code::BLOCK_PROTECTED) {
-        let mend = Mend::annotate(&change.id, DELETION_POLICY, "Delete");
-        return Some(mend.note("apply this by itself first"));
-    }
-    if !is(code::BLOCK_IMMUTABLE) && !is(code::BLOCK_NO_DEFAULT) {
-        return None;
-    }
-    let named = |field: &&FieldChange| {
-        let path = field.path.strip_prefix("spec.").unwrap_or_default();
-        let fixed = entry.field(path).is_some_and(|field| field.immutable);
-        fixed && block.message.starts_with(&format!("`{path}` "))
-    };
-    let field = change.fields.iter().find(named)?;
-    let path = field.path.strip_prefix("spec.")?;
-    Some(Mend::change(&change.id, path, field.before.clone()?).note("the value that it has"))
 }
