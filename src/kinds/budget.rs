@@ -96,7 +96,7 @@ fn has_usage(transition: &Transition<'_>, world: &World) -> Verdict {
         format!("{id} has no usage-based subscription to spend on"),
         "nothing is wrong; the budget has a use once there is one",
     )
-    .mend(subscription::azure_plan(name, rule::named(&id)))
+    .mend(subscription::azure_plan(name, &rule::named(&id)))
     .fails()
 }
 

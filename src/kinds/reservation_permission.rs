@@ -124,7 +124,7 @@ fn exists(transition: &Transition<'_>, world: &World) -> Verdict {
         "declare the subscription; it is bought first",
     );
     match transition.after.and_then(|spec| spec.get(CUSTOMER.path)) {
-        Some(customer) => missing.mend(subscription::azure_plan(id, customer.clone())),
+        Some(customer) => missing.mend(subscription::azure_plan(id, customer)),
         None => missing,
     }
     .fails()
@@ -177,7 +177,7 @@ fn other_one(missing: Missing, transition: &Transition<'_>, world: &World) -> Ve
         None => {
             let wanted = format!("{}-azure", customer.name);
             let id = rule::free_name(world, SUBSCRIPTION.kind, &wanted);
-            subscription::azure_plan(id, rule::named(&customer))
+            subscription::azure_plan(id, &rule::named(&customer))
                 .note("this buys an Azure plan; then name it in the permission's subscriptionRef")
         }
     };
