@@ -49,6 +49,9 @@ fn machine_output_fits_its_schemas() {
     assert_fits("list.schema.json", &env.ok(&["get", "all", "-o", "json"]));
     assert_fits("checkpoint.v1.schema.json", &env.ok(&["log", "checkpoint"]));
     assert_fits("validate.schema.json", &env.ok(&["validate", "--format", "json"]));
+    assert_fits("why.v1.schema.json", &env.ok(&["why", "rp/contoso", "-o", "json"]));
+    assert_fits("explain-kind.schema.json", &env.ok(&["explain", "budget", "-o", "json"]));
+    assert_fits("explain-code.schema.json", &env.ok(&["explain", "B0105", "-o", "json"]));
     env.write("manifests/bad.yaml", "kind: Budgets\n");
     let bad = env.run(&["validate", "--format", "json"]);
     assert_fits("validate.schema.json", &String::from_utf8(bad.stdout).unwrap());

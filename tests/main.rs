@@ -6,6 +6,7 @@
     reason = "a test that cannot go on fails"
 )]
 
+mod codes;
 mod common;
 mod conformance;
 mod crash;

@@ -4,7 +4,7 @@ use crate::common::carry_out;
 use partnerctl::engine::{Gathered, gather};
 use partnerctl::kinds::reference::Ref;
 use partnerctl::kinds::{
-    Column, Facts, Field, Kind, KindEntry, Kinds, Operation, Reference, Transition,
+    AgentRole, Column, Facts, Field, Kind, KindEntry, Kinds, Operation, Reference, Transition,
 };
 use partnerctl::manifest::{check, read_file, schema::combined};
 use partnerctl::model::scalar::Line;
@@ -35,6 +35,9 @@ impl Kind for Sticker {
         short: &["st"],
         about: "A sticker on a customer's file",
         deleting: "peel it off",
+        identity: "",
+        roles: &[AgentRole::AdminAgent],
+        roles_note: "",
         fields: &[Field::new("colour").default("\"yellow\"")],
         references: &[
             Reference::new("customerRef", "Customer"),

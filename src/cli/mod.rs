@@ -9,6 +9,7 @@ mod consent;
 mod describe;
 mod error;
 mod events;
+mod explain;
 mod get;
 mod ingest;
 mod init;
@@ -24,6 +25,7 @@ mod settings;
 mod table;
 mod ui;
 mod validate;
+mod why;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use error::{CommandError, Exit};
@@ -66,6 +68,8 @@ enum Command {
     Repair(repair::RepairArgs),
     Get(get::GetArgs),
     Describe(describe::DescribeArgs),
+    Explain(explain::ExplainArgs),
+    Why(why::WhyArgs),
     Log(log::LogArgs),
     Ingest(ingest::IngestArgs),
     Schema(schema::SchemaArgs),
@@ -107,6 +111,8 @@ fn dispatch(command: Command, settings: &Settings, ui: &mut Ui) -> Result<Exit, 
         Command::Repair(args) => repair::run(&args, settings, ui),
         Command::Get(args) => get::run(&args, settings, ui),
         Command::Describe(args) => describe::run(&args, settings, ui),
+        Command::Explain(args) => explain::run(&args, settings, ui),
+        Command::Why(args) => why::run(&args, settings, ui),
         Command::Log(args) => log::run(&args, settings, ui),
         Command::Ingest(args) => ingest::run(&args, settings, ui),
         Command::Schema(args) => schema::run(&args, settings, ui),

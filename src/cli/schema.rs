@@ -3,15 +3,18 @@
 use crate::cli::completions::KindWord;
 use crate::cli::error::{CommandError, Exit};
 use crate::cli::events::Event;
+use crate::cli::explain::CodeExplained;
 use crate::cli::settings::Settings;
 use crate::cli::ui::Ui;
 use crate::engine::workspace::WorkspaceFile;
 use crate::kinds::Kinds;
+use crate::manifest::explain::KindExplained;
 use crate::manifest::report::Report;
 use crate::manifest::schema::{combined, kind_schema};
 use crate::model::{Activity, Condition};
 use crate::plan::Plan;
 use crate::plan::compare::Comparison;
+use crate::plan::why::Why;
 use crate::provider::exec;
 use crate::store::Checkpoint;
 use anyhow::Context;
@@ -80,6 +83,9 @@ pub fn files(kinds: &Kinds) -> Vec<(String, String)> {
         ("list".to_owned(), list_schema(kinds)),
         ("event.v1".to_owned(), schema_for!(Event).to_value()),
         ("compare".to_owned(), schema_for!(Comparison).to_value()),
+        ("why.v1".to_owned(), schema_for!(Why).to_value()),
+        ("explain-kind".to_owned(), schema_for!(KindExplained).to_value()),
+        ("explain-code".to_owned(), schema_for!(CodeExplained).to_value()),
     ]);
     schemas.extend(exec::schemas().into_iter().map(|(name, schema)| (name.to_owned(), schema)));
     schemas

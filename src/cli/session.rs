@@ -259,6 +259,21 @@ pub fn make_plan(
     gathered: &Gathered,
     ui: &mut Ui,
 ) -> Result<Plan, CommandError> {
+    let planned = plan_input(settings, workspace, args, input, at, gathered, ui)?;
+    let _progress = ui.progress("planning", 0);
+    Ok(plan(&planned))
+}
+
+/// What a pass is planned from.
+pub fn plan_input(
+    settings: &Settings,
+    workspace: &Workspace,
+    args: &PassArgs,
+    input: &Input,
+    at: DateTime<Utc>,
+    gathered: &Gathered,
+    ui: &mut Ui,
+) -> Result<PlanInput, CommandError> {
     let manifests = manifests(settings, input, &gathered.stored, ui)?;
     if manifests.resources.is_empty()
         && input.texts.texts.values().all(|text| text.trim().is_empty())
@@ -270,7 +285,7 @@ pub fn make_plan(
         (true, false) => Scope::Whole,
         (false, _) => Scope::Part,
     };
-    let planned = PlanInput {
+    Ok(PlanInput {
         kinds: settings.kinds.clone(),
         at,
         lineage: gathered.lineage.clone(),
@@ -284,7 +299,5 @@ pub fn make_plan(
         selection: input.selection.clone(),
         limits: workspace.limits(),
         override_id: args.override_id.clone(),
-    };
-    let _progress = ui.progress("planning", 0);
-    Ok(plan(&planned))
+    })
 }

@@ -76,5 +76,8 @@ pub fn run(args: &ValidateArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit
         counted(errors, "error"),
         counted(warnings, "warning"),
     ));
+    if let (Format::Text, Some(first)) = (args.format, problems.first()) {
+        ui.say(&format!("`partnerctl explain {}` tells more", first.code));
+    }
     Ok(if errors == 0 { Exit::Done } else { Exit::Error })
 }

@@ -3,8 +3,8 @@
 use crate::kinds::reference::Ref;
 use crate::kinds::selector::Selector;
 use crate::kinds::{
-    Block, Column, Facts, Field, Kind, Operation, Reference, ReferenceTo, Standing, Transition,
-    World, subscription,
+    AgentRole, Column, Facts, Field, Kind, Mend, Missing, Operation, Reference, ReferenceTo, Rule,
+    Standing, Transition, Verdict, Weight, World, customer as customers, rule, subscription,
 };
 use crate::model::problem::Finding;
 use crate::model::{Money, Resource, ResourceId, ResourceName, Spec, code};
@@ -51,13 +51,67 @@ fn customer(spec: &Spec) -> Option<ReferenceTo> {
     Budget::FACTS.references[0].target(spec)
 }
 
+const CURRENCY: Rule = Rule::blocks("its currency is the customer's", currency)
+    .validated(code::CURRENCY_MISMATCH, "spec.monthly.currency");
+
+/// Advice only: a budget beside nothing to spend on does no harm (domain.md 1).
+const USAGE: Rule =
+    Rule::blocks("the customer has a usage-based subscription to spend on", has_usage)
+        .weighs(Weight::Warns)
+        .roles(&[AgentRole::AdminAgent, AgentRole::SalesAgent])
+        .asked(|transition| transition.after.is_some());
+
+fn currency(transition: &Transition<'_>, world: &World) -> Verdict {
+    let Some(spec) = transition.after else { return Verdict::Moot };
+    let Some(ReferenceTo::Resource(id)) = customer(spec) else { return Verdict::Moot };
+    let Some(customer) = world.get(&id) else { return Verdict::Moot };
+    let (Some(own), Some(theirs)) = (spec.text("monthly.currency"), customer.spec.text("currency"))
+    else {
+        return Verdict::Moot;
+    };
+    if own == theirs {
+        return Verdict::Holds(format!("{id} is billed in {theirs}, as the budget"));
+    }
+    let mend = Mend::change(transition.id, "monthly.currency", theirs.into());
+    Missing::new(
+        format!("the budget is in {own}, but {id} is billed in {theirs}"),
+        "write the amount in the customer's currency",
+    )
+    .mend(mend.note("write the amount in this currency, too"))
+    .fails()
+}
+
+fn has_usage(transition: &Transition<'_>, world: &World) -> Verdict {
+    let Some(ReferenceTo::Resource(id)) = transition.after.and_then(customer) else {
+        return Verdict::Moot;
+    };
+    let usage = world
+        .referrers(&id, Some("Subscription"))
+        .find(|subscription| subscription::is_usage_based(&subscription.spec));
+    if let Some(usage) = usage {
+        return Verdict::Holds(format!("{} is billed by use", usage.id));
+    }
+    let name = rule::free_name(world, "Subscription", &format!("{}-azure", id.name));
+    Missing::new(
+        format!("{id} has no usage-based subscription to spend on"),
+        "nothing is wrong; the budget has a use once there is one",
+    )
+    .mend(subscription::azure_plan(name, &rule::named(&id)))
+    .fails()
+}
+
 impl Kind for Budget {
+    const RULES: &'static [Rule] = &[customers::RELATIONSHIP, CURRENCY, USAGE];
+
     const FACTS: Facts = Facts {
         kind: "Budget",
         plural: "budgets",
         short: &["bud"],
         about: "The monthly Azure spending budget of a customer",
         deleting: "remove the amount",
+        identity: "its customer: each has one budget",
+        roles: &[AgentRole::AdminAgent],
+        roles_note: "",
         fields: &[
             Field::new("customerRef").immutable(
                 "declare the other customer's budget under its own name; remove this one with --prune",
@@ -112,20 +166,6 @@ spec:
         findings
     }
 
-    fn check_among(me: &Resource, declared: &World) -> Vec<Finding> {
-        let mismatch = |customer: &Standing| currency_mismatch(&me.spec, customer);
-        let Some(ReferenceTo::Resource(id)) = customer(&me.spec) else { return Vec::new() };
-        declared
-            .get(&id)
-            .and_then(mismatch)
-            .map(|message| {
-                let hint = "write the amount in the customer's currency";
-                Finding::new(code::CURRENCY_MISMATCH, "spec.monthly.currency", message, hint)
-            })
-            .into_iter()
-            .collect()
-    }
-
     fn identity(spec: &Spec) -> Option<String> {
         Some(match customer(spec)? {
             ReferenceTo::Resource(id) => id.name.to_string(),
@@ -150,31 +190,9 @@ spec:
         Some(chosen.collect())
     }
 
-    fn judge(transition: &Transition<'_>, after: &World) -> Vec<Block> {
-        let Some(spec) = transition.after else { return Vec::new() };
-        let Some(ReferenceTo::Resource(id)) = customer(spec) else { return Vec::new() };
-        after
-            .get(&id)
-            .and_then(|customer| currency_mismatch(spec, customer))
-            .map(|message| {
-                let hint = "write the amount in the customer's currency";
-                Block::new(code::BLOCK_PREREQUISITE, message, hint)
-            })
-            .into_iter()
-            .collect()
-    }
-
     fn ailment(me: &Standing, world: &World) -> Option<(&'static str, String)> {
-        let Some(ReferenceTo::Resource(id)) = customer(&me.spec) else { return None };
-        let usage = world
-            .referrers(&id, Some("Subscription"))
-            .any(|subscription| subscription::is_usage_based(&subscription.spec));
-        (!usage).then(|| {
-            (
-                "NoUsageBasedSubscription",
-                format!("{id} has no usage-based subscription to spend on"),
-            )
-        })
+        let message = rule::ailment(&[USAGE], Weight::Warns, me, world)?;
+        Some(("NoUsageBasedSubscription", message))
     }
 
     fn operation(_: &Transition<'_>) -> Operation {
@@ -184,10 +202,4 @@ spec:
     fn monthly(spec: &Spec) -> Option<Money> {
         Money::from_value(spec.get("monthly")?)
     }
-}
-
-fn currency_mismatch(budget: &Spec, customer: &Standing) -> Option<String> {
-    let (own, theirs) = (budget.text("monthly.currency")?, customer.spec.text("currency")?);
-    (own != theirs)
-        .then(|| format!("the budget is in {own}, but {} is billed in {theirs}", customer.id))
 }

@@ -1,7 +1,8 @@
 //! Customer: an organisation the partner sells to and has a reseller relationship with.
 
 use crate::kinds::{
-    Block, Column, Facts, Field, Kind, Operation, Risk, Standing, Transition, World,
+    AgentRole, Column, Facts, Field, Kind, Missing, Operation, Risk, RiskRule, Rule, Standing,
+    Transition, Verdict, Weight, World,
 };
 use crate::model::scalar::{Country, Domain, Email, Line, Uuid};
 use crate::model::{Currency, Spec, code};
@@ -17,9 +18,9 @@ pub struct Customer {
     company_name: Line,
     /// The domain of its tenant; identifies the customer and cannot be changed.
     domain: Domain,
-    /// ISO 3166 alpha-2, `NL`.
+    /// Where it is established: ISO 3166 alpha-2, `NL`.
     country: Country,
-    /// ISO 4217; what it is billed in. Cannot be changed.
+    /// The currency it is billed in: ISO 4217, `EUR`. Cannot be changed.
     #[serde(skip_serializing_if = "Option::is_none")]
     currency: Option<Currency>,
     /// The tenant, where it exists already. Cannot be changed.
@@ -43,18 +44,22 @@ enum Onboarding {
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, expecting = "a billing profile, {email: …}")]
 struct BillingContact {
+    /// Where bills are sent.
     #[serde(skip_serializing_if = "Option::is_none")]
     email: Option<Email>,
-    /// `nl`
+    /// The language of bills, `nl`.
     #[serde(skip_serializing_if = "Option::is_none")]
     language: Option<Line>,
-    /// `nl-NL`
+    /// How dates and amounts are written on bills, `nl-NL`.
     #[serde(skip_serializing_if = "Option::is_none")]
     culture: Option<Line>,
+    /// The first name of who is written to.
     #[serde(skip_serializing_if = "Option::is_none")]
     first_name: Option<Line>,
+    /// The last name of who is written to.
     #[serde(skip_serializing_if = "Option::is_none")]
     last_name: Option<Line>,
+    /// Where the customer is.
     #[serde(skip_serializing_if = "Option::is_none")]
     address: Option<Address>,
 }
@@ -62,18 +67,25 @@ struct BillingContact {
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, expecting = "an address, {line1: …}")]
 struct Address {
+    /// Street and number.
     #[serde(skip_serializing_if = "Option::is_none")]
     line1: Option<Line>,
+    /// More of the address.
     #[serde(skip_serializing_if = "Option::is_none")]
     line2: Option<Line>,
+    /// The city.
     #[serde(skip_serializing_if = "Option::is_none")]
     city: Option<Line>,
+    /// The state or province, where the country has them.
     #[serde(skip_serializing_if = "Option::is_none")]
     state: Option<Line>,
+    /// The postal code.
     #[serde(skip_serializing_if = "Option::is_none")]
     postal_code: Option<Line>,
+    /// ISO 3166 alpha-2, `NL`.
     #[serde(skip_serializing_if = "Option::is_none")]
     country: Option<Country>,
+    /// The telephone number.
     #[serde(skip_serializing_if = "Option::is_none")]
     phone_number: Option<Line>,
 }
@@ -84,13 +96,67 @@ const AGAIN: &str = "it is fixed when the customer is added: end this relationsh
 /// What a relationship may be, as observed.
 const RELATIONSHIPS: [&str; 3] = ["Pending", "Granted", "Revoked"];
 
+/// What every resource under a customer waits for (domain.md 5).
+pub(super) const RELATIONSHIP: Rule =
+    Rule::blocks("the customer has granted the partner's relationship", related)
+        .weighs(Weight::Waits)
+        .roles(&[AgentRole::AdminAgent, AgentRole::SalesAgent]);
+
+const NOTHING_ACTIVE: Rule = Rule::blocks(
+    "to end the relationship: no active subscription or reservation is left under it",
+    nothing_active,
+)
+.code(code::BLOCK_IN_USE)
+.asked(|transition| transition.after.is_none());
+
+fn related(transition: &Transition<'_>, world: &World) -> Verdict {
+    let id = world.customer_of(transition.id);
+    let Some(customer) = id.and_then(|id| world.get(&id)) else { return Verdict::Moot };
+    match Customer::gate(&customer.spec) {
+        None => Verdict::Holds(format!("{} has granted the partner's relationship", customer.id)),
+        Some(reason) => Missing::new(
+            format!("{}: {reason}", customer.id),
+            "the customer accepts the invitation in its own portal; what waits goes on by itself with the first apply after that was observed",
+        )
+        .fails(),
+    }
+}
+
+fn nothing_active(transition: &Transition<'_>, after: &World) -> Verdict {
+    let bought: Vec<&Standing> = after
+        .referrers(transition.id, None)
+        .filter(|referrer| matches!(referrer.id.kind.as_str(), "Subscription" | "Reservation"))
+        .filter(|referrer| !matches!(referrer.spec.text("state"), Some("Suspended" | "Cancelled")))
+        .collect();
+    if bought.is_empty() {
+        return Verdict::Holds("nothing active is left under it".to_owned());
+    }
+    let names: Vec<String> = bought.iter().map(|standing| standing.id.to_string()).collect();
+    Missing::new(
+        format!("{} is still active under this customer", names.join(", ")),
+        "cancel it first, or in the same plan; one that is not managed here, where it is managed",
+    )
+    .fails()
+}
+
 impl Kind for Customer {
+    const RULES: &'static [Rule] = &[RELATIONSHIP, NOTHING_ACTIVE];
+
+    const RISKS: &'static [RiskRule] = &[RiskRule {
+        says: "ending the relationship",
+        risk: Risk::Irreversible,
+        is: |transition| transition.after.is_none(),
+    }];
+
     const FACTS: Facts = Facts {
         kind: "Customer",
         plural: "customers",
         short: &["cust"],
         about: "An organisation the partner sells to",
         deleting: "end the reseller relationship",
+        identity: "its domain, in any letter case",
+        roles: &[AgentRole::AdminAgent, AgentRole::SalesAgent],
+        roles_note: "ending a relationship needs both GlobalAdmin and AdminAgent",
         fields: &[
             Field::new("domain").immutable(AGAIN).any_case(),
             Field::new("currency").immutable(AGAIN),
@@ -124,28 +190,6 @@ spec:
         spec.text("domain").map(str::to_lowercase)
     }
 
-    fn judge(transition: &Transition<'_>, after: &World) -> Vec<Block> {
-        if transition.after.is_some() {
-            return Vec::new();
-        }
-        let bought: Vec<String> = after
-            .referrers(transition.id, None)
-            .filter(|referrer| matches!(referrer.id.kind.as_str(), "Subscription" | "Reservation"))
-            .filter(|referrer| {
-                !matches!(referrer.spec.text("state"), Some("Suspended" | "Cancelled"))
-            })
-            .map(|referrer| referrer.id.to_string())
-            .collect();
-        if bought.is_empty() {
-            return Vec::new();
-        }
-        vec![Block::new(
-            code::BLOCK_IN_USE,
-            format!("{} is still active under this customer", bought.join(", ")),
-            "cancel it first, or in the same plan; one that is not managed here, where it is managed",
-        )]
-    }
-
     fn gate(spec: &Spec) -> Option<String> {
         let pending = || Some("the customer has not accepted the invitation yet".to_owned());
         match spec.text("relationship") {
@@ -168,10 +212,6 @@ spec:
 
     fn ailment(me: &Standing, _: &World) -> Option<(&'static str, String)> {
         Self::gate(&me.spec).map(|reason| ("RelationshipMissing", reason))
-    }
-
-    fn risk(transition: &Transition<'_>) -> Risk {
-        if transition.after.is_none() { Risk::Irreversible } else { Risk::Reversible }
     }
 
     fn operation(transition: &Transition<'_>) -> Operation {

@@ -3,19 +3,23 @@
 //! A new kind is one file with its spec and its [`Kind`] implementation, and one line in [`KINDS`].
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+pub mod agent;
 mod budget;
 mod customer;
 mod fields;
 pub mod reference;
 mod reservation_permission;
 mod role_assignment;
+pub mod rule;
 pub mod selector;
 pub mod state;
 mod subscription;
 pub mod transition;
 pub mod world;
 
+pub use agent::AgentRole;
 pub use fields::{Column, Compare, Field, Reference, ReferenceTo};
+pub use rule::{Mend, Missing, RiskRule, Rule, Verdict, Weight};
 pub use transition::{Block, Liability, Operation, Risk, Transition};
 pub use world::{Standing, World};
 
@@ -50,6 +54,13 @@ pub struct Facts {
     pub about: &'static str,
     /// What deleting means, in the words users see.
     pub deleting: &'static str,
+    /// What makes two of them the same thing, in words; empty for a kind without identity.
+    pub identity: &'static str,
+    /// Who may change it (domain.md 8). Told by `explain` and `why`; plans do not enforce it yet,
+    /// because the store has no partner users.
+    pub roles: &'static [AgentRole],
+    /// Where other roles are needed; may be empty.
+    pub roles_note: &'static str,
     /// Fields with rules beyond the schema.
     pub fields: &'static [Field],
     /// Fields that refer to other resources.
@@ -68,14 +79,20 @@ pub trait Kind: Serialize + DeserializeOwned + JsonSchema {
     /// What is fixed.
     const FACTS: Facts;
 
+    /// What must hold for it: prerequisites beyond the references, which must lead somewhere.
+    const RULES: &'static [Rule] = &[];
+
+    /// The changes that are not reversible (design section 5).
+    const RISKS: &'static [RiskRule] = &[];
+
     /// Checks of one document beyond types; paths begin with `spec`.
     fn check(&self) -> Vec<Finding> {
         Vec::new()
     }
 
     /// Checks against what else the manifests declare; only what they alone show to be wrong.
-    fn check_among(_me: &Resource, _declared: &World) -> Vec<Finding> {
-        Vec::new()
+    fn check_among(me: &Resource, declared: &World) -> Vec<Finding> {
+        rule::findings(Self::RULES, &Transition::staying(&me.id, &me.spec), declared)
     }
 
     /// What makes it the same thing under another name; `None` for kinds without identity.
@@ -94,8 +111,8 @@ pub trait Kind: Serialize + DeserializeOwned + JsonSchema {
     }
 
     /// What stands against a transition, judged on the world after the plan.
-    fn judge(_transition: &Transition<'_>, _after: &World) -> Vec<Block> {
-        Vec::new()
+    fn judge(transition: &Transition<'_>, after: &World) -> Vec<Block> {
+        rule::blocks(Self::RULES, transition, after)
     }
 
     /// What is wrong with a resource that does not change, as (reason, message) of `Ready=False`.
@@ -124,9 +141,10 @@ pub trait Kind: Serialize + DeserializeOwned + JsonSchema {
         transition.after.is_none()
     }
 
-    /// How much a transition risks (design section 5).
-    fn risk(_transition: &Transition<'_>) -> Risk {
-        Risk::Reversible
+    /// How much a transition risks: the most that [`Kind::RISKS`] says.
+    fn risk(transition: &Transition<'_>) -> Risk {
+        let said = Self::RISKS.iter().filter(|rule| (rule.is)(transition)).map(|rule| rule.risk);
+        said.max().unwrap_or(Risk::Reversible)
     }
 
     /// The operation in the portal's words (domain.md 7).
@@ -159,6 +177,10 @@ type Decode = fn(&Node) -> (Decoded<Spec>, Vec<Finding>);
 pub struct KindEntry {
     /// What is fixed.
     pub facts: Facts,
+    /// See [`Kind::RULES`].
+    pub rules: &'static [Rule],
+    /// See [`Kind::RISKS`].
+    pub risks: &'static [RiskRule],
     /// Reads the `spec` of a document and checks it; findings carry paths below the document.
     pub decode: Decode,
     /// See [`Kind::check_among`].
@@ -203,6 +225,8 @@ impl KindEntry {
     pub const fn of<T: Kind>() -> Self {
         Self {
             facts: T::FACTS,
+            rules: T::RULES,
+            risks: T::RISKS,
             decode: decode_spec::<T>,
             check_among: T::check_among,
             identity: T::identity,
@@ -361,6 +385,7 @@ mod tests {
         for entry in Kinds::default().iter() {
             assert!(!entry.facts.about.is_empty() && !entry.facts.deleting.is_empty());
             assert!(!entry.facts.columns.is_empty());
+            assert!(!entry.facts.roles.is_empty(), "{}: nobody may change it", entry.facts.kind);
         }
     }
 

@@ -2,11 +2,12 @@
 
 use crate::kinds::reference::Ref;
 use crate::kinds::{
-    Block, Column, Facts, Field, Kind, Liability, Operation, Reference, ReferenceTo, Standing,
-    Transition, World, role_assignment, subscription,
+    AgentRole, Column, Facts, Field, Kind, Liability, Mend, Missing, Operation, Reference,
+    ReferenceTo, Rule, Standing, Transition, Verdict, Weight, World, customer, role_assignment,
+    rule, subscription,
 };
 use crate::model::problem::Finding;
-use crate::model::{Code, Currency, Resource, ResourceId, Spec, code};
+use crate::model::{Currency, Resource, ResourceId, Spec, code};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, Serializer};
 
@@ -22,9 +23,10 @@ pub struct ReservationPermission {
     customer_ref: Ref,
     /// The subscription whose prerequisites are checked.
     subscription_ref: Ref,
-    /// Once Allowed, the partner pays for every purchase of the customer and is not notified.
+    /// Whether the customer may buy. Once Allowed, the partner pays for every purchase of the
+    /// customer and is not notified.
     purchase: Purchase,
-    /// Default [AzureReservations].
+    /// What the customer may buy; default [AzureReservations].
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "in_order", default)]
     products: Option<Vec<Product>>,
     /// Must be true when Allowed: the partner knows that it pays.
@@ -55,84 +57,179 @@ fn in_order<S: Serializer>(list: &Option<Vec<Product>>, serializer: S) -> Result
 const CUSTOMER: Reference = Reference::new("customerRef", "Customer");
 const SUBSCRIPTION: Reference = Reference::new("subscriptionRef", "Subscription");
 
-/// A prerequisite that does not hold: what is missing, and what would mend it.
-struct Missing {
-    code: Code,
-    message: String,
-    hint: String,
-}
+/// Only an Admin agent may turn it on or off (domain.md 4).
+pub(super) const MAY_CHANGE: &[AgentRole] = &[AgentRole::AdminAgent];
+const MAY_BUY: &[AgentRole] = &[AgentRole::AdminAgent, AgentRole::SalesAgent];
+const MAY_ASSIGN: &[AgentRole] = &[AgentRole::GlobalAdmin, AgentRole::SalesAgent];
+
+/// What an Allowed permission needs, in the order in which it is brought about (domain.md 4).
+const EXISTS: Rule =
+    Rule::blocks("to allow: the subscription exists, bought by the partner", exists)
+        .roles(MAY_BUY)
+        .asked(allows);
+const SAME_CUSTOMER: Rule =
+    Rule::blocks("to allow: the subscription is the customer's own", same_customer)
+        .validated(code::OTHER_CUSTOMER, "spec.subscriptionRef")
+        .asked(allows);
+const USAGE_BASED: Rule = Rule::blocks(
+    "to allow: the subscription is usage based, an AzurePlan or AzureGlobal",
+    usage_based,
+)
+.validated(code::NOT_USAGE_BASED, "spec.subscriptionRef")
+.roles(MAY_BUY)
+.asked(allows);
+const ACTIVE: Rule = Rule::blocks("to allow: the subscription is active", active)
+    .validated(code::NOT_ACTIVE, "spec.subscriptionRef")
+    .roles(MAY_BUY)
+    .asked(allows);
+const OWNED: Rule =
+    Rule::blocks("to allow: a user or group of the customer is Owner of the subscription", owned)
+        .roles(MAY_ASSIGN)
+        .asked(allows);
+const ACKNOWLEDGED: Rule =
+    Rule::blocks("to allow: the partner acknowledges that it pays", acknowledged)
+        .weighs(Weight::Refuses)
+        .asked(allows);
 
 fn is_allowed(spec: &Spec) -> bool {
     spec.text("purchase") == Some("Allowed")
 }
 
-/// What a subscription itself says against a permission for a customer.
-fn misfits(customer: Option<&ReferenceTo>, named: &Standing) -> Vec<Missing> {
-    let mut missing = Vec::new();
+fn allows(transition: &Transition<'_>) -> bool {
+    transition.after.is_some_and(is_allowed)
+}
+
+/// The subscription that is named, where it is there.
+fn named<'a>(transition: &Transition<'_>, world: &'a World) -> Option<&'a Standing> {
+    match SUBSCRIPTION.target(transition.after?)? {
+        ReferenceTo::Resource(id) => world.get(&id),
+        ReferenceTo::External(_) => None,
+    }
+}
+
+fn exists(transition: &Transition<'_>, world: &World) -> Verdict {
+    let Some(ReferenceTo::Resource(id)) = transition.after.and_then(|s| SUBSCRIPTION.target(s))
+    else {
+        return Missing::new(
+            "the subscription is not one that partnerctl can see",
+            "declare the subscription, or name one that is",
+        )
+        .fails();
+    };
+    if world.get(&id).is_some() {
+        return Verdict::Holds(format!("{id} exists"));
+    }
+    let missing = Missing::new(
+        format!("{id} does not exist"),
+        "declare the subscription; it is bought first",
+    );
+    match transition.after.and_then(|spec| spec.get(CUSTOMER.path)) {
+        Some(customer) => missing.mend(subscription::azure_plan(id, customer)),
+        None => missing,
+    }
+    .fails()
+}
+
+fn same_customer(transition: &Transition<'_>, world: &World) -> Verdict {
+    let Some(named) = named(transition, world) else { return Verdict::Moot };
+    let own = transition.after.and_then(|spec| CUSTOMER.target(spec));
     let theirs = CUSTOMER.target(&named.spec);
     // Only two of one sort can be compared: who an external id belongs to shows when it is resolved.
     let comparable = matches!(
-        (&theirs, customer),
+        (&theirs, &own),
         (Some(ReferenceTo::Resource(_)), Some(ReferenceTo::Resource(_)))
             | (Some(ReferenceTo::External(_)), Some(ReferenceTo::External(_)))
     );
-    if comparable && theirs.as_ref() != customer {
-        let whose = match theirs {
-            Some(ReferenceTo::Resource(id)) => id.to_string(),
-            _ => "another customer".to_owned(),
-        };
-        missing.push(Missing {
-            code: code::OTHER_CUSTOMER,
-            message: format!("{} belongs to {whose}", named.id),
-            hint: "name a subscription of this customer".to_owned(),
-        });
+    if !comparable {
+        return Verdict::Moot;
     }
-    if !subscription::is_usage_based(&named.spec) {
-        let offer = named.spec.text("offer.type").unwrap_or("an unknown offer");
-        missing.push(Missing {
-            code: code::NOT_USAGE_BASED,
-            message: format!("{} is a {offer}, not usage based", named.id),
-            hint: "name an AzurePlan or AzureGlobal subscription, or buy one first".to_owned(),
-        });
+    let whose = match &theirs {
+        Some(ReferenceTo::Resource(id)) => id.to_string(),
+        _ => "another customer".to_owned(),
+    };
+    if theirs == own {
+        return Verdict::Holds(format!("{} belongs to {whose}", named.id));
     }
-    if named.spec.text("state").is_some_and(|state| state != "Active") {
-        missing.push(Missing {
-            code: code::NOT_ACTIVE,
-            message: format!("{} is suspended", named.id),
-            hint: "set its state to Active, or purchase to Denied".to_owned(),
-        });
-    }
-    missing
+    let hint = "name a subscription of this customer";
+    other_one(Missing::new(format!("{} belongs to {whose}", named.id), hint), transition, world)
 }
 
-/// The prerequisites of an Allowed permission that do not hold in a world (domain.md 4).
-fn missing_in(spec: &Spec, world: &World) -> Vec<Missing> {
-    let Some(ReferenceTo::Resource(id)) = SUBSCRIPTION.target(spec) else {
-        return vec![Missing {
-            code: code::BLOCK_PREREQUISITE,
-            message: "the subscription is not one that partnerctl can see".to_owned(),
-            hint: "declare the subscription, or name one that is".to_owned(),
-        }];
-    };
-    let Some(named) = world.get(&id) else {
-        return vec![Missing {
-            code: code::BLOCK_PREREQUISITE,
-            message: format!("{id} does not exist"),
-            hint: "declare the subscription; it is bought first".to_owned(),
-        }];
-    };
-    let mut missing = misfits(CUSTOMER.target(spec).as_ref(), named);
-    let has_owner =
-        world.referrers(&id, Some("RoleAssignment")).any(role_assignment::is_customer_owner);
-    if !has_owner {
-        missing.push(Missing {
-            code: code::BLOCK_PREREQUISITE,
-            message: format!("no user or group of the customer is Owner of {id}"),
-            hint: format!("declare a RoleAssignment with role Owner on {id}"),
-        });
+fn usage_based(transition: &Transition<'_>, world: &World) -> Verdict {
+    let Some(named) = named(transition, world) else { return Verdict::Moot };
+    let offer = named.spec.text("offer.type").unwrap_or("an unknown offer");
+    if subscription::is_usage_based(&named.spec) {
+        return Verdict::Holds(format!("{} is billed by use ({offer})", named.id));
     }
-    missing
+    let message = format!("{} is a {offer}, not usage based", named.id);
+    let hint = "name an AzurePlan or AzureGlobal subscription, or buy one first";
+    other_one(Missing::new(message, hint), transition, world)
 }
+
+/// Mends by naming another subscription of the customer, else by buying one.
+fn other_one(missing: Missing, transition: &Transition<'_>, world: &World) -> Verdict {
+    let Some(ReferenceTo::Resource(customer)) =
+        transition.after.and_then(|spec| CUSTOMER.target(spec))
+    else {
+        return missing.fails();
+    };
+    let mend = match subscription::fitting(&customer, world) {
+        Some(id) => Mend::change(transition.id, SUBSCRIPTION.path, rule::named(id)),
+        None => {
+            let wanted = format!("{}-azure", customer.name);
+            let id = rule::free_name(world, SUBSCRIPTION.kind, &wanted);
+            subscription::azure_plan(id, &rule::named(&customer))
+                .note("this buys an Azure plan; then name it in the permission's subscriptionRef")
+        }
+    };
+    missing.mend(mend).fails()
+}
+
+fn active(transition: &Transition<'_>, world: &World) -> Verdict {
+    let Some(named) = named(transition, world) else { return Verdict::Moot };
+    if subscription::is_active(&named.spec) {
+        return Verdict::Holds(format!("{} is active", named.id));
+    }
+    Missing::new(
+        format!("{} is suspended", named.id),
+        "set its state to Active, or purchase to Denied",
+    )
+    .mend(Mend::change(&named.id, "state", "Active".into()))
+    .fails()
+}
+
+fn owned(transition: &Transition<'_>, world: &World) -> Verdict {
+    let Some(named) = named(transition, world) else { return Verdict::Moot };
+    let id = &named.id;
+    let mut owners = world
+        .referrers(id, Some("RoleAssignment"))
+        .filter(|assignment| role_assignment::is_customer_owner(assignment));
+    if let Some(owner) = owners.next() {
+        return Verdict::Holds(format!("{} makes a customer user Owner of {id}", owner.id));
+    }
+    Missing::new(
+        format!("no user or group of the customer is Owner of {id}"),
+        format!("declare a RoleAssignment with role Owner on {id}"),
+    )
+    .mend(role_assignment::new_owner(id, None, world))
+    .fails()
+}
+
+fn acknowledged(transition: &Transition<'_>, _: &World) -> Verdict {
+    let given = transition.after.and_then(|spec| spec.get("acknowledgeLiability"));
+    let given = given.and_then(serde_json::Value::as_bool);
+    if is_acknowledged(given) {
+        return Verdict::Holds("the partner acknowledges that it pays".to_owned());
+    }
+    Missing::new("Allowed needs `acknowledgeLiability: true`", LIABILITY)
+        .mend(Mend::change(transition.id, "acknowledgeLiability", true.into()))
+        .fails()
+}
+
+fn is_acknowledged(given: Option<bool>) -> bool {
+    given == Some(true)
+}
+
+const LIABILITY: &str = "the partner pays for every purchase of the customer and is not notified; add it if that is meant";
 
 /// The Allowed permissions that stand on a subscription in a world.
 fn standing_on<'a>(
@@ -146,21 +243,25 @@ fn standing_on<'a>(
 
 /// What Allowed permissions say against taking something away from their subscription: they stay
 /// allowed after the plan, but their prerequisites would not hold.
-pub(super) fn held_back(subscription: &ResourceId, lost: &ResourceId, after: &World) -> Vec<Block> {
-    standing_on(subscription, after)
+pub(super) fn held_back(subscription: &ResourceId, lost: &ResourceId, after: &World) -> Verdict {
+    let held: Vec<Missing> = standing_on(subscription, after)
         .filter_map(|permission| {
-            let missing = missing_in(&permission.spec, after);
-            let first = missing.first()?;
+            let staying = Transition::staying(&permission.id, &permission.spec);
+            let rules = ReservationPermission::RULES;
+            let first = rule::missing(rules, Weight::Blocks, &staying, after).into_iter().next()?;
             let hint = format!("set purchase to Denied in {} in the same plan", permission.id);
             let what = if lost == subscription { "" } else { ": then " };
-            let why = if lost == subscription { String::new() } else { first.message.clone() };
-            Some(Block::new(
-                code::BLOCK_IN_USE,
-                format!("{} would still be Allowed and rests on it{what}{why}", permission.id),
-                hint,
-            ))
+            let why = if lost == subscription { "" } else { &first.message };
+            let message = format!("{} would still be Allowed and rests on it", permission.id);
+            let mend = Mend::change(&permission.id, "purchase", "Denied".into());
+            Some(Missing::new(format!("{message}{what}{why}"), hint).mend(mend))
         })
-        .collect()
+        .collect();
+    if held.is_empty() {
+        Verdict::Holds("no Allowed permission rests on it".to_owned())
+    } else {
+        Verdict::Fails(held)
+    }
 }
 
 /// Permissions on a subscription that are revoked in this plan: they go before their Owner does.
@@ -173,12 +274,18 @@ pub(super) fn revoked(subscription: &ResourceId, before: &World, after: &World) 
 }
 
 impl Kind for ReservationPermission {
+    const RULES: &'static [Rule] =
+        &[customer::RELATIONSHIP, EXISTS, SAME_CUSTOMER, USAGE_BASED, ACTIVE, OWNED, ACKNOWLEDGED];
+
     const FACTS: Facts = Facts {
         kind: "ReservationPermission",
         plural: "reservationpermissions",
         short: &["rp"],
         about: "Whether a customer may buy Azure reservations itself",
         deleting: "set the permission to Denied",
+        identity: "its customer: each has one permission",
+        roles: MAY_CHANGE,
+        roles_note: "SalesAgent and HelpdeskAgent may only read it",
         fields: &[
             Field::new("customerRef")
                 .immutable("declare the other customer's permission under its own name"),
@@ -205,13 +312,16 @@ spec:
 
     fn check(&self) -> Vec<Finding> {
         let mut findings = Vec::new();
-        if self.purchase == Purchase::Allowed && self.acknowledge_liability != Some(true) {
-            findings.push(Finding::new(
-                code::ACKNOWLEDGE,
-                "spec.purchase",
-                "Allowed needs `acknowledgeLiability: true`",
-                "the partner pays for every purchase of the customer and is not notified; add it if that is meant",
-            ).resting_on(&["spec.acknowledgeLiability"]));
+        if self.purchase == Purchase::Allowed && !is_acknowledged(self.acknowledge_liability) {
+            findings.push(
+                Finding::new(
+                    code::ACKNOWLEDGE,
+                    "spec.purchase",
+                    "Allowed needs `acknowledgeLiability: true`",
+                    LIABILITY,
+                )
+                .resting_on(&["spec.acknowledgeLiability"]),
+            );
         }
         if self.products.as_ref().is_some_and(Vec::is_empty) {
             let hint = "leave the field out, or set purchase to Denied";
@@ -221,18 +331,14 @@ spec:
         findings
     }
 
+    /// Whose the subscription is can be told of a Denied permission too.
     fn check_among(me: &Resource, declared: &World) -> Vec<Finding> {
-        let Some(ReferenceTo::Resource(id)) = SUBSCRIPTION.target(&me.spec) else {
-            return Vec::new();
-        };
-        let Some(named) = declared.get(&id) else { return Vec::new() };
-        misfits(CUSTOMER.target(&me.spec).as_ref(), named)
-            .into_iter()
-            .filter(|missing| is_allowed(&me.spec) || missing.code == code::OTHER_CUSTOMER)
-            .map(|missing| {
-                Finding::new(missing.code, "spec.subscriptionRef", missing.message, missing.hint)
-            })
-            .collect()
+        let staying = Transition::staying(&me.id, &me.spec);
+        if is_allowed(&me.spec) {
+            rule::findings(Self::RULES, &staying, declared)
+        } else {
+            SAME_CUSTOMER.finding(&staying, declared)
+        }
     }
 
     fn identity(spec: &Spec) -> Option<String> {
@@ -242,23 +348,9 @@ spec:
         })
     }
 
-    fn judge(transition: &Transition<'_>, after: &World) -> Vec<Block> {
-        let Some(spec) = transition.after.filter(|spec| is_allowed(spec)) else {
-            return Vec::new();
-        };
-        missing_in(spec, after)
-            .into_iter()
-            .map(|missing| Block::new(code::BLOCK_PREREQUISITE, missing.message, missing.hint))
-            .collect()
-    }
-
     fn ailment(me: &Standing, world: &World) -> Option<(&'static str, String)> {
-        if !is_allowed(&me.spec) {
-            return None;
-        }
-        let missing = missing_in(&me.spec, world);
-        let messages: Vec<_> = missing.into_iter().map(|missing| missing.message).collect();
-        (!messages.is_empty()).then(|| ("PrerequisiteMissing", messages.join("; ")))
+        let message = rule::ailment(Self::RULES, Weight::Blocks, me, world)?;
+        Some(("PrerequisiteMissing", message))
     }
 
     fn follows(transition: &Transition<'_>, _: &World, after: &World) -> Vec<ResourceId> {

@@ -3,8 +3,8 @@
 use crate::kinds::reference::Ref;
 use crate::kinds::reservation_permission as permission;
 use crate::kinds::{
-    Block, Column, Facts, Field, Kind, Operation, Reference, ReferenceTo, Standing, Transition,
-    World,
+    AgentRole, Column, Facts, Field, Kind, Mend, Missing, Operation, Reference, ReferenceTo, Rule,
+    Standing, Transition, Verdict, World, customer, rule,
 };
 use crate::model::problem::Finding;
 use crate::model::scalar::{Invalid, Line, Uuid, scalar};
@@ -34,10 +34,13 @@ pub struct RoleAssignment {
 #[schemars(extend("oneOf" = [{"required": ["subscriptionRef"]}, {"required": ["reservationRef"]},
     {"required": ["billingProfileRef"]}, {"required": ["billingAccount"]}]))]
 struct Scope {
+    /// A subscription.
     #[serde(skip_serializing_if = "Option::is_none")]
     subscription_ref: Option<Ref>,
+    /// A reservation; by `external:` until this version has that kind.
     #[serde(skip_serializing_if = "Option::is_none")]
     reservation_ref: Option<Ref>,
+    /// A billing profile; by `external:` until this version has that kind.
     #[serde(skip_serializing_if = "Option::is_none")]
     billing_profile_ref: Option<Ref>,
     /// The id of a billing account.
@@ -49,6 +52,7 @@ struct Scope {
 #[serde(deny_unknown_fields, expecting = "a principal, {type: User, name: …}")]
 #[schemars(extend("oneOf" = [{"required": ["name"]}, {"required": ["id"]}]))]
 struct Principal {
+    /// A person, a group, or an application.
     #[serde(rename = "type")]
     kind: PrincipalType,
     /// A user principal name, or the name of a group or an application.
@@ -129,17 +133,90 @@ impl fmt::Display for Role {
 const SCOPES: [&str; 4] =
     ["subscriptionRef", "reservationRef", "billingProfileRef", "billingAccount"];
 
+const ANEW: &str = "a change makes a new assignment, then removes this one";
+
+const KEEPS_AN_OWNER: Rule =
+    Rule::blocks("to take an Owner away: its subscription keeps another one", keeps_an_owner)
+        .code(code::BLOCK_LAST_OWNER)
+        .asked(|transition| transition.before.is_some_and(is_owner));
+
+const NOT_RESTED_ON: Rule = Rule::blocks(
+    "to take an Owner away: no Allowed ReservationPermission would lose its last customer Owner",
+    |transition, after| match owned_subscription(transition) {
+        Some(subscription) => permission::held_back(&subscription, transition.id, after),
+        None => Verdict::Moot,
+    },
+)
+.code(code::BLOCK_IN_USE)
+.roles(permission::MAY_CHANGE);
+
+fn keeps_an_owner(transition: &Transition<'_>, after: &World) -> Verdict {
+    let Some(ReferenceTo::Resource(subscription)) =
+        transition.before.and_then(|before| RoleAssignment::FACTS.references[0].target(before))
+    else {
+        return Verdict::Moot;
+    };
+    let mut owners = after
+        .referrers(&subscription, Some("RoleAssignment"))
+        .filter(|other| is_owner(&other.spec));
+    if owned_subscription(transition).is_none() {
+        return Verdict::Holds(if owners.any(|other| other.id != *transition.id) {
+            format!("{subscription} has another Owner beside this one")
+        } else {
+            format!("it is the last Owner of {subscription} and stays as long as that is so")
+        });
+    }
+    if after.get(&subscription).is_none() || owners.next().is_some() {
+        return Verdict::Holds(format!("{subscription} keeps an Owner, or goes itself"));
+    }
+    Missing::new(
+        format!("it is the last Owner of {subscription}"),
+        "give Owner to somebody else first, or cancel the subscription in the same plan",
+    )
+    .mend(new_owner(&subscription, transition.before, after))
+    .fails()
+}
+
+/// A role assignment that makes a user of the customer Owner of a subscription: who has another role
+/// on it already, else somebody by the usual name. Who loses Owner by this very change is nobody else.
+pub(super) fn new_owner(subscription: &ResourceId, lost: Option<&Spec>, world: &World) -> Mend {
+    let customer = world.customer_of(subscription).and_then(|id| world.get(&id));
+    let domain = customer.and_then(|customer| customer.spec.text("domain"));
+    let has_a_role = world
+        .referrers(subscription, Some("RoleAssignment"))
+        .filter(|assignment| !is_owner(&assignment.spec))
+        .filter(|assignment| is_person(&assignment.spec))
+        .filter_map(|assignment| assignment.spec.get("principal").cloned())
+        .find(|principal| lost.and_then(|lost| lost.get("principal")) != Some(principal));
+    let principal = has_a_role.unwrap_or_else(|| {
+        let who = if lost.is_some() { "owner" } else { "admin" };
+        let name = format!("{who}@{}", domain.unwrap_or("customer.example"));
+        serde_json::json!({"type": "User", "name": name})
+    });
+    let wanted = format!("{}-owner", subscription.name);
+    let id = rule::free_name(world, "RoleAssignment", &wanted);
+    let scope = serde_json::json!({"subscriptionRef": rule::named(subscription)});
+    let spec = serde_json::json!({"scope": scope, "principal": principal, "role": "Owner"});
+    Mend::declare(id, spec, "put the user or group of the customer that shall be Owner here")
+}
+
 impl Kind for RoleAssignment {
+    const RULES: &'static [Rule] = &[customer::RELATIONSHIP, KEEPS_AN_OWNER, NOT_RESTED_ON];
+
     const FACTS: Facts = Facts {
         kind: "RoleAssignment",
         plural: "roleassignments",
         short: &["ra"],
         about: "A role of a person, group or application on a scope",
         deleting: "remove the role assignment",
+        identity: "scope, principal and role together; the principal in any letter case",
+        roles: &[AgentRole::GlobalAdmin, AgentRole::SalesAgent],
+        roles_note: "on a reservation AdminAgent, GlobalAdmin, HelpdeskAgent, SalesAgent or \
+                     UserManagementAdmin; on a billing account or profile GlobalAdmin or BillingAdmin",
         fields: &[
-            Field::new("scope").immutable(""),
-            Field::new("principal").immutable("").any_case(),
-            Field::new("role").immutable(""),
+            Field::new("scope").immutable(ANEW),
+            Field::new("principal").immutable(ANEW).any_case(),
+            Field::new("role").immutable(ANEW),
         ],
         references: &[
             Reference::new("scope.subscriptionRef", "Subscription"),
@@ -220,23 +297,6 @@ spec:
         Some(format!("{scope} {} {}", principal.to_lowercase(), spec.text("role")?))
     }
 
-    fn judge(transition: &Transition<'_>, after: &World) -> Vec<Block> {
-        let Some(subscription) = owned_subscription(transition) else { return Vec::new() };
-        let mut blocks = Vec::new();
-        let owners_left = after
-            .referrers(&subscription, Some("RoleAssignment"))
-            .any(|other| is_owner(&other.spec));
-        if after.get(&subscription).is_some() && !owners_left {
-            blocks.push(Block::new(
-                code::BLOCK_LAST_OWNER,
-                format!("it is the last Owner of {subscription}"),
-                "give Owner to somebody else first, or cancel the subscription in the same plan",
-            ));
-        }
-        blocks.extend(permission::held_back(&subscription, transition.id, after));
-        blocks
-    }
-
     fn follows(transition: &Transition<'_>, before: &World, after: &World) -> Vec<ResourceId> {
         owned_subscription(transition)
             .map(|subscription| permission::revoked(&subscription, before, after))
@@ -254,8 +314,11 @@ fn is_owner(spec: &Spec) -> bool {
 
 /// A customer user who is Owner: a User or a Group; applications do not count (domain.md 4).
 pub(super) fn is_customer_owner(assignment: &Standing) -> bool {
-    is_owner(&assignment.spec)
-        && matches!(assignment.spec.text("principal.type"), Some("User" | "Group"))
+    is_owner(&assignment.spec) && is_person(&assignment.spec)
+}
+
+fn is_person(spec: &Spec) -> bool {
+    matches!(spec.text("principal.type"), Some("User" | "Group"))
 }
 
 /// The subscription that loses an Owner by this transition.

@@ -3,7 +3,8 @@
 use crate::kinds::reference::Ref;
 use crate::kinds::reservation_permission as permission;
 use crate::kinds::{
-    Block, Column, Facts, Field, Kind, Operation, Reference, Risk, Transition, World,
+    AgentRole, Column, Facts, Field, Kind, Mend, Missing, Operation, Reference, Risk, RiskRule,
+    Rule, Transition, Verdict, World, customer,
 };
 use crate::model::problem::Finding;
 use crate::model::scalar::Line;
@@ -27,19 +28,19 @@ pub struct Subscription {
     /// The name people see.
     #[serde(skip_serializing_if = "Option::is_none")]
     friendly_name: Option<Line>,
-    /// Default Active.
+    /// Whether it runs; Suspended stops service and keeps the data. Default Active.
     #[serde(skip_serializing_if = "Option::is_none")]
     state: Option<State>,
     /// Seats; licences only.
     #[serde(skip_serializing_if = "Option::is_none")]
     quantity: Option<NonZeroU32>,
-    /// Licences only.
+    /// How long it is bought for; licences only.
     #[serde(skip_serializing_if = "Option::is_none")]
     term: Option<Term>,
-    /// Licences only.
+    /// How often it is paid; licences only.
     #[serde(skip_serializing_if = "Option::is_none")]
     billing_cycle: Option<BillingCycle>,
-    /// Licences only.
+    /// Whether it goes on by itself when its term ends; licences only.
     #[serde(skip_serializing_if = "Option::is_none")]
     auto_renew: Option<bool>,
 }
@@ -47,6 +48,8 @@ pub struct Subscription {
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "an offer, {type: AzurePlan}")]
 struct Offer {
+    /// What sort of thing was bought: an Azure plan or a legacy Azure subscription, both billed by
+    /// use, or a licence.
     #[serde(rename = "type")]
     kind: OfferType,
     /// The catalogue's id of a licence, `CFQ7TTC0LH18:0001`; licences only.
@@ -93,13 +96,102 @@ fn is_licence(spec: &Spec) -> bool {
     spec.text("offer.type") == Some("License")
 }
 
+const WINDOW: Rule =
+    Rule::blocks("to cancel a licence: it was bought within the last 7 days", cancellable)
+        .code(code::BLOCK_WINDOW)
+        .asked(|transition| {
+            transition.after.is_none() && transition.before.is_some_and(is_licence)
+        });
+
+const NOT_RESTED_ON: Rule = Rule::blocks(
+    "to suspend or cancel it: no Allowed ReservationPermission rests on it",
+    |transition, after| permission::held_back(transition.id, transition.id, after),
+)
+.code(code::BLOCK_IN_USE)
+.roles(permission::MAY_CHANGE)
+.asked(Subscription::stops);
+
+fn cancellable(transition: &Transition<'_>, _: &World) -> Verdict {
+    let Some(before) = transition.before else { return Verdict::Moot };
+    if within_window(before, transition.at) {
+        return Verdict::Holds("it was bought within the last 7 days".to_owned());
+    }
+    let bought = before.text("purchasedAt").map(|at| &at[..at.len().min(10)]);
+    let bought = bought.map(|day| format!(", and this one was bought {day}")).unwrap_or_default();
+    Missing::new(
+        format!(
+            "a licence can be cancelled within {CANCELLATION_DAYS} days of its purchase only{bought}"
+        ),
+        "set autoRenew: false, so that it ends with its term",
+    )
+    .mend(Mend::change(transition.id, "autoRenew", false.into()).note("declare the subscription again, with this field"))
+    .fails()
+}
+
+/// A usage-based and active subscription of a customer, to name instead of another.
+pub(super) fn fitting<'a>(customer: &'a ResourceId, world: &'a World) -> Option<&'a ResourceId> {
+    world
+        .referrers(customer, Some("Subscription"))
+        .find(|standing| is_usage_based(&standing.spec) && is_active(&standing.spec))
+        .map(|standing| &standing.id)
+}
+
+/// True unless it says that it is suspended.
+pub(super) fn is_active(spec: &Spec) -> bool {
+    spec.text("state").is_none_or(|state| state == "Active")
+}
+
+/// An Azure plan for a customer, to declare where one is missing.
+pub(super) fn azure_plan(name: ResourceId, customer: &serde_json::Value) -> Mend {
+    let spec = serde_json::json!({"customerRef": customer, "offer": {"type": "AzurePlan"}});
+    Mend::declare(name, spec, "this buys an Azure plan for the customer")
+}
+
 impl Kind for Subscription {
+    const RULES: &'static [Rule] = &[customer::RELATIONSHIP, WINDOW, NOT_RESTED_ON];
+
+    const RISKS: &'static [RiskRule] = &[
+        RiskRule {
+            says: "cancelling it",
+            risk: Risk::Irreversible,
+            is: |transition| transition.after.is_none(),
+        },
+        RiskRule {
+            says: "suspending it",
+            risk: Risk::Costly,
+            is: |transition| {
+                transition.before.is_some() && transition.becomes("state", "Suspended")
+            },
+        },
+        RiskRule {
+            says: "buying a licence",
+            risk: Risk::Costly,
+            is: |transition| {
+                transition.before.is_none() && transition.after.is_some_and(is_licence)
+            },
+        },
+        RiskRule {
+            says: "changing a licence's quantity, term, billing cycle, renewal or state",
+            risk: Risk::Costly,
+            is: |transition| {
+                transition.before.is_some()
+                    && transition.after.is_some_and(is_licence)
+                    && ["quantity", "term", "billingCycle", "autoRenew", "state"]
+                        .iter()
+                        .any(|field| transition.changes(field))
+            },
+        },
+    ];
+
     const FACTS: Facts = Facts {
         kind: "Subscription",
         plural: "subscriptions",
         short: &["sub", "subs"],
         about: "An Azure plan or a licence bought for a customer",
         deleting: "cancel the subscription",
+        identity: "",
+        roles: &[AgentRole::AdminAgent, AgentRole::SalesAgent],
+        roles_note: "",
         fields: &[
             Field::new("customerRef").immutable(OTHER),
             Field::new("offer").immutable(OTHER),
@@ -165,30 +257,6 @@ spec:
         Some(format!("{customer} {}", spec.get("offer")?).to_lowercase())
     }
 
-    fn judge(transition: &Transition<'_>, after: &World) -> Vec<Block> {
-        let mut blocks = Vec::new();
-        if let (Some(before), None) = (transition.before, transition.after)
-            && is_licence(before)
-            && !within_window(before, transition.at)
-        {
-            blocks.push(Block::new(
-                code::BLOCK_WINDOW,
-                format!(
-                    "a licence can be cancelled within {CANCELLATION_DAYS} days of its purchase only{}",
-                    before
-                        .text("purchasedAt")
-                        .map(|at| format!(", and this one was bought {}", &at[..at.len().min(10)]))
-                        .unwrap_or_default()
-                ),
-                "set autoRenew: false, so that it ends with its term",
-            ));
-        }
-        if Self::stops(transition) {
-            blocks.extend(permission::held_back(transition.id, transition.id, after));
-        }
-        blocks
-    }
-
     fn follows(transition: &Transition<'_>, before: &World, after: &World) -> Vec<ResourceId> {
         if Self::stops(transition) {
             permission::revoked(transition.id, before, after)
@@ -199,22 +267,6 @@ spec:
 
     fn stops(transition: &Transition<'_>) -> bool {
         transition.after.is_none() || transition.becomes("state", "Suspended")
-    }
-
-    fn risk(transition: &Transition<'_>) -> Risk {
-        let licence = transition.after.or(transition.before).is_some_and(is_licence);
-        match (transition.before, transition.after) {
-            (_, None) => Risk::Irreversible,
-            (None, _) if licence => Risk::Costly,
-            (Some(_), _) if transition.becomes("state", "Suspended") => Risk::Costly,
-            (Some(_), _) if licence => {
-                let only_name = ["quantity", "term", "billingCycle", "autoRenew", "state"]
-                    .iter()
-                    .all(|field| !transition.changes(field));
-                if only_name { Risk::Reversible } else { Risk::Costly }
-            }
-            _ => Risk::Reversible,
-        }
     }
 
     fn operation(transition: &Transition<'_>) -> Operation {

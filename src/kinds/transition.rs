@@ -17,6 +17,14 @@ pub struct Transition<'a> {
     pub at: DateTime<Utc>,
 }
 
+impl<'a> Transition<'a> {
+    /// Something that stays as it is: nothing moves, so no clock is needed.
+    #[must_use]
+    pub fn staying(id: &'a ResourceId, spec: &'a Spec) -> Self {
+        Self { id, before: Some(spec), after: Some(spec), at: DateTime::UNIX_EPOCH }
+    }
+}
+
 impl Transition<'_> {
     /// True when a field differs between before and after.
     #[must_use]

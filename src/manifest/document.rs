@@ -257,17 +257,17 @@ fn check_annotations(metadata: &Metadata) -> Vec<Finding> {
             findings.push(Finding::new(code::ANNOTATION, &path, message, hint));
         };
         let Some(ours) = key.strip_prefix(ANNOTATION_DOMAIN) else { continue };
-        match ANNOTATIONS.iter().find(|(known, _)| known == key) {
+        match ANNOTATIONS.iter().find(|(known, ..)| known == key) {
             None => {
                 let names =
-                    ANNOTATIONS.iter().filter_map(|(k, _)| k.strip_prefix(ANNOTATION_DOMAIN));
+                    ANNOTATIONS.iter().filter_map(|(k, ..)| k.strip_prefix(ANNOTATION_DOMAIN));
                 let hint = match did_you_mean(ours, names.clone()) {
                     Some(near) => format!("did you mean `{ANNOTATION_DOMAIN}{near}`?"),
                     None => format!("known: {}", names.collect::<Vec<_>>().join(", ")),
                 };
                 wrong(format!("there is no annotation `{key}`"), hint);
             }
-            Some((_, allowed)) if !allowed.is_empty() && !allowed.contains(&value.as_str()) => {
+            Some((_, allowed, _)) if !allowed.is_empty() && !allowed.contains(&value.as_str()) => {
                 let shown: String = value.chars().take(60).collect();
                 let hint = match did_you_mean(value, allowed.iter().copied()) {
                     Some(near) => format!("did you mean `{near}`?"),
@@ -278,7 +278,7 @@ fn check_annotations(metadata: &Metadata) -> Vec<Finding> {
             Some(_) if value.trim().is_empty() => {
                 wrong(format!("{key} is empty"), "give it a value or remove it".to_owned());
             }
-            Some((known, _)) if *known == PREVIOUS_NAME => {
+            Some((known, ..)) if *known == PREVIOUS_NAME => {
                 if let Err(invalid) = ResourceName::parse(value) {
                     wrong(invalid.message, invalid.hint);
                 }

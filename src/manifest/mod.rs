@@ -5,7 +5,9 @@
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 pub mod check;
+pub mod codes;
 pub mod document;
+pub mod explain;
 pub mod report;
 pub mod schema;
 pub mod yaml;

@@ -36,8 +36,8 @@ pub fn kind_schema(entry: &KindEntry) -> Value {
         "required": ["apiVersion", "kind", "metadata", "spec"],
         "additionalProperties": false,
         "properties": {
-            "apiVersion": {"const": API_VERSION},
-            "kind": {"const": entry.facts.kind},
+            "apiVersion": {"const": API_VERSION, "description": "The version of the manifest's form."},
+            "kind": {"const": entry.facts.kind, "description": "What sort of thing is declared."},
             "metadata": metadata(),
             "spec": spec,
         },
@@ -48,17 +48,18 @@ pub fn kind_schema(entry: &KindEntry) -> Value {
 fn metadata() -> Value {
     let annotations: Map<String, Value> = ANNOTATIONS
         .iter()
-        .map(|(key, allowed)| {
+        .map(|(key, allowed, meaning)| {
             let value = if allowed.is_empty() {
-                json!({"type": "string", "minLength": 1})
+                json!({"type": "string", "minLength": 1, "description": meaning})
             } else {
-                json!({"enum": allowed})
+                json!({"enum": allowed, "description": meaning})
             };
             ((*key).to_owned(), value)
         })
         .collect();
     json!({
         "type": "object",
+        "description": "What it is called, and notes about it.",
         "required": ["name"],
         "additionalProperties": false,
         "properties": {
@@ -67,9 +68,13 @@ fn metadata() -> Value {
                 "pattern": "^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$",
                 "description": "Unique within the kind: lower-case letters, digits, `-` and `.`",
             },
-            "labels": {"type": "object", "additionalProperties": {"type": "string"}},
+            "labels": {
+                "type": "object", "additionalProperties": {"type": "string"},
+                "description": "Words to select by: customerSelector and -l.",
+            },
             "annotations": {
                 "type": "object",
+                "description": "Notes to partnerctl under partnerctl.dev/; others are kept as they are.",
                 "properties": annotations,
                 "patternProperties": {"^(?!partnerctl\\.dev/)": {"type": "string"}},
                 "additionalProperties": false,

@@ -19,13 +19,29 @@ pub const PREVIOUS_NAME: &str = "partnerctl.dev/previous-name";
 /// Why the change is made; goes into the log.
 pub const REASON: &str = "partnerctl.dev/reason";
 
-/// Our annotations with their allowed values; no values means free text.
-pub const ANNOTATIONS: &[(&str, &[&str])] = &[
-    (DELETION_POLICY, &["Delete", "Retain", "Protect"]),
-    (MANAGEMENT, &["Manage", "Observe", "CreateOnly"]),
-    (EXTERNAL_ID, &[]),
-    (PREVIOUS_NAME, &[]),
-    (REASON, &[]),
+/// Our annotations with their allowed values and meanings; no values means free text.
+pub const ANNOTATIONS: &[(&str, &[&str], &str)] = &[
+    (
+        DELETION_POLICY,
+        &["Delete", "Retain", "Protect"],
+        "What deleting does: the kind's own meaning (Delete, the default), only the release from management (Retain), or nothing: Protect also blocks suspending and replacing, until another value was applied.",
+    ),
+    (
+        MANAGEMENT,
+        &["Manage", "Observe", "CreateOnly"],
+        "How far partnerctl goes: Manage (the default), Observe reports and never writes, CreateOnly creates and never updates or deletes.",
+    ),
+    (
+        EXTERNAL_ID,
+        &[],
+        "The provider's id of an existing thing to take under management under this name.",
+    ),
+    (
+        PREVIOUS_NAME,
+        &[],
+        "The name this resource had before, so that a new name is a rename and nothing is bought twice.",
+    ),
+    (REASON, &[], "Why the change is made; the activity log keeps it."),
 ];
 
 fn is_empty(map: &Arc<BTreeMap<String, String>>) -> bool {

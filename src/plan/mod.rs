@@ -20,6 +20,7 @@ pub mod render;
 pub mod saved;
 pub mod selection;
 pub mod unended;
+pub mod why;
 
 pub use change::{Action, Change, Plan, Reason, Summary};
 pub use input::{Limits, PlanInput, Scope};

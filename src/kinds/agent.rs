@@ -1,0 +1,43 @@
+//! The roles of partner staff (domain.md, Terms).
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+/// A role of a partner user: an agent role, or a role of the partner's directory. No role implies
+/// another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+#[expect(missing_docs, reason = "the names are those of the portal")]
+pub enum AgentRole {
+    AdminAgent,
+    SalesAgent,
+    HelpdeskAgent,
+    GlobalAdmin,
+    UserManagementAdmin,
+    BillingAdmin,
+}
+
+impl AgentRole {
+    /// The name as manifests and messages have it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::AdminAgent => "AdminAgent",
+            Self::SalesAgent => "SalesAgent",
+            Self::HelpdeskAgent => "HelpdeskAgent",
+            Self::GlobalAdmin => "GlobalAdmin",
+            Self::UserManagementAdmin => "UserManagementAdmin",
+            Self::BillingAdmin => "BillingAdmin",
+        }
+    }
+}
+
+/// Roles as a sentence has them: `AdminAgent or SalesAgent`.
+#[must_use]
+pub fn one_of(roles: &[AgentRole]) -> String {
+    let names: Vec<&str> = roles.iter().map(|role| role.as_str()).collect();
+    match names.as_slice() {
+        [] => String::new(),
+        [one] => (*one).to_owned(),
+        [most @ .., last] => format!("{} or {last}", most.join(", ")),
+    }
+}
