@@ -13,6 +13,7 @@ mod plan;
 mod schema;
 mod session;
 mod settings;
+mod store;
 mod ui;
 mod validate;
 
@@ -51,6 +52,7 @@ enum Command {
     Describe(describe::DescribeArgs),
     Log(log::LogArgs),
     Ingest(ingest::IngestArgs),
+    Store(store::StoreArgs),
     Schema(schema::SchemaArgs),
     Completions(completions::CompletionsArgs),
 }
@@ -89,6 +91,7 @@ fn dispatch(command: Command, settings: &Settings, ui: &mut Ui) -> Result<Exit, 
         Command::Describe(args) => describe::run(&args, settings, ui),
         Command::Log(args) => log::run(&args, settings, ui),
         Command::Ingest(args) => ingest::run(&args, settings, ui),
+        Command::Store(args) => store::run(&args, settings, ui),
         Command::Schema(args) => schema::run(&args, settings, ui),
         Command::Completions(args) => completions::run(&args, ui),
     }

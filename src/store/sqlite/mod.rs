@@ -1,10 +1,13 @@
 //! The default store: one SQLite file, WAL, synchronous FULL.
 
+mod backup;
+mod check;
 mod lease;
 mod log;
 mod rows;
 
 use crate::model::{Activity, KindName, Observed, Stored};
+use crate::store::backup::{Contents, Examined};
 use crate::store::lease::{Holder, Lease};
 use crate::store::log::{Checkpoint, Filter, Head, Verification};
 use crate::store::{Batch, Missing, Store, StoreError, Write, migrate};
@@ -84,7 +87,8 @@ impl Sqlite {
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .map_err(failed)?;
-        let done = body(&transaction, &self.lineage).map_err(|error| match error {
+        let same = check::same_lineage(&transaction, &self.lineage);
+        let done = same.and_then(|()| body(&transaction, &self.lineage)).map_err(|e| match e {
             TransactError::Database(source) => failed(source),
             TransactError::Store(error) => error,
         })?;
@@ -233,5 +237,26 @@ impl Store for Sqlite {
 
     fn release(&mut self, epoch: i64) -> Result<(), StoreError> {
         self.transact(|transaction, _| lease::release(transaction, epoch))
+    }
+
+    fn backup(&self, to: &Path) -> Result<Contents, StoreError> {
+        backup::write(self, to)
+    }
+
+    fn examine(&self, from: &Path) -> Result<Examined, StoreError> {
+        backup::examine(self, from)
+    }
+
+    fn restore_from(
+        &mut self,
+        from: &Path,
+        expected: &Contents,
+        epoch: i64,
+    ) -> Result<(), StoreError> {
+        backup::restore(self, from, expected, epoch)
+    }
+
+    fn check(&self) -> Result<Vec<String>, StoreError> {
+        check::problems(&self.connection, &self.lineage).map_err(|e| self.failed(e))
     }
 }
