@@ -6,7 +6,7 @@ use partnerctl::model::{
     Activity, KindName, Metadata, Observed, ResourceId, Source, Spec, Stored,
 };
 use partnerctl::store::{
-    Batch, Contents, Filter, Head, Holder, Missing, Store, StoreError, Verification, Write, open,
+    Batch, Contents, Filter, Head, Holder, Missing, Problems, Store, StoreError, Verification, Write, open,
 };
 use serde_json::json;
 
@@ -230,7 +230,7 @@ fn restoring_a_backup_goes_back_to_it_for_everybody(factory: &dyn Factory) {
     let mut store = factory.open();
     grow(store.as_mut(), "contoso");
     let then = everything(store.as_ref());
-    let contents = store.backup(&file).unwrap();
+    let contents = store.backup(&file, Problems::Refused).unwrap();
     let is = (contents.lineage.as_str(), &contents.head, contents.resources);
     assert_eq!(is, (store.lineage(), &then.3, 1));
     let mut other = factory.open();
@@ -258,16 +258,16 @@ fn what_would_be_lost_is_counted_from_where_the_logs_part(factory: &dyn Factory)
     let folder = tempfile::tempdir().unwrap();
     let file = |name: &str| folder.path().join(name);
     let mut store = factory.open();
-    assert!(factory.another().open().backup(&file("empty")).is_ok());
+    assert!(factory.another().open().backup(&file("empty"), Problems::Refused).is_ok());
     assert!(store.examine(&file("empty")).unwrap().onto_nothing);
     for name in ["a", "b"] {
         grow(store.as_mut(), name);
     }
-    store.backup(&file("two")).unwrap();
+    store.backup(&file("two"), Problems::Refused).unwrap();
     for name in ["c", "d", "e"] {
         grow(store.as_mut(), name);
     }
-    store.backup(&file("five")).unwrap();
+    store.backup(&file("five"), Problems::Refused).unwrap();
     let lost = |store: &dyn Store, name: &str| store.examine(&file(name)).unwrap().lost;
     assert_eq!((lost(store.as_ref(), "two"), lost(store.as_ref(), "five")), (3, 0));
     let epoch = lease(store.as_mut());
@@ -284,7 +284,7 @@ fn a_store_replaced_by_another_is_not_written_to_as_if_it_were_the_old_one(facto
     let file = folder.path().join("backup.db");
     let mut foreign = factory.another().open();
     grow(foreign.as_mut(), "contoso");
-    foreign.backup(&file).unwrap();
+    foreign.backup(&file, Problems::Refused).unwrap();
     let (mut store, mut other) = (factory.open(), factory.open());
     grow(store.as_mut(), "fabrikam");
     let examined = store.examine(&file).unwrap();
@@ -308,7 +308,7 @@ fn what_is_no_whole_backup_is_refused_and_changes_nothing(factory: &dyn Factory)
     for number in 0..40 {
         grow(store.as_mut(), &format!("c{number}"));
     }
-    let contents = store.backup(&file("good")).unwrap();
+    let contents = store.backup(&file("good"), Problems::Refused).unwrap();
     let epoch = lease(store.as_mut());
     grow(store.as_mut(), "later");
     let then = everything(store.as_ref());
@@ -349,7 +349,7 @@ fn a_backup_made_while_others_write_is_of_one_moment(factory: &dyn Factory) {
     let mut number = 0;
     while !writing.is_finished() || number == 0 {
         let file = folder.path().join(number.to_string());
-        let contents = store.backup(&file).unwrap();
+        let contents = store.backup(&file, Problems::Refused).unwrap();
         // Each batch has one resource and one activity.
         assert_eq!(i64::try_from(contents.resources).unwrap(), contents.head.seq);
         assert_eq!(store.examine(&file).unwrap().contents, contents);
@@ -415,7 +415,7 @@ fn every_problem_of_a_store_is_told() {
     ];
     assert_eq!(told, wanted);
     let folder = tempfile::tempdir().unwrap();
-    let refused = store.backup(&folder.path().join("backup.db")).unwrap_err();
+    let refused = store.backup(&folder.path().join("backup.db"), Problems::Refused).unwrap_err();
     assert!(refused.to_string().contains("Budget/contoso in the store"), "{refused}");
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "nothing is left behind");
     // Pages of zeros: what SQLite says of them is told too.

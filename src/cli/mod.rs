@@ -1,9 +1,11 @@
 //! The command line: one file per command, and the only layer that prints.
 #![allow(clippy::disallowed_methods, reason = "the edge reads the clock and the environment")]
 
+mod adopt;
 mod apply;
 mod completions;
 mod describe;
+mod dump;
 mod error;
 mod get;
 mod ingest;
@@ -52,6 +54,8 @@ enum Command {
     Describe(describe::DescribeArgs),
     Log(log::LogArgs),
     Ingest(ingest::IngestArgs),
+    Dump(dump::DumpArgs),
+    Adopt(adopt::AdoptArgs),
     Store(store::StoreArgs),
     Schema(schema::SchemaArgs),
     Completions(completions::CompletionsArgs),
@@ -91,6 +95,8 @@ fn dispatch(command: Command, settings: &Settings, ui: &mut Ui) -> Result<Exit, 
         Command::Describe(args) => describe::run(&args, settings, ui),
         Command::Log(args) => log::run(&args, settings, ui),
         Command::Ingest(args) => ingest::run(&args, settings, ui),
+        Command::Dump(args) => dump::run(&args, settings, ui),
+        Command::Adopt(args) => adopt::run(&args, settings, ui),
         Command::Store(args) => store::run(&args, settings, ui),
         Command::Schema(args) => schema::run(&args, settings, ui),
         Command::Completions(args) => completions::run(&args, ui),

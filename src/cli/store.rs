@@ -7,7 +7,7 @@ use crate::cli::ui::Ui;
 use crate::engine::Workspace;
 use crate::engine::lease::SharedStore;
 use crate::model::text::{counted, printable};
-use crate::store::{self, Contents, Examined, Missing};
+use crate::store::{self, Contents, Examined, Missing, Problems};
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use std::path::{Path, PathBuf};
@@ -90,7 +90,12 @@ fn backup(
         return Err(CommandError::new(format!("{} is there already", file.display()))
             .hint("choose another name, or write over it with --force"));
     }
-    let contents = store.backup(file)?;
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+    if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
+        return Err(CommandError::new(format!("there is no folder {}", folder.display()))
+            .hint("make it first"));
+    }
+    let contents = store.backup(file, Problems::Refused)?;
     ui.say(&format!("backed up {} to {}", held(&contents), file.display()));
     Ok(Exit::Done)
 }
@@ -156,7 +161,7 @@ impl Restore<'_> {
         let mut store = store.lock();
         if !examined.onto_nothing {
             let kept = self.place_for_the_old()?;
-            let contents = store.backup(&kept)?;
+            let contents = store.backup(&kept, Problems::Kept)?;
             ui.say(&format!("kept {} in {}", self::held(&contents), kept.display()));
         }
         store.restore_from(self.file, &examined.contents, epoch)?;
@@ -222,6 +227,7 @@ impl Restore<'_> {
     fn place_for_the_old(&self) -> Result<PathBuf, CommandError> {
         let url = self.settings.store_url(self.workspace);
         let path = url.strip_prefix("sqlite:").unwrap_or(&url);
+        let path = path.strip_prefix("./").unwrap_or(path);
         let free = (1..10_000)
             .map(|number| PathBuf::from(format!("{path}.before-restore-{number}")))
             .find(|place| !place.exists());

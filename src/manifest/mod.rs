@@ -8,6 +8,7 @@ pub mod check;
 pub mod document;
 pub mod report;
 pub mod schema;
+pub mod write;
 pub mod yaml;
 
 pub use check::{Manifests, check};

@@ -13,6 +13,15 @@ pub struct Contents {
     pub resources: usize,
 }
 
+/// What becomes of a backup of a store that `check` finds something wrong with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Problems {
+    /// There is none.
+    Refused,
+    /// It has them too: the old state beside a restored one.
+    Kept,
+}
+
 /// A backup beside the store that would go back to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Examined {

@@ -9,7 +9,7 @@ pub mod log;
 pub mod migrate;
 pub mod sqlite;
 
-pub use backup::{Contents, Examined};
+pub use backup::{Contents, Examined, Problems};
 pub use lease::{Holder, Lease};
 pub use log::{Checkpoint, Filter, Head, Verification};
 
@@ -109,7 +109,7 @@ pub enum StoreError {
         lineage: String,
     },
     /// The file is no backup that could be written or restored.
-    #[error("{path} is no whole backup: {why}")]
+    #[error("{path} is no good as a backup: {why}")]
     NoBackup {
         /// Which.
         path: PathBuf,
@@ -222,12 +222,13 @@ pub trait Store: Send {
     fn release(&mut self, epoch: i64) -> Result<(), StoreError>;
 
     /// Writes one moment of the store as a single file, in place of what has that name. The file
-    /// gets its name only when it is whole, checked and on the disk.
+    /// gets its name only when it is whole and on the disk; a store with problems has no backup,
+    /// unless they are kept with it.
     ///
     /// # Errors
     /// [`StoreError::NoBackup`] when the copy has problems, which are then those of the store; or
     /// when the file cannot be written.
-    fn backup(&self, to: &Path) -> Result<Contents, StoreError>;
+    fn backup(&self, to: &Path, problems: Problems) -> Result<Contents, StoreError>;
 
     /// What a backup holds, and what going back to it would lose; changes neither.
     ///

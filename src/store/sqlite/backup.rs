@@ -5,7 +5,7 @@
 //! open store: one transaction of its write-ahead log, so that a kill leaves the old or the new
 //! state, and who reads meanwhile goes on reading the old one.
 
-use crate::store::backup::{Contents, Examined};
+use crate::store::backup::{Contents, Examined, Problems};
 use crate::store::sqlite::{Sqlite, check, log};
 use crate::store::{Head, StoreError, migrate};
 use rusqlite::backup::{Backup, StepResult};
@@ -20,7 +20,11 @@ const TRIES: u32 = 300;
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// Writes a whole copy beside its place, checks it, and only then gives it its name.
-pub(super) fn write(store: &Sqlite, to: &Path) -> Result<Contents, StoreError> {
+pub(super) fn write(
+    store: &Sqlite,
+    to: &Path,
+    problems: Problems,
+) -> Result<Contents, StoreError> {
     let source = Path::new(&store.path);
     if same_file(source, to) {
         return Err(unfit(to, "it is the store itself"));
@@ -29,7 +33,9 @@ pub(super) fn write(store: &Sqlite, to: &Path) -> Result<Contents, StoreError> {
     vacuum_into(&store.connection, copy.path()).map_err(|source| failed(to, source))?;
     let copied = open_read_only(copy.path())?;
     let contents = contents(&copied, copy.path())?;
-    whole(&copied, &contents.lineage, to)?;
+    if problems == Problems::Refused {
+        whole(&copied, &contents.lineage, to)?;
+    }
     drop(copied);
     let kept = || -> std::io::Result<()> {
         File::open(copy.path())?.sync_all()?;

@@ -7,7 +7,7 @@ mod log;
 mod rows;
 
 use crate::model::{Activity, KindName, Observed, Stored};
-use crate::store::backup::{Contents, Examined};
+use crate::store::backup::{Contents, Examined, Problems};
 use crate::store::lease::{Holder, Lease};
 use crate::store::log::{Checkpoint, Filter, Head, Verification};
 use crate::store::{Batch, Missing, Store, StoreError, Write, migrate};
@@ -239,8 +239,8 @@ impl Store for Sqlite {
         self.transact(|transaction, _| lease::release(transaction, epoch))
     }
 
-    fn backup(&self, to: &Path) -> Result<Contents, StoreError> {
-        backup::write(self, to)
+    fn backup(&self, to: &Path, problems: Problems) -> Result<Contents, StoreError> {
+        backup::write(self, to, problems)
     }
 
     fn examine(&self, from: &Path) -> Result<Examined, StoreError> {
