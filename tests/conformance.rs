@@ -2,11 +2,10 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use partnerctl::model::activity::{Draft, Outcome};
-use partnerctl::model::{
-    Activity, KindName, Metadata, Observed, ResourceId, Source, Spec, Stored,
-};
+use partnerctl::model::{Activity, KindName, Metadata, Observed, ResourceId, Source, Spec, Stored};
 use partnerctl::store::{
-    Batch, Contents, Filter, Head, Holder, Missing, Problems, Store, StoreError, Verification, Write, open,
+    Batch, Contents, Filter, Head, Holder, Missing, Problems, Store, StoreError, Verification,
+    Write, open,
 };
 use serde_json::json;
 
@@ -392,8 +391,7 @@ fn every_problem_of_a_store_is_told() {
     }
     lease(store.as_mut());
     assert_eq!(store.check().unwrap(), Vec::<String>::new());
-    let connection =
-        rusqlite::Connection::open(factory.0.path().join("deep/er/state.db")).unwrap();
+    let connection = rusqlite::Connection::open(factory.0.path().join("deep/er/state.db")).unwrap();
     connection
         .execute_batch(
             "UPDATE resources SET spec = '{' WHERE name = 'contoso'; \

@@ -192,6 +192,9 @@ fn a_backup_killed_anywhere_leaves_no_half_file_under_its_name() {
         std::fs::remove_dir_all(env.path().join(".partnerctl")).unwrap();
         env.ok(&["store", "restore", "backup.db"]);
         let whole = env.ok(&["store", "verify"]);
-        assert!(whole.contains("5 activities") || whole.contains("10 activities"), "{point}: {whole}");
+        assert!(
+            whole.contains("5 activities") || whole.contains("10 activities"),
+            "{point}: {whole}"
+        );
     });
 }

@@ -30,11 +30,9 @@ use std::path::{Path, PathBuf};
 ///
 /// `partnerctl get all --unmanaged` lists what can be taken over.
 #[derive(Args, Debug)]
-#[command(
-    after_help = "Examples:\n  partnerctl adopt customer/contoso\n  \
+#[command(after_help = "Examples:\n  partnerctl adopt customer/contoso\n  \
     partnerctl adopt sub/azure --external-id 1234 --as-name contoso-azure -f manifests/contoso.yaml\n  \
-    partnerctl adopt --all --customer contoso -f manifests/contoso.yaml"
-)]
+    partnerctl adopt --all --customer contoso -f manifests/contoso.yaml")]
 pub struct AdoptArgs {
     /// What to take over; KIND alone is enough with --external-id
     #[arg(value_name = "KIND/NAME", required_unless_present = "all", conflicts_with = "all")]
@@ -95,7 +93,14 @@ pub fn run(args: &AdoptArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, C
         Some(file) => {
             append(file, &addition)?;
             let count = counted(documents.len(), "manifest");
-            ui.say(&format!("appended {count} to {}; `partnerctl plan` shows them", file.display()));
+            ui.say(&format!("appended {count} to {}", file.display()));
+            let within =
+                |folder: PathBuf| file.canonicalize().ok()?.strip_prefix(folder).ok().map(drop);
+            let manifests = workspace.manifests().canonicalize().ok();
+            ui.say(match manifests.and_then(within) {
+                Some(()) => "`partnerctl plan` shows what they mean",
+                None => "it is not among the workspace's manifests: name it to plan with -f",
+            });
         }
     }
     Ok(if left_out == 0 { Exit::Done } else { Exit::Held })
@@ -169,7 +174,8 @@ fn choose<'g>(
         [] => Err(unknown(entry, name, args, gathered, of_kind())),
         several => {
             let message = format!("{} have this name", several.len());
-            let candidates = several.iter().map(|thing| format!("--external-id {}", thing.external_id));
+            let candidates =
+                several.iter().map(|thing| format!("--external-id {}", thing.external_id));
             Err(candidates.fold(CommandError::new(message), CommandError::hint))
         }
     }
@@ -199,7 +205,9 @@ fn unknown<'g>(
     let names: Vec<&str> = of_kind.map(|thing| thing.name.as_str()).collect();
     match did_you_mean(what, names) {
         Some(near) => error.hint(format!("did you mean `{near}`?")),
-        None => error.hint(format!("`partnerctl get {} --unmanaged` lists them", entry.facts.plural)),
+        None => {
+            error.hint(format!("`partnerctl get {} --unmanaged` lists them", entry.facts.plural))
+        }
     }
 }
 
@@ -241,12 +249,16 @@ impl Adoption<'_> {
             let mut documents = Vec::new();
             let mut dropped = BTreeSet::new();
             for resource in resources {
-                let external = resource.metadata.annotation(EXTERNAL_ID).unwrap_or_default();
-                match self.fate(&dumper, &resource, external, ui)? {
+                let external = resource.metadata.annotation(EXTERNAL_ID);
+                let same = |thing: &&&Observed| {
+                    thing.kind == resource.id.kind && Some(thing.external_id.as_str()) == external
+                };
+                let Some(thing) = chosen.iter().find(same) else { continue };
+                match self.fate(&dumper, &resource, thing, ui)? {
                     Fate::Written(text) => documents.push(text),
                     fate => {
                         left_out += usize::from(matches!(fate, Fate::LeftOut));
-                        dropped.insert((resource.id.kind.clone(), external.to_owned()));
+                        dropped.insert((thing.kind.clone(), thing.external_id.clone()));
                     }
                 }
             }
@@ -264,7 +276,7 @@ impl Adoption<'_> {
         &self,
         dumper: &Dumper<'_>,
         resource: &Resource,
-        external: &str,
+        thing: &Observed,
         ui: &mut Ui,
     ) -> Result<Fate, CommandError> {
         let entry = self.settings.kinds.get(resource.id.kind.as_str());
@@ -272,18 +284,18 @@ impl Adoption<'_> {
         let mine = identity(&resource.spec);
         let declared = self.declared.iter().find(|other| {
             other.id.kind == resource.id.kind
-                && (other.metadata.annotation(EXTERNAL_ID) == Some(external)
+                && (other.metadata.annotation(EXTERNAL_ID) == Some(thing.external_id.as_str())
                     || (mine.is_some() && identity(&other.spec) == mine))
         });
         if let Some(Resource { id, source, .. }) = declared {
-            let line = format!("{} is declared already, as {id} in {source}", resource.id);
+            let line = format!("{} is declared already, as {id} in {source}", shown(thing));
             ui.say(&printable(&line));
             return Ok(Fate::Declared);
         }
         let text = dumper.document(resource).map_err(CommandError::new)?;
         let read = read_file(&self.settings.kinds, &ADOPTED.into(), &text);
         for problem in &read.problems {
-            let line = format!("{} is left out: {}", resource.id, problem.message);
+            let line = format!("{} is left out: {}", shown(thing), problem.message);
             ui.warn(&printable(&line));
             if let Some(hint) = &problem.hint {
                 ui.warn(&printable(&format!("  → {hint}")));
@@ -317,7 +329,8 @@ fn append(file: &Path, addition: &str) -> Result<(), CommandError> {
         text.push_str(if before.ends_with('\n') { "---\n" } else { "\n---\n" });
     }
     text.push_str(addition);
-    let mut open = std::fs::OpenOptions::new().append(true).create(true).open(file).with_context(what)?;
+    let mut open =
+        std::fs::OpenOptions::new().append(true).create(true).open(file).with_context(what)?;
     open.write_all(text.as_bytes()).and_then(|()| open.sync_all()).with_context(what)?;
     Ok(())
 }

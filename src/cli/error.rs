@@ -78,7 +78,9 @@ impl From<StoreError> for CommandError {
                 Exit::Error,
                 "check the log with `partnerctl log verify`, then go back to a backup",
             ),
-            StoreError::Replaced { .. } => (Exit::Conflict, "run it again on the store as it is now"),
+            StoreError::Replaced { .. } => {
+                (Exit::Conflict, "run it again on the store as it is now")
+            }
             StoreError::NoBackup { .. } => {
                 (Exit::Error, "`partnerctl store verify` lists what is wrong with a store")
             }

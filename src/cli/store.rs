@@ -100,11 +100,7 @@ fn backup(
     Ok(Exit::Done)
 }
 
-fn verify(
-    settings: &Settings,
-    workspace: &Workspace,
-    ui: &mut Ui,
-) -> Result<Exit, CommandError> {
+fn verify(settings: &Settings, workspace: &Workspace, ui: &mut Ui) -> Result<Exit, CommandError> {
     let store = session::open_existing(settings, workspace)?;
     let problems = store.check()?;
     if problems.is_empty() {
@@ -134,8 +130,15 @@ impl Restore<'_> {
             return Err(CommandError::new(format!("there is no file {}", self.file.display()))
                 .hint("name a file that `partnerctl store backup` wrote"));
         }
+        // Looked at before a store is made: what is no backup leaves nothing behind.
+        let contents = store::read_backup(self.file)?;
+        self.check_pin(&contents.lineage)?;
         // Not under the pin: this may be what puts the pinned store back in place.
-        let store = store::open(&url, Missing::Create)?.context("the store was not made")?;
+        let store = store::open(&url, Missing::Create).map_err(|error| {
+            CommandError::from(error)
+                .hint("if the store's own file is broken, move it away and restore again")
+        })?;
+        let store = store.context("the store was not made")?;
         let store = SharedStore::new(store);
         let actor = self.settings.actor(self.workspace);
         let held = session::hold(&store, &actor, timeout, ui)?;
@@ -179,20 +182,26 @@ impl Restore<'_> {
         lineage: &str,
         examined: &Examined,
     ) -> Result<(), CommandError> {
-        let found = &examined.contents.lineage;
-        let file = self.file.display();
-        let pinned = self.workspace.file.lineage.as_ref().map(ToString::to_string);
-        if let Some(pinned) = pinned.filter(|pinned| pinned != found) {
-            let message = format!("partnerctl.yaml pins the lineage {pinned}, but {file} is of {found}");
-            return Err(CommandError::new(message)
-                .exit(Exit::Conflict)
-                .hint("take a backup of the pinned store, or change the pin first"));
-        }
+        let (found, file) = (&examined.contents.lineage, self.file.display());
         if found != lineage && !examined.onto_nothing && !force {
             let message = format!("{file} is a backup of another store, {found}, not of {lineage}");
             return Err(CommandError::new(message)
                 .exit(Exit::Conflict)
                 .hint("take a backup of this store, or replace it all the same with --force"));
+        }
+        Ok(())
+    }
+
+    /// A pin holds for a backup as for a store.
+    fn check_pin(&self, found: &str) -> Result<(), CommandError> {
+        let file = self.file.display();
+        let pinned = self.workspace.file.lineage.as_ref().map(ToString::to_string);
+        if let Some(pinned) = pinned.filter(|pinned| pinned != found) {
+            let message =
+                format!("partnerctl.yaml pins the lineage {pinned}, but {file} is of {found}");
+            return Err(CommandError::new(message)
+                .exit(Exit::Conflict)
+                .hint("take a backup of the pinned store, or change the pin first"));
         }
         Ok(())
     }

@@ -5,7 +5,9 @@ use crate::engine::apply::directory_of;
 use crate::kinds::{KindEntry, Kinds, ReferenceTo, Standing, World};
 use crate::manifest::write::Writer;
 use crate::model::resource::{EXTERNAL_ID, PREVIOUS_NAME};
-use crate::model::{KindName, Metadata, Observed, Resource, ResourceId, ResourceName, Source, Spec};
+use crate::model::{
+    KindName, Metadata, Observed, Resource, ResourceId, ResourceName, Source, Spec,
+};
 use crate::provider::Directory;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
@@ -91,6 +93,8 @@ impl<'a> Dumper<'a> {
                 dump.resources.push(Resource { id, metadata, spec, source: Source::default() });
             }
         }
+        // A budget may have got a name of another place.
+        dump.resources.sort_by_key(|r| (self.kinds.rank(r.id.kind.as_str()), r.id.clone()));
         let known = |id: &ResourceId| self.kinds.get(id.kind.as_str()).is_some();
         let strange = gathered.stored.iter().filter(|row| *row.set == *set && !known(&row.id));
         dump.warnings.extend(strange.map(|row| {

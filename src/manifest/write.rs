@@ -213,25 +213,98 @@ mod tests {
 
     /// What readers of YAML 1.1 or 1.2 take for something else when it is not quoted.
     const TRICKY: [&str; 58] = [
-        "NO", "no", "No", "on", "off", "yes", "y", "n", "true", "True", "null", "Null", "~", "0123",
-        "0o17", "0x1F", "0b1", "1e3", "1E+3", "1_000", "12:30", "12:30:45", "1.5", ".5", "1.", "-1",
-        "+1", ".inf", "-.INF", ".nan", "2026-11-21", "2026-11-21T12:00:00Z", "=", "<<", "-", "?",
-        ":", "- a", "? a", "a: b", "a:", "a #b", "#a", "&a", "*a", "!a", "|", ">", "%a", "@a", "`a",
-        "'a'", "\"a\"", "[a]", "{a: b}", " leading", "trailing ", "---",
+        "NO",
+        "no",
+        "No",
+        "on",
+        "off",
+        "yes",
+        "y",
+        "n",
+        "true",
+        "True",
+        "null",
+        "Null",
+        "~",
+        "0123",
+        "0o17",
+        "0x1F",
+        "0b1",
+        "1e3",
+        "1E+3",
+        "1_000",
+        "12:30",
+        "12:30:45",
+        "1.5",
+        ".5",
+        "1.",
+        "-1",
+        "+1",
+        ".inf",
+        "-.INF",
+        ".nan",
+        "2026-11-21",
+        "2026-11-21T12:00:00Z",
+        "=",
+        "<<",
+        "-",
+        "?",
+        ":",
+        "- a",
+        "? a",
+        "a: b",
+        "a:",
+        "a #b",
+        "#a",
+        "&a",
+        "*a",
+        "!a",
+        "|",
+        ">",
+        "%a",
+        "@a",
+        "`a",
+        "'a'",
+        "\"a\"",
+        "[a]",
+        "{a: b}",
+        " leading",
+        "trailing ",
+        "---",
     ];
 
     #[test]
     fn a_text_is_the_same_text_for_every_reader() {
         for text in TRICKY.into_iter().chain([
-            "...", "a\\nb", "é中😀", "\u{a0}a", "a, b", "NaN", "0.10", "1500.00", "a\u{2028}b",
-            "$a", "a]", "1,000", "0777", "08", "__1", "01:01", "190:20:30", "0", "00", "1__0",
+            "...",
+            "a\\nb",
+            "é中😀",
+            "\u{a0}a",
+            "a, b",
+            "NaN",
+            "0.10",
+            "1500.00",
+            "a\u{2028}b",
+            "$a",
+            "a]",
+            "1,000",
+            "0777",
+            "08",
+            "__1",
+            "01:01",
+            "190:20:30",
+            "0",
+            "00",
+            "1__0",
         ]) {
             let spec = json!({"companyName": text, "country": "NO", "domain": "contoso.example",
                 "billingProfile": {"culture": text, "language": "no"}});
             let annotations = BTreeMap::from([("other.example/x".to_owned(), text.to_owned())]);
             assert_reads_back(&resource("Customer", spec, annotations));
         }
-        for text in ["", "\n", "a\nb", "a\n", "\n a\n\n", "  a\n b", "a\tb", "\ta", "a \nb", "# a\n"] {
+        for text in
+            ["", "\n", "a\nb", "a\n", "\n a\n\n", "  a\n b", "a\tb", "\ta", "a \nb", "# a\n"]
+        {
             let annotations = BTreeMap::from([("other.example/x".to_owned(), text.to_owned())]);
             let spec = json!({"companyName": "C", "country": "NL", "domain": "contoso.example"});
             assert_reads_back(&resource("Customer", spec, annotations));
@@ -259,8 +332,8 @@ mod tests {
             .document(&resource("Budget", spec, annotations))
             .unwrap();
         let expected = "apiVersion: partnerctl.dev/v1\nkind: Budget\nmetadata:\n  name: contoso\n  \
-            annotations:\n    partnerctl.dev/reason: 'yes'\nspec:\n  customerRef:\n    name: contoso\n  \
-            monthly:\n    amount: '1500.00'\n    currency: EUR\n  alertThresholds:\n  - 50\n  - 80\n";
+            annotations:\n    partnerctl.dev/reason: \"yes\"\nspec:\n  customerRef:\n    name: contoso\n  \
+            monthly:\n    amount: \"1500.00\"\n    currency: EUR\n  alertThresholds:\n  - 50\n  - 80\n";
         assert_eq!(text, expected);
     }
 

@@ -276,3 +276,11 @@ pub fn open(url: &str, missing: Missing) -> Result<Option<Box<dyn Store>>, Store
     let store = sqlite::Sqlite::open(path.as_ref(), missing)?;
     Ok(store.map(|store| Box::new(store) as Box<dyn Store>))
 }
+
+/// What a backup holds, before there is a store to put it into.
+///
+/// # Errors
+/// [`StoreError::NoBackup`] when the file is none.
+pub fn read_backup(path: &Path) -> Result<Contents, StoreError> {
+    sqlite::read_backup(path)
+}

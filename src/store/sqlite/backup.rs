@@ -20,11 +20,7 @@ const TRIES: u32 = 300;
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// Writes a whole copy beside its place, checks it, and only then gives it its name.
-pub(super) fn write(
-    store: &Sqlite,
-    to: &Path,
-    problems: Problems,
-) -> Result<Contents, StoreError> {
+pub(super) fn write(store: &Sqlite, to: &Path, problems: Problems) -> Result<Contents, StoreError> {
     let source = Path::new(&store.path);
     if same_file(source, to) {
         return Err(unfit(to, "it is the store itself"));
@@ -44,6 +40,11 @@ pub(super) fn write(
     };
     kept().map_err(|source| StoreError::Io { path: to.to_owned(), source })?;
     Ok(contents)
+}
+
+/// What a backup holds, with no store beside it yet.
+pub(super) fn read(from: &Path) -> Result<Contents, StoreError> {
+    contents(&open_read_only(from)?, from)
 }
 
 /// What a backup holds and what going back to it would lose.

@@ -16,6 +16,14 @@ use rusqlite::{Connection, OpenFlags, Row, Transaction, TransactionBehavior, par
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+/// What a backup holds.
+///
+/// # Errors
+/// When the file is none.
+pub fn read_backup(path: &Path) -> Result<Contents, StoreError> {
+    backup::read(path)
+}
+
 /// A store in one SQLite file.
 pub struct Sqlite {
     connection: Connection,
