@@ -2,15 +2,18 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use partnerctl::model::activity::{Draft, Outcome};
-use partnerctl::model::{KindName, Metadata, Observed, ResourceId, Source, Spec, Stored};
+use partnerctl::model::{Activity, KindName, Metadata, Observed, ResourceId, Source, Spec, Stored};
 use partnerctl::store::{
-    Batch, Filter, Holder, Missing, Store, StoreError, Verification, Write, open,
+    Batch, Contents, Filter, Head, Holder, Missing, Problems, Store, StoreError, Verification,
+    Write, open,
 };
 use serde_json::json;
 
 /// Opens the same store again and again; the first time it is empty.
 trait Factory {
     fn open(&self) -> Box<dyn Store>;
+    /// A factory of another store.
+    fn another(&self) -> Box<dyn Factory>;
 }
 
 struct Sqlite(tempfile::TempDir);
@@ -19,6 +22,10 @@ impl Factory for Sqlite {
     fn open(&self) -> Box<dyn Store> {
         let url = format!("sqlite:{}", self.0.path().join("deep/er/state.db").display());
         open(&url, Missing::Create).unwrap().unwrap()
+    }
+
+    fn another(&self) -> Box<dyn Factory> {
+        Box::new(sqlite())
     }
 }
 
@@ -192,6 +199,165 @@ fn the_lease_has_one_holder(factory: &dyn Factory) {
     assert!(store.acquire(&holder(3), at(), &|_| false).unwrap().is_ok());
 }
 
+fn holder() -> Holder {
+    let text = |text: &str| text.to_owned();
+    Holder { host: text("h"), boot_id: text("b"), pid: 1, started: text("1"), actor: text("a") }
+}
+
+fn lease(store: &mut dyn Store) -> i64 {
+    store.acquire(&holder(), at(), &|_| false).unwrap().unwrap()
+}
+
+/// Everything a store says.
+fn everything(store: &dyn Store) -> (Vec<Stored>, Vec<Observed>, Vec<Activity>, Head) {
+    let activities = store.activities(&Filter::default()).unwrap();
+    (store.resources().unwrap(), store.actual().unwrap(), activities, store.head().unwrap())
+}
+
+/// One more resource, with its state and its activity.
+fn grow(store: &mut dyn Store, name: &str) {
+    let spec = Spec::from_value(json!({"a": name}));
+    let (kind, external_id) = (KindName::new("Budget"), name.to_owned());
+    let actual = Observed { kind, external_id, name: name.to_owned(), spec };
+    let writes = vec![put(row(name, 1), None, None), Write::PutActual(actual), append(name)];
+    store.commit(&batch(writes)).unwrap();
+}
+
+fn restoring_a_backup_goes_back_to_it_for_everybody(factory: &dyn Factory) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("backup.db");
+    let mut store = factory.open();
+    grow(store.as_mut(), "contoso");
+    let then = everything(store.as_ref());
+    let contents = store.backup(&file, Problems::Refused).unwrap();
+    let is = (contents.lineage.as_str(), &contents.head, contents.resources);
+    assert_eq!(is, (store.lineage(), &then.3, 1));
+    let mut other = factory.open();
+    grow(other.as_mut(), "fabrikam");
+    grow(other.as_mut(), "zonnebloem");
+    let examined = store.examine(&file).unwrap();
+    assert_eq!((examined.lost, examined.onto_nothing), (2, false));
+    let epoch = lease(store.as_mut());
+    store.restore_from(&file, &examined.contents, epoch).unwrap();
+    for store in [&store, &other, &factory.open()] {
+        assert_eq!(everything(store.as_ref()), then);
+        assert_eq!(store.check().unwrap(), Vec::<String>::new());
+    }
+    // The lease is held as before, and work goes on under it.
+    store.renew(epoch, at()).unwrap();
+    assert!(other.acquire(&holder(), at(), &|_| false).unwrap().is_err());
+    store.release(epoch).unwrap();
+    grow(other.as_mut(), "tailspin");
+    assert_eq!(other.verify(None).unwrap(), Verification::Good { head: store.head().unwrap() });
+    let files: Vec<_> = std::fs::read_dir(folder.path()).unwrap().collect();
+    assert_eq!(files.len(), 1, "{files:?}");
+}
+
+fn what_would_be_lost_is_counted_from_where_the_logs_part(factory: &dyn Factory) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| folder.path().join(name);
+    let mut store = factory.open();
+    assert!(factory.another().open().backup(&file("empty"), Problems::Refused).is_ok());
+    assert!(store.examine(&file("empty")).unwrap().onto_nothing);
+    for name in ["a", "b"] {
+        grow(store.as_mut(), name);
+    }
+    store.backup(&file("two"), Problems::Refused).unwrap();
+    for name in ["c", "d", "e"] {
+        grow(store.as_mut(), name);
+    }
+    store.backup(&file("five"), Problems::Refused).unwrap();
+    let lost = |store: &dyn Store, name: &str| store.examine(&file(name)).unwrap().lost;
+    assert_eq!((lost(store.as_ref(), "two"), lost(store.as_ref(), "five")), (3, 0));
+    let epoch = lease(store.as_mut());
+    let two = store.examine(&file("two")).unwrap().contents;
+    store.restore_from(&file("two"), &two, epoch).unwrap();
+    assert_eq!((lost(store.as_ref(), "two"), lost(store.as_ref(), "five")), (0, 0));
+    grow(store.as_mut(), "f");
+    assert_eq!((lost(store.as_ref(), "two"), lost(store.as_ref(), "five")), (1, 1));
+    assert_eq!(lost(store.as_ref(), "empty"), 3);
+}
+
+fn a_store_replaced_by_another_is_not_written_to_as_if_it_were_the_old_one(factory: &dyn Factory) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("backup.db");
+    let mut foreign = factory.another().open();
+    grow(foreign.as_mut(), "contoso");
+    foreign.backup(&file, Problems::Refused).unwrap();
+    let (mut store, mut other) = (factory.open(), factory.open());
+    grow(store.as_mut(), "fabrikam");
+    let examined = store.examine(&file).unwrap();
+    assert_eq!((examined.lost, examined.contents.lineage.as_str()), (1, foreign.lineage()));
+    let epoch = lease(store.as_mut());
+    store.restore_from(&file, &examined.contents, epoch).unwrap();
+    assert_eq!(store.lineage(), foreign.lineage());
+    assert_eq!(everything(store.as_ref()), everything(foreign.as_ref()));
+    let error = other.commit(&batch(vec![append("late")])).unwrap_err();
+    assert!(matches!(error, StoreError::Replaced { .. }), "{error}");
+    let error = other.acquire(&holder(), at(), &|_| true).unwrap_err();
+    assert!(matches!(error, StoreError::Replaced { .. }), "{error}");
+    store.commit(&Batch { epoch: Some(epoch), writes: vec![append("in time")] }).unwrap();
+    assert_eq!(store.check().unwrap(), Vec::<String>::new());
+}
+
+fn what_is_no_whole_backup_is_refused_and_changes_nothing(factory: &dyn Factory) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| folder.path().join(name);
+    let mut store = factory.open();
+    for number in 0..40 {
+        grow(store.as_mut(), &format!("c{number}"));
+    }
+    let contents = store.backup(&file("good"), Problems::Refused).unwrap();
+    let epoch = lease(store.as_mut());
+    grow(store.as_mut(), "later");
+    let then = everything(store.as_ref());
+    let good = std::fs::read(file("good")).unwrap();
+    let mut torn = good.clone();
+    torn[good.len() / 2..].fill(0);
+    for (name, bytes) in [
+        ("cut", &good[..good.len() / 2]),
+        ("torn", torn.as_slice()),
+        ("empty", b"".as_slice()),
+        ("notes", b"these are notes, not a database".as_slice()),
+    ] {
+        std::fs::write(file(name), bytes).unwrap();
+        let restored = store.restore_from(&file(name), &contents, epoch);
+        assert!(restored.is_err(), "{name}");
+        assert_eq!(everything(store.as_ref()), then, "{name}");
+    }
+    assert!(store.examine(&file("not there")).is_err());
+    let other = Contents { resources: 7, ..contents.clone() };
+    assert!(store.restore_from(&file("good"), &other, epoch).is_err(), "not as it was examined");
+    let stale = store.restore_from(&file("good"), &contents, epoch - 1).unwrap_err();
+    assert!(matches!(stale, StoreError::LeaseLost { .. }), "{stale}");
+    assert_eq!(everything(store.as_ref()), then);
+    assert_eq!(std::fs::read(file("good")).unwrap(), good, "a backup is only read");
+    store.restore_from(&file("good"), &contents, epoch).unwrap();
+    assert_eq!(store.resources().unwrap().len(), 40);
+}
+
+fn a_backup_made_while_others_write_is_of_one_moment(factory: &dyn Factory) {
+    let folder = tempfile::tempdir().unwrap();
+    let mut writer = factory.open();
+    let writing = std::thread::spawn(move || {
+        for number in 0..60 {
+            grow(writer.as_mut(), &format!("c{number}"));
+        }
+    });
+    let store = factory.open();
+    let mut number = 0;
+    while !writing.is_finished() || number == 0 {
+        let file = folder.path().join(number.to_string());
+        let contents = store.backup(&file, Problems::Refused).unwrap();
+        // Each batch has one resource and one activity.
+        assert_eq!(i64::try_from(contents.resources).unwrap(), contents.head.seq);
+        assert_eq!(store.examine(&file).unwrap().contents, contents);
+        number += 1;
+    }
+    writing.join().unwrap();
+    assert_eq!(store.head().unwrap().seq, 60);
+}
+
 macro_rules! conformance {
     ($store:ident: $($case:ident)*) => {
         mod $store {
@@ -209,6 +375,57 @@ conformance! { sqlite:
     renames_keep_the_row_and_deletes_take_it
     the_log_is_gapless_filtered_and_verified
     the_lease_has_one_holder
+    restoring_a_backup_goes_back_to_it_for_everybody
+    what_would_be_lost_is_counted_from_where_the_logs_part
+    a_store_replaced_by_another_is_not_written_to_as_if_it_were_the_old_one
+    what_is_no_whole_backup_is_refused_and_changes_nothing
+    a_backup_made_while_others_write_is_of_one_moment
+}
+
+#[test]
+fn every_problem_of_a_store_is_told() {
+    let factory = sqlite();
+    let mut store = factory.open();
+    for name in ["contoso", "fabrikam", "zonnebloem"] {
+        grow(store.as_mut(), name);
+    }
+    lease(store.as_mut());
+    assert_eq!(store.check().unwrap(), Vec::<String>::new());
+    let connection = rusqlite::Connection::open(factory.0.path().join("deep/er/state.db")).unwrap();
+    connection
+        .execute_batch(
+            "UPDATE resources SET spec = '{' WHERE name = 'contoso'; \
+             UPDATE resources SET conditions = 'x' WHERE name = 'fabrikam'; \
+             UPDATE actual SET spec = '[1]' WHERE name = 'zonnebloem'; \
+             UPDATE activities SET actor = 'somebody else' WHERE seq = 2; \
+             UPDATE leases SET held = 2, since = 'yesterday', epoch = 0;",
+        )
+        .unwrap();
+    let told = store.check().unwrap();
+    let wanted = [
+        "Budget/contoso in the store cannot be read: EOF while parsing an object at line 1 column 1",
+        "Budget/fabrikam in the store cannot be read: expected value at line 1 column 1",
+        "actual Budget/zonnebloem in the store cannot be read: invalid type: sequence, expected a map at line 1 column 0",
+        "activity 2: it is not as it was written",
+        "lease apply: its epoch is 0",
+        "lease apply: held is 2, neither 0 nor 1",
+        "lease apply: `yesterday` is no time",
+    ];
+    assert_eq!(told, wanted);
+    let folder = tempfile::tempdir().unwrap();
+    let refused = store.backup(&folder.path().join("backup.db"), Problems::Refused).unwrap_err();
+    assert!(refused.to_string().contains("Budget/contoso in the store"), "{refused}");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "nothing is left behind");
+    // Pages of zeros: what SQLite says of them is told too.
+    drop(store);
+    let path = factory.0.path().join("deep/er/state.db");
+    drop(connection);
+    let mut bytes = std::fs::read(&path).unwrap();
+    let end = bytes.len();
+    bytes[end - 8192..].fill(0);
+    std::fs::write(&path, bytes).unwrap();
+    let told = factory.open().check().unwrap();
+    assert!(told.iter().any(|problem| problem.starts_with("file: ")), "{told:?}");
 }
 
 #[test]

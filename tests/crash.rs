@@ -118,3 +118,83 @@ fn ctrl_c_ends_an_apply_cleanly() {
         serde_json::from_str(&env.ok(&["log", "-o", "json"])).unwrap();
     assert_eq!(log.len(), 2_000);
 }
+
+/// Copies a workspace with its store.
+fn copy(from: &Path, to: &Path) {
+    for folder in [".partnerctl", "manifests"] {
+        std::fs::create_dir_all(to.join(folder)).unwrap();
+        for entry in std::fs::read_dir(from.join(folder)).unwrap() {
+            let path = entry.unwrap().path();
+            std::fs::copy(&path, to.join(folder).join(path.file_name().unwrap())).unwrap();
+        }
+    }
+    for file in ["partnerctl.yaml", "backup.db"] {
+        std::fs::copy(from.join(file), to.join(file)).unwrap();
+    }
+}
+
+/// Kills a command of `store` at every point and looks at what is left.
+fn kill_store_command_everywhere(args: &[&str], look: impl Fn(&TestEnv, u32)) {
+    let folder = tempfile::tempdir().unwrap();
+    let library = killer(folder.path());
+    let original = TestEnv::workspace(&customer("contoso"));
+    original.ok(&["apply", "--yes"]);
+    original.ok(&["store", "backup", "backup.db"]);
+    original.write("manifests/more.yaml", customer("fabrikam"));
+    original.ok(&["apply", "--yes"]);
+    let run = |env: &TestEnv, name: &str, value: &std::ffi::OsStr| {
+        let mut command = env.command(env!("CARGO_BIN_EXE_partnerctl"));
+        command.args(args).env("LD_PRELOAD", &library).env(name, value).output().unwrap().status
+    };
+    let fresh = || {
+        let env = TestEnv::new();
+        copy(original.path(), env.path());
+        env
+    };
+    let count = folder.path().join("count");
+    assert!(run(&fresh(), "KILL_COUNT", count.as_os_str()).success());
+    let points: u32 = std::fs::read_to_string(&count).unwrap().parse().unwrap();
+    assert!(points > 10, "only {points} points: the killing library was not loaded");
+    let mut killed = 0;
+    for point in 1..=points {
+        let env = fresh();
+        let status = run(&env, "KILL_AT", point.to_string().as_ref());
+        killed += u32::from(status.code().is_none());
+        look(&env, point);
+    }
+    assert!(killed >= points - 1, "killed {killed} of {points} times");
+}
+
+#[test]
+fn a_restore_killed_anywhere_leaves_the_old_or_the_new_store_whole() {
+    let seen = std::cell::RefCell::new(std::collections::BTreeSet::new());
+    kill_store_command_everywhere(&["store", "restore", "backup.db", "--yes"], |env, point| {
+        let whole = env.ok(&["store", "verify"]);
+        let (_, what) = whole.split_once(": ").unwrap();
+        let what = what.rsplit_once(" of ").unwrap().0.to_owned();
+        let old_or_new = ["10 resources and 10 activities", "5 resources and 5 activities"];
+        assert!(old_or_new.contains(&what.as_str()), "killed at point {point}: {what}");
+        seen.borrow_mut().insert(what);
+        // Nothing is unlocked by hand, and what was left lying about does not stand in the way.
+        env.ok(&["store", "restore", "backup.db", "--yes", "--lock-timeout", "0"]);
+        assert!(env.ok(&["store", "verify"]).contains("5 resources and 5 activities"));
+        env.ok(&["apply", "--yes"]);
+        env.assert_settled();
+    });
+    assert_eq!(seen.borrow().len(), 2, "both ends were seen");
+}
+
+#[test]
+fn a_backup_killed_anywhere_leaves_no_half_file_under_its_name() {
+    let args = ["store", "backup", "backup.db", "--force"];
+    kill_store_command_everywhere(&args, |env, point| {
+        // The old backup or the new one, whole: restoring it onto nothing shows which.
+        std::fs::remove_dir_all(env.path().join(".partnerctl")).unwrap();
+        env.ok(&["store", "restore", "backup.db"]);
+        let whole = env.ok(&["store", "verify"]);
+        assert!(
+            whole.contains("5 activities") || whole.contains("10 activities"),
+            "{point}: {whole}"
+        );
+    });
+}

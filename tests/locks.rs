@@ -65,3 +65,46 @@ fn rustix_nodename() -> String {
     let output = std::process::Command::new("uname").arg("-n").output().unwrap();
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
+
+#[test]
+fn a_backup_while_an_apply_runs_is_whole_and_disturbs_nothing() {
+    let manifests: Vec<_> = (0..60).map(|n| customer(&format!("c{n}"))).collect();
+    let env = TestEnv::workspace(&customer("contoso"));
+    env.ok(&["apply", "--yes"]);
+    env.write("manifests/more.yaml", manifests.join("---\n"));
+    let mut command = env.command(env!("CARGO_BIN_EXE_partnerctl"));
+    command.args(["apply", "--yes", "--quiet"]).stdout(std::process::Stdio::null());
+    let mut child = command.spawn().unwrap();
+    let mut number = 0;
+    while number < 3 || child.try_wait().unwrap().is_none() {
+        env.ok(&["store", "backup", &format!("{number}.db")]);
+        number += 1;
+    }
+    assert!(child.wait().unwrap().success());
+    env.ok(&["log", "verify"]);
+    env.assert_settled();
+    // Every one of them can be gone back to, and the work be done again from there.
+    for number in [0, number / 2, number - 1] {
+        env.ok(&["store", "restore", &format!("{number}.db"), "--yes"]);
+        env.ok(&["store", "verify"]);
+        env.ok(&["apply", "--yes"]);
+        env.assert_settled();
+    }
+}
+
+#[test]
+fn a_store_is_not_restored_under_an_apply() {
+    let env = TestEnv::workspace(&customer("contoso"));
+    env.ok(&["apply", "--yes"]);
+    env.ok(&["store", "backup", "backup.db"]);
+    hold(&env, "elsewhere", "b", 1, "1", "9999-01-01T00:00:00Z");
+    let output = env.run(&["store", "restore", "backup.db", "--yes", "--lock-timeout", "0"]);
+    assert_eq!(output.status.code(), Some(4));
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(stderr.contains("somebody on elsewhere (process 1"), "{stderr}");
+    // A lease that was held when the backup was made holds nobody up after restoring it.
+    env.ok(&["store", "backup", "held.db"]);
+    hold(&env, "elsewhere", "b", 1, "1", "2020-01-01T00:00:00Z");
+    env.ok(&["store", "restore", "held.db", "--lock-timeout", "0"]);
+    env.ok(&["apply", "--yes", "--lock-timeout", "0"]);
+}

@@ -1,11 +1,12 @@
 //! Properties over random desired states.
 
 use crate::common::{AT, TestEnv, carry_out};
+use partnerctl::engine::dump::{Dumper, Values};
 use partnerctl::engine::gather::load;
 use partnerctl::engine::tree::Texts;
 use partnerctl::engine::{Gathered, gather};
 use partnerctl::kinds::Kinds;
-use partnerctl::plan::{Limits, Plan, PlanInput, Scope, Selection, plan, render};
+use partnerctl::plan::{Action, Limits, Plan, PlanInput, Scope, Selection, plan, render};
 use partnerctl::provider::embedded::Embedded;
 use partnerctl::store::{Missing, Store, open};
 use proptest::prelude::*;
@@ -227,6 +228,20 @@ impl World {
         count.into_iter().filter(|(_, count)| *count > 1).map(|(what, _)| what).collect()
     }
 
+    /// What `dump` writes.
+    fn dump(&self, values: Values, unmanaged: bool) -> Vec<(String, String)> {
+        let gathered = self.gathered();
+        let mut dumper = Dumper::new(&self.kinds, &gathered);
+        let mut resources = dumper.owned("test", values).resources;
+        if unmanaged {
+            let chosen: Vec<_> = gathered.unmanaged.iter().collect();
+            resources.extend(dumper.unmanaged(&chosen, None).resources);
+        }
+        let documents: Vec<_> =
+            resources.iter().map(|resource| dumper.document(resource).unwrap()).collect();
+        files(&documents)
+    }
+
     fn apply(&mut self, plan: &Plan) {
         carry_out(&self.kinds, self.store.as_mut(), plan);
     }
@@ -251,6 +266,19 @@ fn without_sources(plan: &Plan) -> String {
         record.desired.is_some() || !record.conditions.is_empty()
     });
     serde_json::to_string(&plan).unwrap()
+}
+
+/// Everything a plan of a dump may not have: all but budgets that move out of a selector and things
+/// that are taken over, both without a difference.
+fn beyond_a_dump(plan: &Plan) -> Vec<String> {
+    let harmless = |change: &&partnerctl::plan::Change| {
+        let moved = change.previous.as_ref().is_some_and(|old| old.name.is_generated());
+        let kept = (change.action == Action::Update && moved) || change.action == Action::Adopt;
+        kept && change.fields.is_empty() && change.blocked.is_empty()
+    };
+    let rest = plan.changes.iter().filter(|change| !harmless(change));
+    let rest = rest.map(|c| format!("{:?} {} {:?} {:?}", c.action, c.id, c.fields, c.blocked));
+    rest.chain(plan.undeclared.iter().map(|u| format!("undeclared {u:?}"))).collect()
 }
 
 /// What would still be done: held back changes apart.
@@ -279,6 +307,37 @@ proptest! {
                 prop_assert!(change.waiting.is_some() || !change.blocked.is_empty());
             }
         }
+    }
+
+    #[test]
+    fn a_dump_in_place_of_the_manifests_changes_nothing(
+        states in prop::collection::vec(state(), 1..4), prune in any::<bool>(),
+        unmanaged in any::<bool>(),
+    ) {
+        let mut world = World::new();
+        let scope = if prune { Scope::WholeAndPrune } else { Scope::Whole };
+        for state in &states {
+            world.apply(&world.plan(&files(&documents(state)), scope));
+            for values in [Values::Accepted, Values::Observed] {
+                let dump = world.dump(values, unmanaged);
+                let plan = world.plan(&dump, Scope::WholeAndPrune);
+                prop_assert_eq!(beyond_a_dump(&plan), Vec::<String>::new(), "in\n{}", dump[0].1);
+            }
+        }
+        // Once what moves or is taken over has done so, nothing at all is left.
+        let dump = world.dump(Values::Accepted, unmanaged);
+        world.apply(&world.plan(&dump, Scope::WholeAndPrune));
+        let again = world.dump(Values::Accepted, unmanaged);
+        let plan = world.plan(&again, Scope::WholeAndPrune);
+        let waiting = plan.changes.iter().filter(|change| change.waiting.is_some()).count();
+        prop_assert_eq!(plan.changes.len(), waiting, "{}", render::text(&plan, false, 100));
+        // What was taken over stands among what is owned now.
+        let documents = |dump: &[(String, String)]| {
+            let mut documents: Vec<_> = dump[0].1.split("---\n").map(str::to_owned).collect();
+            documents.sort();
+            documents
+        };
+        prop_assert!(waiting > 0 || documents(&dump) == documents(&again));
     }
 
     #[test]

@@ -97,6 +97,12 @@ impl From<StoreError> for CommandError {
                 Exit::Error,
                 "check the log with `partnerctl log verify`, then go back to a backup",
             ),
+            StoreError::Replaced { .. } => {
+                (Exit::Conflict, "run it again on the store as it is now")
+            }
+            StoreError::NoBackup { .. } => {
+                (Exit::Error, "`partnerctl store verify` lists what is wrong with a store")
+            }
             StoreError::Address { .. } => (Exit::Error, "write it as sqlite:PATH"),
             StoreError::Database { .. } | StoreError::Io { .. } => {
                 (Exit::Error, "check the path, its rights and the free space")

@@ -1,12 +1,14 @@
 //! The command line: one file per command, and the only layer that prints.
 #![allow(clippy::disallowed_methods, reason = "the edge reads the clock and the environment")]
 
+mod adopt;
 mod apply;
 mod approve;
 mod carry_out;
 mod completions;
 mod consent;
 mod describe;
+mod dump;
 mod error;
 mod events;
 mod explain;
@@ -22,6 +24,7 @@ mod saved;
 mod schema;
 mod session;
 mod settings;
+mod store;
 mod table;
 mod ui;
 mod validate;
@@ -72,6 +75,9 @@ enum Command {
     Why(why::WhyArgs),
     Log(log::LogArgs),
     Ingest(ingest::IngestArgs),
+    Dump(dump::DumpArgs),
+    Adopt(adopt::AdoptArgs),
+    Store(store::StoreArgs),
     Schema(schema::SchemaArgs),
     Completions(completions::CompletionsArgs),
 }
@@ -115,6 +121,9 @@ fn dispatch(command: Command, settings: &Settings, ui: &mut Ui) -> Result<Exit, 
         Command::Why(args) => why::run(&args, settings, ui),
         Command::Log(args) => log::run(&args, settings, ui),
         Command::Ingest(args) => ingest::run(&args, settings, ui),
+        Command::Dump(args) => dump::run(&args, settings, ui),
+        Command::Adopt(args) => adopt::run(&args, settings, ui),
+        Command::Store(args) => store::run(&args, settings, ui),
         Command::Schema(args) => schema::run(&args, settings, ui),
         Command::Completions(args) => completions::run(&args, ui),
     }

@@ -10,6 +10,7 @@ pub mod document;
 pub mod explain;
 pub mod report;
 pub mod schema;
+pub mod write;
 pub mod yaml;
 
 pub use check::{Manifests, check};

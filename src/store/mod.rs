@@ -3,12 +3,14 @@
 //! A store knows nothing of plans or providers: it commits batches of writes, each in one
 //! transaction, and answers questions.
 
+pub mod backup;
 pub mod history;
 pub mod lease;
 pub mod log;
 pub mod migrate;
 pub mod sqlite;
 
+pub use backup::{Contents, Examined, Problems};
 pub use history::{ApplyEnd, ApplyRecord, Approval};
 pub use lease::{Holder, Lease};
 pub use log::{Checkpoint, Filter, Head, Verification};
@@ -17,7 +19,7 @@ use crate::model::activity::Draft;
 use crate::model::{Activity, KindName, Observed, ResourceId, Stored};
 use crate::plan::intent::Intent;
 use chrono::{DateTime, Utc};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// One write of a batch.
 #[derive(Debug, Clone)]
@@ -132,6 +134,20 @@ pub enum StoreError {
         /// Why.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A backup of another store was put in place of this one since it was opened.
+    #[error("the store was replaced by one of the lineage {lineage}")]
+    Replaced {
+        /// The lineage it has now.
+        lineage: String,
+    },
+    /// The file is no backup that could be written or restored.
+    #[error("{path} is no good as a backup: {why}")]
+    NoBackup {
+        /// Which.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
     },
     /// The address names no store.
     #[error("`{url}` is not a store")]
@@ -261,6 +277,40 @@ pub trait Store: Send {
     /// # Errors
     /// When the database fails.
     fn release(&mut self, epoch: i64) -> Result<(), StoreError>;
+
+    /// Writes one moment of the store as a single file, in place of what has that name. The file
+    /// gets its name only when it is whole and on the disk; a store with problems has no backup,
+    /// unless they are kept with it.
+    ///
+    /// # Errors
+    /// [`StoreError::NoBackup`] when the copy has problems, which are then those of the store; or
+    /// when the file cannot be written.
+    fn backup(&self, to: &Path, problems: Problems) -> Result<Contents, StoreError>;
+
+    /// What a backup holds, and what going back to it would lose; changes neither.
+    ///
+    /// # Errors
+    /// [`StoreError::NoBackup`] when the file is none.
+    fn examine(&self, from: &Path) -> Result<Examined, StoreError>;
+
+    /// Puts a backup's content in place of the store's, at once or not at all, also for others that
+    /// have it open. The lease stays as it is. `expected` is what [`Store::examine`] found.
+    ///
+    /// # Errors
+    /// [`StoreError::NoBackup`] when the file is not whole or not as expected,
+    /// [`StoreError::LeaseLost`] when somebody else has taken the lease over.
+    fn restore_from(
+        &mut self,
+        from: &Path,
+        expected: &Contents,
+        epoch: i64,
+    ) -> Result<(), StoreError>;
+
+    /// Everything that is wrong with the store, in words; empty when it is whole.
+    ///
+    /// # Errors
+    /// When nothing can be asked at all.
+    fn check(&self) -> Result<Vec<String>, StoreError>;
 }
 
 /// Whether a store may be made.
@@ -282,4 +332,12 @@ pub fn open(url: &str, missing: Missing) -> Result<Option<Box<dyn Store>>, Store
     };
     let store = sqlite::Sqlite::open(path.as_ref(), missing)?;
     Ok(store.map(|store| Box::new(store) as Box<dyn Store>))
+}
+
+/// What a backup holds, before there is a store to put it into.
+///
+/// # Errors
+/// [`StoreError::NoBackup`] when the file is none.
+pub fn read_backup(path: &Path) -> Result<Contents, StoreError> {
+    sqlite::read_backup(path)
 }

@@ -39,23 +39,15 @@ fn volatile(chars: &[char], after_hyphen: bool) -> Option<(usize, &'static str)>
     if shape.starts_with("dddd-dd-dd") && !shape[10..].starts_with(|c: char| c.is_ascii_digit()) {
         return Some((10, "[DATE]"));
     }
-    let hex: String = shape.replace('x', "d");
+    // Hexadecimal digits are ASCII: what comes after the first other letter does not count.
+    let hex: String = shape.replace('x', "d").chars().take_while(char::is_ascii).collect();
     let run = |length: usize| {
         hex.len() >= length
             && hex[..length].bytes().all(|b| b == b'd')
             && !hex[length..].starts_with(|c: char| c.is_ascii_alphanumeric())
     };
-    if hex.is_char_boundary(36) && hex.starts_with("dddddddd-dddd-dddd-dddd-dddddddddddd") {
+    if hex.starts_with("dddddddd-dddd-dddd-dddd-dddddddddddd") {
         return Some((36, "[UUID]"));
-    }
-    if !hex.is_ascii() {
-        let ascii: String = hex.chars().take_while(char::is_ascii).collect();
-        let chars: Vec<char> = ascii.chars().collect();
-        return if chars.len() == 12 && chars.iter().all(|c| *c == 'd') {
-            Some((12, "[PLAN]"))
-        } else {
-            None
-        };
     }
     if run(64) {
         return Some((64, "[HASH]"));

@@ -65,7 +65,7 @@ pub(super) fn append(
     Ok(())
 }
 
-const COLUMNS: &str = "seq, at, actor, source_commit, source_file, source_line, command, \
+pub(super) const COLUMNS: &str = "seq, at, actor, source_commit, source_file, source_line, command, \
      set_name, kind, name, operation, before, after, plan_id, operation_id, outcome, reason, hash";
 
 /// The columns of a row exactly as the database has them; `Err` names a column of another type.

@@ -1,5 +1,7 @@
 //! The default store: one SQLite file, WAL, synchronous FULL.
 
+mod backup;
+mod check;
 mod intents;
 mod lease;
 mod log;
@@ -7,6 +9,7 @@ mod rows;
 
 use crate::model::{Activity, KindName, Observed, Stored};
 use crate::plan::intent::Intent;
+use crate::store::backup::{Contents, Examined, Problems};
 use crate::store::history::{ApplyRecord, Approval};
 use crate::store::lease::{Holder, Lease};
 use crate::store::log::{Checkpoint, Filter, Head, Verification};
@@ -15,6 +18,14 @@ use chrono::{DateTime, Utc};
 use rusqlite::{Connection, OpenFlags, Row, Transaction, TransactionBehavior, params};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+/// What a backup holds.
+///
+/// # Errors
+/// When the file is none.
+pub fn read_backup(path: &Path) -> Result<Contents, StoreError> {
+    backup::read(path)
+}
 
 /// A store in one SQLite file.
 pub struct Sqlite {
@@ -87,7 +98,8 @@ impl Sqlite {
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .map_err(failed)?;
-        let done = body(&transaction, &self.lineage).map_err(|error| match error {
+        let same = check::same_lineage(&transaction, &self.lineage);
+        let done = same.and_then(|()| body(&transaction, &self.lineage)).map_err(|e| match e {
             TransactError::Database(source) => failed(source),
             TransactError::Store(error) => error,
         })?;
@@ -263,5 +275,26 @@ impl Store for Sqlite {
 
     fn release(&mut self, epoch: i64) -> Result<(), StoreError> {
         self.transact(|transaction, _| lease::release(transaction, epoch))
+    }
+
+    fn backup(&self, to: &Path, problems: Problems) -> Result<Contents, StoreError> {
+        backup::write(self, to, problems)
+    }
+
+    fn examine(&self, from: &Path) -> Result<Examined, StoreError> {
+        backup::examine(self, from)
+    }
+
+    fn restore_from(
+        &mut self,
+        from: &Path,
+        expected: &Contents,
+        epoch: i64,
+    ) -> Result<(), StoreError> {
+        backup::restore(self, from, expected, epoch)
+    }
+
+    fn check(&self) -> Result<Vec<String>, StoreError> {
+        check::problems(&self.connection, &self.lineage).map_err(|e| self.failed(e))
     }
 }
