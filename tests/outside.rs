@@ -394,7 +394,7 @@ fn resume_ends_what_was_left_open_and_nothing_else() {
     let [open] = parked(&env).try_into().unwrap();
     assert_eq!(open["state"], "open");
     let plan = env.ok(&["plan"]);
-    assert!(plan.contains("`partnerctl resume` finds it out"), "{plan}");
+    assert!(plan.contains("waits for the end of operation"), "{plan}");
     assert_eq!(env.ok(&["resume"]), "Ended 1 operation.\n");
     assert_eq!(ledger(&env).len(), before + 1);
     assert_eq!(env.ok(&["resume"]), "Ended 0 operations.\n");
