@@ -53,9 +53,9 @@ pub struct ApplyArgs {
     #[arg(long, default_value_t = 30, value_name = "SECONDS")]
     lock_timeout: u64,
     /// Hours for which a saved plan, or an approval, holds
-    #[arg(long, default_value_t = 24, value_name = "HOURS",
-        value_parser = clap::value_parser!(u16).range(1..))]
-    plan_ttl: u16,
+    #[arg(long, default_value_t = saved::TTL_HOURS, value_name = "HOURS",
+        value_parser = clap::value_parser!(i64).range(1..=9_999))]
+    plan_ttl: i64,
 }
 
 #[derive(ValueEnum, Debug, Clone, Copy, PartialEq)]
@@ -68,7 +68,7 @@ enum Output {
 
 impl ApplyArgs {
     fn ttl(&self) -> TimeDelta {
-        TimeDelta::hours(i64::from(self.plan_ttl))
+        TimeDelta::hours(self.plan_ttl)
     }
 }
 

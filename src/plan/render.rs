@@ -276,7 +276,9 @@ fn reasons(out: &mut String, change: &Change, paint: Paint) {
     }
 }
 
-fn field_line(field: &FieldChange) -> String {
+/// A field that differs, in one line.
+#[must_use]
+pub fn field_line(field: &FieldChange) -> String {
     let value =
         |value: &Option<Value>| value.as_ref().map_or("(not set)".to_owned(), |v| cut(&show(v)));
     let drift = if field.drift { "  (changed outside)" } else { "" };

@@ -147,8 +147,9 @@ pub(super) fn end(
     id: &str,
     end: &ApplyEnd,
 ) -> Result<(), TransactError> {
-    let sql = "UPDATE applies SET end_json = $2 WHERE id = $1";
-    transaction.execute(sql, params![id, text_of(end)])?;
+    // SQLite counts these in the order they stand in, whatever their names.
+    let sql = "UPDATE applies SET end_json = $1 WHERE id = $2";
+    transaction.execute(sql, params![text_of(end), id])?;
     Ok(())
 }
 
