@@ -123,7 +123,7 @@ fn under_lease(
     ui: &mut Ui,
 ) -> Result<Exit, CommandError> {
     let hands = usize::from(args.parallelism);
-    let (gathered, _) = place.resume(place.gather()?, hands, ui)?;
+    let (gathered, _) = place.resume(place.gather(ui)?, hands, ui)?;
     let plan = match wanted {
         Wanted::Fresh(input) => {
             let (settings, at) = (place.settings, Utc::now());

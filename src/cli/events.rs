@@ -104,7 +104,7 @@ impl Events {
     pub fn planned(&mut self, plan: &Plan, ui: &mut Ui) {
         self.plan_id.clone_from(&plan.id);
         let event = self.event(EventType::Planned);
-        self.put(Event { summary: Some(plan.summary), ..event }, ui);
+        self.put(&Event { summary: Some(plan.summary), ..event }, ui);
     }
 
     /// Something happened to a change.
@@ -123,7 +123,7 @@ impl Events {
             },
             Progress::Ended(change, status) => self.ended(change, status),
         };
-        self.put(event, ui);
+        self.put(&event, ui);
     }
 
     /// A change that was not begun.
@@ -131,13 +131,13 @@ impl Events {
         let message = Some(format!("{because} was not done"));
         let resource = Some(resource.clone());
         let event = Event { resource, message, ..self.event(EventType::Skipped) };
-        self.put(event, ui);
+        self.put(&event, ui);
     }
 
     /// The end.
     pub fn finished(&mut self, exit: Exit, ui: &mut Ui) {
         let event = Event { exit: Some(exit as u8), ..self.event(EventType::Finished) };
-        self.put(event, ui);
+        self.put(&event, ui);
     }
 
     fn ended(&self, change: &Change, status: &Status) -> Event {
@@ -169,11 +169,11 @@ impl Events {
         }
     }
 
-    fn put(&mut self, event: Event, ui: &mut Ui) {
+    fn put(&mut self, event: &Event, ui: &mut Ui) {
         if !self.stdout && self.file.is_none() {
             return;
         }
-        let line = serde_json::to_string(&event).unwrap_or_default();
+        let line = serde_json::to_string(event).unwrap_or_default();
         if self.stdout {
             ui.data(&format!("{line}\n"));
         }

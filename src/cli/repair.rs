@@ -75,7 +75,7 @@ pub fn run(args: &RepairArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, 
     let held = session::hold(&store, &actor, timeout, ui)?;
     let epoch = held.epoch;
     let place = Place { settings, provider, store, epoch, actor, command: "repair" };
-    let ended = place.gather().and_then(|gathered| end(args, &place, &gathered));
+    let ended = place.gather(ui).and_then(|gathered| end(args, &place, &gathered));
     let released = held.release();
     let (intent, ended) = ended?;
     released?;
@@ -272,7 +272,7 @@ fn text(shown: &Shown<'_>) -> String {
     match candidates {
         Err(why) => line(format!("  what it may have done cannot be seen: {why}")),
         Ok(found) if found.is_empty() => {
-            line("  nothing that it may have made is there".to_owned())
+            line("  nothing that it may have made is there".to_owned());
         }
         Ok(found) => {
             line(format!("  {} may be what it made or changed:", counted(found.len(), "thing")));

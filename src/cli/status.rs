@@ -5,7 +5,7 @@ use crate::cli::session::{self, PassArgs};
 use crate::cli::settings::Settings;
 use crate::cli::ui::Ui;
 use crate::cli::{plan, saved};
-use crate::engine::{Gathered, gather};
+use crate::engine::Gathered;
 use crate::kinds::Risk;
 use crate::model::ResourceId;
 use crate::model::activity::instant;
@@ -125,7 +125,7 @@ pub fn run(args: &StatusArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, 
     let input = session::read(settings, &workspace, &args.pass)?;
     let store = session::open(settings, &workspace, Missing::Leave)?;
     let provider = session::provider(settings, &workspace)?;
-    let gathered = gather(store.as_deref(), provider.as_ref())?;
+    let gathered = session::observe(store.as_deref(), provider.as_ref(), ui)?;
     let plan =
         session::make_plan(settings, &workspace, &args.pass, &input, Utc::now(), &gathered, ui)?;
     let status = status(&plan, &gathered, store.as_deref())?;

@@ -275,7 +275,7 @@ fn run(
             }
             Command::Defer(why) => return Ok(Ended::Unknown(why)),
             Command::Withdraw => {
-                let operation_id = intent.operation_id.clone();
+                let operation_id = intent.operation_id;
                 work.commit(vec![Write::DropIntent { operation_id }])?;
                 return Ok(Ended::Withdrawn);
             }

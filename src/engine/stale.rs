@@ -3,10 +3,10 @@
 use crate::engine::Gathered;
 use crate::engine::apply::directory_of;
 use crate::kinds::Kinds;
-use crate::model::{Observed, ResourceId, Stored};
+use crate::model::{Observed, ResourceId, Spec, Stored};
+use crate::plan::Plan;
 use crate::plan::basis::observed_digest;
 use crate::plan::change::{Action, Basis};
-use crate::plan::{Change, Plan};
 use std::collections::BTreeMap;
 
 /// What moved on since a plan was made, one sentence for each resource; empty when it still fits.
@@ -28,7 +28,7 @@ pub fn moved(plan: &Plan, gathered: &Gathered, kinds: &Kinds) -> Vec<String> {
             one(basis, rows.get(&basis.resource).copied(), thing)
         })
         .collect();
-    moved.extend(plan.proceeding().filter_map(|change| there_already(change, gathered, kinds)));
+    moved.extend(there_already(plan, gathered, kinds));
     moved
 }
 
@@ -50,20 +50,26 @@ fn one(basis: &Basis, row: Option<&Stored>, thing: Option<&Observed>) -> Option<
     }
 }
 
-/// For something new: an unmanaged thing that is the same, or may be, and was not there before.
-fn there_already(change: &Change, gathered: &Gathered, kinds: &Kinds) -> Option<String> {
-    if change.action != Action::Create {
-        return None;
-    }
-    let entry = kinds.get(&change.kind)?;
-    let desired = &change.desired.as_ref()?.spec;
-    let mine = (entry.identity)(desired).or_else(|| (entry.likeness)(desired))?;
+/// For what is new: unmanaged things that are the same, or may be, and were not there before.
+fn there_already(plan: &Plan, gathered: &Gathered, kinds: &Kinds) -> Vec<String> {
     let directory = directory_of(kinds, gathered);
-    let same = |thing: &&Observed| {
-        let spec = directory.inward(entry, &thing.spec);
-        (entry.identity)(&spec).or_else(|| (entry.likeness)(&spec)).as_ref() == Some(&mine)
+    let told_by = |kind: &str, spec: &Spec| {
+        let entry = kinds.get(kind)?;
+        (entry.identity)(spec).or_else(|| (entry.likeness)(spec))
     };
-    let mut unmanaged = gathered.unmanaged.iter().filter(|thing| thing.kind == change.id.kind);
-    let found = unmanaged.find(same)?;
-    Some(format!("{} is there already, unmanaged ({})", change.id, found.external_id))
+    let mut unmanaged: BTreeMap<(&str, String), &Observed> = BTreeMap::new();
+    for thing in &gathered.unmanaged {
+        let kind = thing.kind.as_str();
+        let inward = kinds.get(kind).map(|entry| directory.inward(entry, &thing.spec));
+        if let Some(told) = inward.and_then(|spec| told_by(kind, &spec)) {
+            unmanaged.insert((kind, told), thing);
+        }
+    }
+    let new = plan.proceeding().filter(|change| change.action == Action::Create);
+    new.filter_map(|change| {
+        let told = told_by(&change.kind, &change.desired.as_ref()?.spec)?;
+        let found = unmanaged.get(&(change.kind.as_str(), told))?;
+        Some(format!("{} is there already, unmanaged ({})", change.id, found.external_id))
+    })
+    .collect()
 }
