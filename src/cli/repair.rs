@@ -36,16 +36,16 @@ pub struct RepairArgs {
     /// The operation; the first characters are enough
     operation: Option<String>,
     /// It was done: this is the provider's id of what it made or changed
-    #[arg(long, value_name = "EXTERNAL-ID", requires = "operation", group = "way")]
+    #[arg(long, value_name = "EXTERNAL-ID", requires_all = ["operation", "reason"], group = "way")]
     adopt: Option<String>,
     /// It was not done: ask for it again
-    #[arg(long, requires = "operation", group = "way")]
+    #[arg(long, requires_all = ["operation", "reason"], group = "way")]
     retry: bool,
     /// It was not done, and shall not be
-    #[arg(long, requires = "operation", group = "way")]
+    #[arg(long, requires_all = ["operation", "reason"], group = "way")]
     abandon: bool,
     /// How you know; goes into the log
-    #[arg(long, requires = "way", required_if_eq_any = [("retry", "true"), ("abandon", "true")])]
+    #[arg(long, value_name = "TEXT", requires = "way")]
     reason: Option<String>,
     /// How to print them
     #[arg(short, long, value_enum, default_value_t = Output::Text)]
@@ -141,10 +141,7 @@ fn note(args: &RepairArgs) -> String {
         (None, true) => "tried again",
         (None, false) => "given up",
     };
-    match &args.reason {
-        Some(reason) => format!("repair: {way}: {reason}"),
-        None => format!("repair: {way}"),
-    }
+    format!("repair: {way}: {}", args.reason.as_deref().unwrap_or_default())
 }
 
 /// The thing that --adopt names; `None` for one that was to be taken away and is gone.
@@ -283,7 +280,9 @@ fn text(shown: &Shown<'_>) -> String {
             }
         }
     }
-    line(format!("  → it was done:      partnerctl repair {short} --adopt EXTERNAL-ID"));
+    line(format!(
+        "  → it was done:      partnerctl repair {short} --adopt EXTERNAL-ID --reason TEXT"
+    ));
     line(format!("  → it was not:       partnerctl repair {short} --retry --reason TEXT"));
     line(format!("  → it shall not be:  partnerctl repair {short} --abandon --reason TEXT"));
     out

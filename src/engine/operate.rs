@@ -254,17 +254,18 @@ fn run(
                 let _nobody_listens = work.notices.send(Notice::Paused { resource, time, why });
                 if pause(work, time) { Event::Waited } else { Event::Stopped }
             }
-            Command::Succeed(made) => {
-                match succeed(work, &intent, &effect, made.as_ref())? {
-                    Some(following) => {
-                        at = Operation::new(chance(&following.operation_id));
-                        intent = following;
-                        // It was written with the record of the one before it.
-                        Event::Intended
-                    }
-                    None => return Ok(Ended::Done),
+            Command::Succeed(made) => match succeed(work, &intent, &effect, made.as_ref())? {
+                Recorded::Done => return Ok(Ended::Done),
+                Recorded::Clash(why) => {
+                    return park(work, &intent, &effect, &why, Outcome::Unknown);
                 }
-            }
+                Recorded::Next(following) => {
+                    at = Operation::new(chance(&following.operation_id));
+                    intent = *following;
+                    // It was written with the record of the one before it.
+                    Event::Intended
+                }
+            },
             // The first half of a replacement is done: the second must not be forgotten.
             Command::Fail(why) if intent.place > 0 => {
                 return park(work, &intent, &effect, &why, Outcome::Failed);
@@ -359,17 +360,34 @@ fn look(work: &Work, outside: &dyn Outside, intent: &Intent, effect: &Effect) ->
     Event::Concluded(conclude(&entry, effect, &key, promise, &known, &found, &managed))
 }
 
+/// What came of recording an effect.
+enum Recorded {
+    /// The change is done.
+    Done,
+    /// The next effect of the change is meant to happen.
+    Next(Box<Intent>),
+    /// It cannot be recorded: the thing belongs to another resource.
+    Clash(String),
+}
+
 /// Records an effect that was done, with the intent of the next one of its change.
 fn succeed(
     work: &Work,
     intent: &Intent,
     effect: &Effect,
     made: Option<&Observed>,
-) -> Result<Option<Intent>, StoreError> {
+) -> Result<Recorded, StoreError> {
     let change = &intent.change;
     let operation_id = logged_as(work, intent);
     let following = intent.next(work.id("operation"), (work.clock)());
     let mut directory = work.directory();
+    // Two hands may have been answered with the same id at the same time.
+    if let (Verb::Create, Some(thing)) = (effect.verb, made)
+        && directory.is_managed(&thing.kind, &thing.external_id)
+    {
+        let id = &thing.external_id;
+        return Ok(Recorded::Clash(format!("it answered with {id}, which is another's id")));
+    }
     let context = context_of(work, intent);
     let mut writes = {
         let mut ids = work.ids.lock().unwrap_or_else(PoisonError::into_inner);
@@ -385,7 +403,7 @@ fn succeed(
         (None, Some(external_id)) => directory.drop_actual(&effect.kind, external_id),
         (None, None) => {}
     }
-    Ok(following)
+    Ok(following.map_or(Recorded::Done, |next| Recorded::Next(Box::new(next))))
 }
 
 /// Records that an effect was not done.
