@@ -4,7 +4,7 @@ use crate::cli::error::{CommandError, Exit};
 use crate::cli::ui::Ui;
 use crate::engine::apply::Progress;
 use crate::engine::executor::Status;
-use crate::engine::operate::Notice;
+use crate::engine::work::Notice;
 use crate::model::ResourceId;
 use crate::model::activity::instant;
 use crate::plan::{Change, Plan, Summary};
