@@ -9,6 +9,7 @@ use crate::cli::session::{self, Input, PassArgs};
 use crate::cli::settings::Settings;
 use crate::cli::ui::Ui;
 use crate::engine::lease::SharedStore;
+use crate::engine::operate::Ended;
 use crate::engine::{Gathered, Workspace, stale};
 use crate::plan::{Plan, render};
 use crate::store::{Missing, Store};
@@ -123,7 +124,7 @@ fn under_lease(
     ui: &mut Ui,
 ) -> Result<Exit, CommandError> {
     let hands = usize::from(args.parallelism);
-    let (gathered, _) = place.resume(place.gather(ui)?, hands, ui)?;
+    let (gathered, resumed) = place.resume(place.gather(ui)?, hands, ui)?;
     let plan = match wanted {
         Wanted::Fresh(input) => {
             let (settings, at) = (place.settings, Utc::now());
@@ -148,7 +149,10 @@ fn under_lease(
     if let Some(exit) = consent::ask(&args.consent, &plan, approved, &command, ui) {
         return Ok(exit);
     }
-    place.carry_out(&plan, &gathered, hands, events, ui)
+    let exit = place.carry_out(&plan, &gathered, hands, events, ui)?;
+    // What could not be ended now is no success, even where everything else is.
+    let unknown = resumed.iter().any(|(_, how)| matches!(how, Ok(Ended::Unknown(_))));
+    Ok(if unknown && exit == Exit::Done { Exit::Partly } else { exit })
 }
 
 /// Refuses a saved plan that was applied already, or whose resources moved on.

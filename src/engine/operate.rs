@@ -185,6 +185,9 @@ fn run(
                 return park(work, &intent, &effect, &why, Outcome::Unknown);
             }
             Command::Defer(why) => return Ok(Ended::Unknown(why)),
+            Command::Withdraw if intent.place > 0 => {
+                return Ok(Ended::Unknown("interrupted".to_owned()));
+            }
             Command::Withdraw => {
                 let operation_id = intent.operation_id;
                 work.commit(vec![Write::DropIntent { operation_id }])?;
