@@ -1,0 +1,98 @@
+//! What the hands of one run share, and what is told of their work.
+
+use crate::engine::lease::SharedStore;
+use crate::model::{Observed, ResourceId};
+use crate::provider::{Context, Directory, Ids, Provider};
+use crate::store::{Batch, StoreError, Write};
+use chrono::{DateTime, Utc};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// What is told while changes are carried out.
+#[derive(Debug, Clone)]
+pub enum Notice {
+    /// A call is about to be made.
+    Started {
+        /// The resource.
+        resource: ResourceId,
+        /// The operation in the portal's words.
+        operation: String,
+    },
+    /// A call will be made again.
+    Paused {
+        /// The resource.
+        resource: ResourceId,
+        /// For how long.
+        time: Duration,
+        /// Why.
+        why: String,
+    },
+}
+
+/// Everything that the hands of one run share.
+pub struct Work {
+    /// Who holds the actual state.
+    pub provider: Arc<dyn Provider>,
+    /// The store, under the lease of `epoch`.
+    pub store: SharedStore,
+    /// The lease.
+    pub epoch: i64,
+    /// What is known of rows and things.
+    pub directory: Mutex<Directory>,
+    /// New ids.
+    pub ids: Mutex<Ids>,
+    /// What the log says beside the changes; its time is that of each record.
+    pub context: Context,
+    /// The clock.
+    pub clock: fn() -> DateTime<Utc>,
+    /// The record of this apply, when it is one with something to do.
+    pub apply_id: Option<String>,
+    /// Written with the first batch: that the apply has begun.
+    pub prelude: Mutex<Vec<Write>>,
+    /// Told to stop.
+    pub stop: AtomicBool,
+    /// What is told meanwhile.
+    pub notices: tokio::sync::mpsc::UnboundedSender<Notice>,
+}
+
+impl Work {
+    /// What is known of rows and things. A panic elsewhere leaves nothing half done in it: it moves
+    /// along only after a commit.
+    pub fn directory(&self) -> MutexGuard<'_, Directory> {
+        self.directory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A new id.
+    pub fn id(&self, what: &str) -> String {
+        self.ids.lock().unwrap_or_else(PoisonError::into_inner).next(what)
+    }
+
+    /// The context of a record made now.
+    pub fn context(&self) -> Context {
+        Context { at: (self.clock)(), ..self.context.clone() }
+    }
+
+    /// Commits under the lease, with the prelude if nothing was committed yet.
+    ///
+    /// # Errors
+    /// When the store refuses; nothing is written then.
+    pub fn commit(&self, writes: Vec<Write>) -> Result<(), StoreError> {
+        let mut prelude = self.prelude.lock().unwrap_or_else(PoisonError::into_inner);
+        let writes = prelude.iter().cloned().chain(writes).collect();
+        self.store.lock().commit(&Batch { epoch: Some(self.epoch), writes })?;
+        prelude.clear();
+        Ok(())
+    }
+
+    /// The record of this apply, once something was committed.
+    pub fn begun(&self) -> Option<&String> {
+        let waiting = self.prelude.lock().unwrap_or_else(PoisonError::into_inner);
+        self.apply_id.as_ref().filter(|_| waiting.is_empty())
+    }
+
+    /// True when a thing belongs to a row.
+    pub fn is_managed(&self, thing: &Observed) -> bool {
+        self.directory().is_managed(&thing.kind, &thing.external_id)
+    }
+}
