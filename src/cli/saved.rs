@@ -55,7 +55,11 @@ pub fn check_store(plan: &Plan, store: Option<&dyn Store>) -> Result<(), Command
     match (&plan.lineage, store) {
         (None, None) => Ok(()),
         (None, Some(store)) => {
-            if store.head()?.seq == 0 && store.resources()?.is_empty() {
+            let is_empty = store.head()?.seq == 0
+                && store.resources()?.is_empty()
+                && store.actual()?.is_empty()
+                && store.intents()?.is_empty();
+            if is_empty {
                 return Ok(());
             }
             conflict("the plan was made without a store, and the store is not empty now".to_owned())

@@ -274,6 +274,10 @@ fn run(
                 return park(work, &intent, &effect, &why, Outcome::Unknown);
             }
             Command::Defer(why) => return Ok(Ended::Unknown(why)),
+            // The same: its intent stays, and the next run takes it up.
+            Command::Withdraw if intent.place > 0 => {
+                return Ok(Ended::Unknown("interrupted, half done".to_owned()));
+            }
             Command::Withdraw => {
                 let operation_id = intent.operation_id.clone();
                 work.commit(vec![Write::DropIntent { operation_id }])?;

@@ -3,11 +3,11 @@
 use crate::engine::Gathered;
 use crate::engine::apply::directory_of;
 use crate::kinds::Kinds;
-use crate::model::{Observed, ResourceId, Stored};
+use crate::model::{Observed, ResourceId, Spec, Stored};
 use crate::plan::basis::observed_digest;
-use crate::plan::change::{Action, Basis};
+use crate::plan::change::Basis;
 use crate::plan::{Change, Plan};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What moved on since a plan was made, one sentence for each resource; empty when it still fits.
 #[must_use]
@@ -28,7 +28,7 @@ pub fn moved(plan: &Plan, gathered: &Gathered, kinds: &Kinds) -> Vec<String> {
             one(basis, rows.get(&basis.resource).copied(), thing)
         })
         .collect();
-    moved.extend(plan.proceeding().filter_map(|change| there_already(change, gathered, kinds)));
+    moved.extend(there_already(plan, gathered, kinds));
     moved
 }
 
@@ -50,20 +50,45 @@ fn one(basis: &Basis, row: Option<&Stored>, thing: Option<&Observed>) -> Option<
     }
 }
 
-/// For something new: an unmanaged thing that is the same, or may be, and was not there before.
-fn there_already(change: &Change, gathered: &Gathered, kinds: &Kinds) -> Option<String> {
-    if change.action != Action::Create {
-        return None;
-    }
-    let entry = kinds.get(&change.kind)?;
-    let desired = &change.desired.as_ref()?.spec;
-    let mine = (entry.identity)(desired).or_else(|| (entry.likeness)(desired))?;
+/// For what is made new: things that are the same, or may be, and that the plan knew nothing of.
+fn there_already(plan: &Plan, gathered: &Gathered, kinds: &Kinds) -> Vec<String> {
+    let mut made: BTreeMap<(&str, String), &Change> = BTreeMap::new();
     let directory = directory_of(kinds, gathered);
-    let same = |thing: &&Observed| {
-        let spec = directory.inward(entry, &thing.spec);
-        (entry.identity)(&spec).or_else(|| (entry.likeness)(&spec)).as_ref() == Some(&mine)
+    let sameness = |kind: &str, spec: &Spec| {
+        let entry = kinds.get(kind)?;
+        entry.sameness(&directory.inward(entry, spec))
     };
-    let mut unmanaged = gathered.unmanaged.iter().filter(|thing| thing.kind == change.id.kind);
-    let found = unmanaged.find(same)?;
-    Some(format!("{} is there already, unmanaged ({})", change.id, found.external_id))
+    for change in plan.proceeding().filter(|change| change.action.makes()) {
+        let desired = change.desired.as_ref();
+        if let Some(mine) = desired.and_then(|desired| sameness(&change.kind, &desired.spec)) {
+            made.insert((&change.kind, mine), change);
+        }
+    }
+    if made.is_empty() {
+        return Vec::new();
+    }
+    let known: BTreeSet<(&str, &str)> = plan
+        .basis
+        .iter()
+        .filter_map(|basis| Some((basis.resource.kind.as_str(), basis.external_id.as_deref()?)))
+        .collect();
+    let beyond = gathered
+        .actual
+        .iter()
+        .filter(|thing| !known.contains(&(thing.kind.as_str(), thing.external_id.as_str())));
+    beyond
+        .filter_map(|thing| {
+            let kind = thing.kind.as_str();
+            let change = made.get(&(kind, sameness(kind, &thing.spec)?))?;
+            let row = gathered.stored.iter().find(|row| {
+                row.id.kind == thing.kind && row.external_id.as_ref() == Some(&thing.external_id)
+            });
+            Some(match row {
+                Some(row) => format!("{} is there already, as {}", change.id, row.id),
+                None => {
+                    format!("{} is there already, unmanaged ({})", change.id, thing.external_id)
+                }
+            })
+        })
+        .collect()
 }

@@ -16,11 +16,6 @@ pub struct Unended<'a> {
     by_made: BTreeMap<String, Vec<&'a Intent>>,
 }
 
-/// What tells a thing from others of its kind.
-fn made_as(entry: &KindEntry, spec: &Spec) -> Option<String> {
-    (entry.identity)(spec).or_else(|| (entry.likeness)(spec))
-}
-
 impl<'a> Unended<'a> {
     /// Those of one kind; `settled` gives a spec its references under the names that hold now.
     #[must_use]
@@ -31,7 +26,7 @@ impl<'a> Unended<'a> {
             unended.by_name.entry(intent.resource()).or_default().push(intent);
             let effect = intent.effect().filter(|effect| effect.verb == Verb::Create);
             let after = effect.and_then(|effect| effect.after.as_ref());
-            if let Some(made) = after.and_then(|after| made_as(entry, &settled(after))) {
+            if let Some(made) = after.and_then(|after| entry.sameness(&settled(after))) {
                 unended.by_made.entry(made).or_default().push(intent);
             }
         }
@@ -51,7 +46,7 @@ impl<'a> Unended<'a> {
         }
         let new = pair.desired.as_ref().filter(|_| pair.observed().is_none());
         let made =
-            new.and_then(|desired| made_as(input.kinds.get(id.kind.as_str())?, &desired.spec));
+            new.and_then(|desired| input.kinds.get(id.kind.as_str())?.sameness(&desired.spec));
         about.extend(made.and_then(|made| self.by_made.get(&made)).into_iter().flatten());
         about.sort_by_key(|intent| &intent.operation_id);
         about.dedup_by_key(|intent| &intent.operation_id);
