@@ -16,6 +16,7 @@ mod locks;
 mod manifests;
 mod outside;
 mod properties;
+mod saved;
 mod stories;
 mod tamper;
 mod terminal;

@@ -1,7 +1,7 @@
 //! Saved plans: the exact text that is written, and what is refused when it is read back.
 
 use crate::plan::change::PLAN_API_VERSION;
-use crate::plan::{Plan, digest_of};
+use crate::plan::{Plan, digest_of, id_of};
 use chrono::{DateTime, TimeDelta, Utc};
 
 /// How far a plan's clock may be ahead of ours: clocks of two machines differ a little.
@@ -63,6 +63,10 @@ pub fn read(text: &str) -> Result<Plan, Refused> {
         .map_err(|error| altered(&format!("it cannot be read ({error})")))?;
     if plan.digest != digest_of(&plan) {
         return Err(altered("its digest does not fit its content"));
+    }
+    // What is approved by the id is what the id stands for.
+    if plan.id != id_of(&plan) {
+        return Err(altered("its id is not that of its changes"));
     }
     if self::text(&plan) != text {
         return Err(altered("its text was changed"));
