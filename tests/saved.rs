@@ -255,6 +255,18 @@ fn plan_more_budget(env: &TestEnv) {
     env.write("manifests/all.yaml", manifests + &customer("fabrikam"));
 }
 
+/// Manifests without those of a kind.
+fn without(manifests: &str, kind: &str) -> String {
+    let documents = manifests.split("---\n");
+    let kept: Vec<&str> =
+        documents.filter(|text| !text.contains(&format!("kind: {kind}"))).collect();
+    kept.join("---\n")
+}
+
+fn plan_the_end_of_contoso(env: &TestEnv) {
+    env.write("manifests/all.yaml", customer("fabrikam"));
+}
+
 fn plan_a_permission(env: &TestEnv) {
     replace(env, "purchase: Allowed", "purchase: Denied");
     env.ok(&["apply", "--yes"]);
@@ -395,6 +407,48 @@ const IN_BETWEEN: &[(&str, Doing, Doing, &str)] = &[
         &|env| other_set(env, &TAILSPIN.replace("name: tailspin", "name: toys")),
         "Customer/tailspin is there already, as Customer/toys",
     ),
+    (
+        "another set has something of the customer that goes",
+        &plan_the_end_of_contoso,
+        &|env| other_set(env, LICENCE),
+        "Subscription/e3 is new, and refers to Customer/contoso",
+    ),
+    (
+        "something was bought in the portal of the customer that goes",
+        &plan_the_end_of_contoso,
+        &|env| {
+            let spec = LICENCE.split_once("\nspec").unwrap().1;
+            outside(env, "Subscription", "from-the-portal", &format!("spec{spec}"));
+        },
+        "and refers to Customer/contoso",
+    ),
+    (
+        "a permission rests on the Owner that goes",
+        &|env| {
+            // A program stays Owner; it is no user of the customer.
+            let program = READER.replace("name: reader", "name: program");
+            let program = program.replace("type: User", "type: ServicePrincipal");
+            append(env, &program.replace("role: Reader", "role: Owner"));
+            let path = env.path().join("manifests/all.yaml");
+            let manifests = std::fs::read_to_string(path).unwrap();
+            let manifests = without(&manifests, "ReservationPermission");
+            env.write("manifests/all.yaml", &manifests);
+            env.ok(&["apply", "--yes", "--prune"]);
+            replace(env, "metadata: {name: contoso-owner}", "metadata: {name: contoso-reader}");
+            replace(
+                env,
+                "admin@contoso.example}\n  role: Owner",
+                "admin@contoso.example}\n  role: Reader",
+            );
+        },
+        &|env| {
+            let permission = "apiVersion: partnerctl.dev/v1\nkind: ReservationPermission\n\
+                metadata: {name: theirs}\nspec: {customerRef: {name: contoso}, subscriptionRef: \
+                {name: contoso-azure}, purchase: Allowed, acknowledgeLiability: true}\n";
+            other_set(env, permission);
+        },
+        "ReservationPermission/theirs is new, and refers to Subscription/contoso-azure",
+    ),
 ];
 
 #[test]
@@ -402,7 +456,7 @@ fn whatever_a_plan_rests_on_may_not_have_moved() {
     for (what, planned, happens, why) in IN_BETWEEN {
         let env = applied();
         planned(&env);
-        env.ok(&["plan", "--out", "plan.json"]);
+        env.ok(&["plan", "--prune", "--out", "plan.json"]);
         assert_ne!(plan_of(&env).summary.changes(), 0, "{what}");
         happens(&env);
         assert_refused(&env, "the plan is stale: ", what);
