@@ -6,10 +6,12 @@
     reason = "a test that cannot go on fails"
 )]
 
+mod approvals;
 mod codes;
 mod common;
 mod conformance;
 mod crash;
+mod events;
 mod generated;
 mod hostile;
 mod locks;

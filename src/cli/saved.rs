@@ -4,7 +4,7 @@ use crate::cli::error::{CommandError, Exit};
 use crate::engine::{Workspace, machine};
 use crate::plan::Plan;
 use crate::plan::saved::{self, Refused};
-use crate::store::Store;
+use crate::store::{Approval, Store};
 use anyhow::Context;
 use chrono::{TimeDelta, Utc};
 use std::path::Path;
@@ -89,5 +89,6 @@ pub fn check_not_applied(plan: &Plan, store: &dyn Store) -> Result<(), CommandEr
 /// True when somebody approved this very plan, not too long ago.
 pub fn is_approved(store: &dyn Store, plan: &Plan, ttl: TimeDelta) -> Result<bool, CommandError> {
     let (approvals, now) = (store.approvals()?, Utc::now());
-    Ok(approvals.iter().any(|given| given.plan_id == plan.id && now - given.at <= ttl))
+    let is_for_it = |given: &Approval| given.plan_id == plan.id;
+    Ok(approvals.iter().any(|given| is_for_it(given) && saved::holds(given.at, now, ttl)))
 }

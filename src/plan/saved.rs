@@ -74,6 +74,13 @@ pub fn read(text: &str) -> Result<Plan, Refused> {
     Ok(plan)
 }
 
+/// True when an approval still holds.
+#[must_use]
+pub fn holds(given: DateTime<Utc>, now: DateTime<Utc>, ttl: TimeDelta) -> bool {
+    let age = now - given;
+    age <= ttl && age >= TimeDelta::seconds(-AHEAD_SECONDS_MAX)
+}
+
 /// Refuses a plan that is too old, or dated ahead.
 ///
 /// # Errors
