@@ -19,6 +19,7 @@ mod manifests;
 mod outside;
 mod properties;
 mod saved;
+mod stale;
 mod stories;
 mod tamper;
 mod terminal;

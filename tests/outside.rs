@@ -2,18 +2,16 @@
 //! most one effect for each intent, and within three passes everything is as declared, or left to a
 //! person.
 
-use crate::common::{TestEnv, customer};
+use crate::common::{TestEnv, customer, fake_provider};
 use crate::crash::killer;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 use std::process::{Output, Stdio};
 
 /// A workspace whose provider is the fake.
 pub fn workspace(manifests: &str, faults: &Value) -> TestEnv {
     let env = TestEnv::new();
-    let fake = PathBuf::from(env!("CARGO_BIN_EXE_partnerctl"));
-    let fake = fake.parent().unwrap().join("examples/fake-provider");
+    let fake = fake_provider();
     let settings =
         format!("set: test\nprovider: {{exec: [{}, fake], timeoutSeconds: 2}}\n", fake.display());
     env.write("partnerctl.yaml", settings);

@@ -92,9 +92,9 @@ pub fn run(args: &RepairArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, 
             Ok(Exit::Done)
         }
         Ended::Failed(why) => Err(CommandError::new(format!("{what}: it was not done: {why}"))),
-        Ended::Unknown(why) => {
-            Err(CommandError::new(format!("{what}: nobody knows again: {why}")).exit(Exit::Partly))
-        }
+        Ended::Unknown(why) => Err(CommandError::new(format!("{what}: nobody knows again: {why}"))
+            .exit(Exit::Partly)
+            .hint("`partnerctl repair` shows what it may have done")),
         Ended::Withdrawn => Err(CommandError::new(format!("{what}: interrupted"))),
     }
 }
