@@ -446,7 +446,7 @@ fn a_change_of_unknown_end_is_not_ended_by_another_thing() {
     let [parked] = parked(&env).try_into().unwrap();
     let operation = parked["operationId"].as_str().unwrap();
     let meant = parked["candidates"][0]["externalId"].as_str().unwrap();
-    let output = env.run(&["repair", operation, "--adopt", "budget-77"]);
+    let output = env.run(&["repair", operation, "--adopt", "budget-77", "--reason", "x"]);
     assert_eq!(output.status.code(), Some(1));
     let stderr = text(&output.stderr);
     assert!(stderr.contains(&format!("is about {meant}, not budget-77")), "{stderr}");

@@ -378,7 +378,7 @@ proptest! {
             prop_assert_eq!(&part, &whole);
         }
         // Everything is in it or outside of it, and alike.
-        prop_assert_eq!(part.changes.len() + part.outside, whole.changes.len(), "{}", shown());
+        prop_assert_eq!(part.changes.len() + part.outside.unwrap_or_default(), whole.changes.len(), "{}", shown());
         let all: BTreeMap<_, _> = whole.changes.iter().map(|change| (&change.id, change)).collect();
         for change in &part.changes {
             let same = all[&change.id];

@@ -9,6 +9,7 @@ use crate::cli::session::{self, Input, PassArgs};
 use crate::cli::settings::Settings;
 use crate::cli::ui::Ui;
 use crate::engine::lease::SharedStore;
+use crate::engine::operate::Ended;
 use crate::engine::{Gathered, Workspace, stale};
 use crate::plan::{Plan, render};
 use crate::store::{Missing, Store};
@@ -53,9 +54,9 @@ pub struct ApplyArgs {
     #[arg(long, default_value_t = 30, value_name = "SECONDS")]
     lock_timeout: u64,
     /// Hours for which a saved plan, or an approval, holds
-    #[arg(long, default_value_t = 24, value_name = "HOURS",
-        value_parser = clap::value_parser!(u16).range(1..))]
-    plan_ttl: u16,
+    #[arg(long, default_value_t = saved::TTL_HOURS, value_name = "HOURS",
+        value_parser = clap::value_parser!(i64).range(1..=9_999))]
+    plan_ttl: i64,
 }
 
 #[derive(ValueEnum, Debug, Clone, Copy, PartialEq)]
@@ -68,7 +69,7 @@ enum Output {
 
 impl ApplyArgs {
     fn ttl(&self) -> TimeDelta {
-        TimeDelta::hours(i64::from(self.plan_ttl))
+        TimeDelta::hours(self.plan_ttl)
     }
 }
 
@@ -137,7 +138,7 @@ fn under_lease(
     ui: &mut Ui,
 ) -> Result<Exit, CommandError> {
     let hands = usize::from(args.parallelism);
-    let (gathered, _) = place.resume(place.gather()?, hands, ui)?;
+    let (gathered, resumed) = place.resume(place.gather(ui)?, hands, ui)?;
     let plan = match wanted {
         Wanted::Fresh(input) => {
             let (settings, at) = (place.settings, Utc::now());
@@ -162,7 +163,10 @@ fn under_lease(
     if let Some(exit) = consent::ask(&args.consent, &plan, approved, &command, ui) {
         return Ok(exit);
     }
-    place.carry_out(&plan, &gathered, hands, events, ui)
+    let exit = place.carry_out(&plan, &gathered, hands, events, ui)?;
+    // What could not be ended now is no success, even where everything else is.
+    let unknown = resumed.iter().any(|(_, how)| matches!(how, Ok(Ended::Unknown(_))));
+    Ok(if unknown && exit == Exit::Done { Exit::Partly } else { exit })
 }
 
 /// Refuses a saved plan that was applied already, or whose resources moved on.

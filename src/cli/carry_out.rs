@@ -5,12 +5,13 @@ use crate::cli::events::Events;
 use crate::cli::session;
 use crate::cli::settings::Settings;
 use crate::cli::ui::Ui;
+use crate::engine::Gathered;
 use crate::engine::apply::{Applied, Progress, apply, directory_of};
 use crate::engine::executor::{Pace, Status};
 use crate::engine::lease::SharedStore;
-use crate::engine::operate::{Ended, Notice, Work};
+use crate::engine::operate::Ended;
 use crate::engine::resume::{Resumed, resume};
-use crate::engine::{Gathered, gather};
+use crate::engine::work::{Notice, Work};
 use crate::model::text::{counted, printable};
 use crate::plan::Plan;
 use crate::plan::intent::IntentState;
@@ -48,8 +49,8 @@ pub struct Place<'a> {
 
 impl Place<'_> {
     /// What the store and the provider say now.
-    pub fn gather(&self) -> Result<Gathered, CommandError> {
-        Ok(gather(Some(self.store.lock().as_ref()), self.provider.as_ref())?)
+    pub fn gather(&self, ui: &mut Ui) -> Result<Gathered, CommandError> {
+        session::observe(Some(self.store.lock().as_ref()), self.provider.as_ref(), ui)
     }
 
     /// The provider's outside, where operations are left that only it can end.
@@ -119,7 +120,9 @@ impl Place<'_> {
             return Ok((gathered, Vec::new()));
         }
         let (work, _told) = self.work(&gathered, None, "");
+        let progress = ui.progress("ending open operations", 0);
         let resumed = resume(&work, self.outside()?, &gathered.intents, hands);
+        progress.finish();
         for (intent, ended) in &resumed {
             let operation = intent.effect().map_or("", |effect| effect.operation.as_str());
             let how = match ended {
@@ -139,7 +142,7 @@ impl Place<'_> {
                 Ok(_) => Err(CommandError::new("it cannot be recorded")),
             };
         }
-        Ok((self.gather()?, resumed))
+        Ok((self.gather(ui)?, resumed))
     }
 
     /// Carries out a plan that was agreed to, and tells how it ended.
@@ -159,11 +162,15 @@ impl Place<'_> {
             .build()
             .context("the runtime cannot be made")?;
         let named = plan.summary.changes() <= NAMED_MAX;
+        let shown = ui.progress("applying", plan.summary.changes() as u64);
         let applied = runtime.block_on(async {
             let (sender, stop) = tokio::sync::watch::channel(false);
             tokio::spawn(stop_on_signal(sender));
             let mut tell = |progress: Progress<'_>| {
                 events.progress(&progress, ui);
+                if matches!(progress, Progress::Ended(..)) {
+                    shown.advance(1);
+                }
                 match progress {
                     Progress::Ended(change, Status::Done) if named => {
                         ui.say(&printable(&format!("{} {}", change.operation, change.id)));
@@ -177,6 +184,7 @@ impl Place<'_> {
             };
             apply(&work, plan, gathered, pace, stop, told, &mut tell).await
         })?;
+        shown.finish();
         Ok(conclude(plan, &applied, events, ui))
     }
 }

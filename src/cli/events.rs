@@ -4,7 +4,7 @@ use crate::cli::error::{CommandError, Exit};
 use crate::cli::ui::Ui;
 use crate::engine::apply::Progress;
 use crate::engine::executor::Status;
-use crate::engine::operate::Notice;
+use crate::engine::work::Notice;
 use crate::model::ResourceId;
 use crate::model::activity::instant;
 use crate::plan::{Change, Plan, Summary};
@@ -104,7 +104,7 @@ impl Events {
     pub fn planned(&mut self, plan: &Plan, ui: &mut Ui) {
         self.plan_id.clone_from(&plan.id);
         let event = self.event(EventType::Planned);
-        self.put(Event { summary: Some(plan.summary), ..event }, ui);
+        self.put(&Event { summary: Some(plan.summary), ..event }, ui);
     }
 
     /// Something happened to a change.
@@ -123,7 +123,7 @@ impl Events {
             },
             Progress::Ended(change, status) => self.ended(change, status),
         };
-        self.put(event, ui);
+        self.put(&event, ui);
     }
 
     /// A change that was not begun.
@@ -131,14 +131,14 @@ impl Events {
         let message = Some(format!("{because} was not done"));
         let resource = Some(resource.clone());
         let event = Event { resource, message, ..self.event(EventType::Skipped) };
-        self.put(event, ui);
+        self.put(&event, ui);
     }
 
     /// The end.
     pub fn finished(&mut self, exit: Exit, error: Option<&anyhow::Error>, ui: &mut Ui) {
         let message = error.map(|error| format!("{error:#}"));
         let event = Event { exit: Some(exit as u8), message, ..self.event(EventType::Finished) };
-        self.put(event, ui);
+        self.put(&event, ui);
     }
 
     fn ended(&self, change: &Change, status: &Status) -> Event {
@@ -170,11 +170,11 @@ impl Events {
         }
     }
 
-    fn put(&mut self, event: Event, ui: &mut Ui) {
+    fn put(&mut self, event: &Event, ui: &mut Ui) {
         if !self.stdout && self.file.is_none() {
             return;
         }
-        let line = serde_json::to_string(&event).unwrap_or_default();
+        let line = serde_json::to_string(event).unwrap_or_default();
         if self.stdout {
             ui.data(&format!("{line}\n"));
         }

@@ -24,6 +24,7 @@ mod saved;
 mod schema;
 mod session;
 mod settings;
+mod status;
 mod store;
 mod table;
 mod ui;
@@ -64,6 +65,7 @@ pub struct Cli {
 enum Command {
     Init(init::InitArgs),
     Validate(validate::ValidateArgs),
+    Status(status::StatusArgs),
     Plan(plan::PlanArgs),
     Apply(apply::ApplyArgs),
     Approve(approve::ApproveArgs),
@@ -110,6 +112,7 @@ fn dispatch(command: Command, settings: &Settings, ui: &mut Ui) -> Result<Exit, 
     match command {
         Command::Init(args) => init::run(&args, ui),
         Command::Validate(args) => validate::run(&args, settings, ui),
+        Command::Status(args) => status::run(&args, settings, ui),
         Command::Plan(args) => plan::run(&args, settings, ui),
         Command::Apply(args) => apply::run(&args, settings, ui),
         Command::Approve(args) => approve::run(&args, settings, ui),

@@ -5,7 +5,6 @@ use crate::cli::saved;
 use crate::cli::session::{self, PassArgs};
 use crate::cli::settings::{Settings, parse_at};
 use crate::cli::ui::Ui;
-use crate::engine::gather;
 use crate::plan::compare::compare;
 use crate::plan::saved::text;
 use crate::plan::{Plan, render};
@@ -60,7 +59,7 @@ pub fn run(args: &PlanArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, Co
     let store = session::open(settings, &workspace, Missing::Leave)?;
     let older = args.compare.as_deref().map(saved::parse).transpose()?;
     let provider = session::provider(settings, &workspace)?;
-    let gathered = gather(store.as_deref(), provider.as_ref())?;
+    let gathered = session::observe(store.as_deref(), provider.as_ref(), ui)?;
     let at = args.at.unwrap_or_else(Utc::now);
     let plan = session::make_plan(settings, &workspace, &args.pass, &input, at, &gathered, ui)?;
     if let Some(path) = &args.out {

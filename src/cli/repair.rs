@@ -36,16 +36,16 @@ pub struct RepairArgs {
     /// The operation; the first characters are enough
     operation: Option<String>,
     /// It was done: this is the provider's id of what it made or changed
-    #[arg(long, value_name = "EXTERNAL-ID", requires = "operation", group = "way")]
+    #[arg(long, value_name = "EXTERNAL-ID", requires_all = ["operation", "reason"], group = "way")]
     adopt: Option<String>,
     /// It was not done: ask for it again
-    #[arg(long, requires = "operation", group = "way")]
+    #[arg(long, requires_all = ["operation", "reason"], group = "way")]
     retry: bool,
     /// It was not done, and shall not be
-    #[arg(long, requires = "operation", group = "way")]
+    #[arg(long, requires_all = ["operation", "reason"], group = "way")]
     abandon: bool,
     /// How you know; goes into the log
-    #[arg(long, requires = "way", required_if_eq_any = [("retry", "true"), ("abandon", "true")])]
+    #[arg(long, value_name = "TEXT", requires = "way")]
     reason: Option<String>,
     /// How to print them
     #[arg(short, long, value_enum, default_value_t = Output::Text)]
@@ -75,7 +75,7 @@ pub fn run(args: &RepairArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, 
     let held = session::hold(&store, &actor, timeout, ui)?;
     let epoch = held.epoch;
     let place = Place { settings, provider, store, epoch, actor, command: "repair" };
-    let ended = place.gather().and_then(|gathered| end(args, &place, &gathered));
+    let ended = place.gather(ui).and_then(|gathered| end(args, &place, &gathered));
     let released = held.release();
     let (intent, ended) = ended?;
     released?;
@@ -147,10 +147,7 @@ fn note(args: &RepairArgs) -> String {
         (None, true) => "tried again",
         (None, false) => "given up",
     };
-    match &args.reason {
-        Some(reason) => format!("repair: {way}: {reason}"),
-        None => format!("repair: {way}"),
-    }
+    format!("repair: {way}: {}", args.reason.as_deref().unwrap_or_default())
 }
 
 /// The thing that --adopt names; `None` for one that was to be taken away and is gone.
@@ -278,7 +275,7 @@ fn text(shown: &Shown<'_>) -> String {
     match candidates {
         Err(why) => line(format!("  what it may have done cannot be seen: {why}")),
         Ok(found) if found.is_empty() => {
-            line("  nothing that it may have made is there".to_owned())
+            line("  nothing that it may have made is there".to_owned());
         }
         Ok(found) => {
             line(format!("  {} may be what it made or changed:", counted(found.len(), "thing")));
@@ -289,7 +286,9 @@ fn text(shown: &Shown<'_>) -> String {
             }
         }
     }
-    line(format!("  → it was done:      partnerctl repair {short} --adopt EXTERNAL-ID"));
+    line(format!(
+        "  → it was done:      partnerctl repair {short} --adopt EXTERNAL-ID --reason TEXT"
+    ));
     line(format!("  → it was not:       partnerctl repair {short} --retry --reason TEXT"));
     line(format!("  → it shall not be:  partnerctl repair {short} --abandon --reason TEXT"));
     out

@@ -38,7 +38,7 @@ pub fn run(args: &ResumeArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, 
     let epoch = held.epoch;
     let place = Place { settings, provider, store, epoch, actor, command: "resume" };
     let resumed =
-        place.gather().and_then(|now| place.resume(now, usize::from(args.parallelism), ui));
+        place.gather(ui).and_then(|now| place.resume(now, usize::from(args.parallelism), ui));
     let released = held.release();
     let (_, resumed) = resumed?;
     released?;

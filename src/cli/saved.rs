@@ -9,6 +9,9 @@ use anyhow::Context;
 use chrono::{TimeDelta, Utc};
 use std::path::Path;
 
+/// Hours for which a saved plan, or an approval, holds, unless `--plan-ttl` says otherwise.
+pub const TTL_HOURS: i64 = 24;
+
 impl From<Refused> for CommandError {
     fn from(refused: Refused) -> Self {
         Self::new(refused).exit(Exit::Conflict).hint("nothing was applied; plan again")

@@ -5,6 +5,7 @@ use crate::cli::error::{CommandError, Exit};
 use crate::cli::events::Event;
 use crate::cli::explain::CodeExplained;
 use crate::cli::settings::Settings;
+use crate::cli::status::Status;
 use crate::cli::ui::Ui;
 use crate::engine::workspace::WorkspaceFile;
 use crate::kinds::Kinds;
@@ -82,6 +83,7 @@ pub fn files(kinds: &Kinds) -> Vec<(String, String)> {
         ("checkpoint.v1".to_owned(), schema_for!(Checkpoint).to_value()),
         ("list".to_owned(), list_schema(kinds)),
         ("event.v1".to_owned(), schema_for!(Event).to_value()),
+        ("status.v1".to_owned(), schema_for!(Status).to_value()),
         ("compare".to_owned(), schema_for!(Comparison).to_value()),
         ("why.v1".to_owned(), schema_for!(Why).to_value()),
         ("explain-kind".to_owned(), schema_for!(KindExplained).to_value()),

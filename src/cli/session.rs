@@ -120,6 +120,16 @@ pub fn provider(
     Ok(Arc::new(Exec::new(settings.kinds.clone(), program)))
 }
 
+/// What the store and the provider say now.
+pub fn observe(
+    store: Option<&dyn Store>,
+    provider: &dyn Provider,
+    ui: &mut Ui,
+) -> Result<Gathered, CommandError> {
+    let _progress = ui.progress("observing", 0);
+    Ok(gather(store, provider)?)
+}
+
 /// What the store and the provider say, for a command that only looks. A program is asked only when
 /// what nobody manages is wanted too: what is managed stands in the store as it was last seen.
 pub fn look(

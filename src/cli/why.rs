@@ -5,7 +5,6 @@ use crate::cli::get;
 use crate::cli::session::{self, PassArgs, SelectionArgs};
 use crate::cli::settings::{FileArgs, Settings, parse_at};
 use crate::cli::ui::Ui;
-use crate::engine::gather;
 use crate::kinds::{Mend, agent};
 use crate::manifest::document::API_VERSION;
 use crate::model::problem::did_you_mean;
@@ -75,7 +74,7 @@ pub fn run(args: &WhyArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, Com
     let read = session::read(settings, &workspace, &pass)?;
     let store = session::open(settings, &workspace, Missing::Leave)?;
     let provider = session::provider(settings, &workspace)?;
-    let gathered = gather(store.as_deref(), provider.as_ref())?;
+    let gathered = session::observe(store.as_deref(), provider.as_ref(), ui)?;
     let at = args.at.unwrap_or_else(Utc::now);
     let input = session::plan_input(settings, &workspace, &pass, &read, at, &gathered, ui)?;
     let id = ResourceId::new(entry.facts.kind, name);

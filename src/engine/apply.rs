@@ -3,8 +3,9 @@
 
 use crate::engine::executor::{Command, Event, Pace, State, Status, step};
 use crate::engine::gather::GatherError;
-use crate::engine::operate::{Ended, Notice, Work, operate};
+use crate::engine::operate::{Ended, operate};
 use crate::engine::records::record;
+use crate::engine::work::{Notice, Work};
 use crate::engine::{Gathered, gather};
 use crate::kinds::Kinds;
 use crate::model::ResourceId;

@@ -13,6 +13,7 @@ pub mod records;
 pub mod resume;
 pub mod stale;
 pub mod tree;
+pub mod work;
 pub mod workspace;
 
 pub use gather::{Gathered, gather};

@@ -1,21 +1,19 @@
 //! The driver of operations: carries one change out with a provider whose effects are outside the
 //! store, by doing what [`operation`](crate::engine::operation) says.
 
-use crate::engine::lease::SharedStore;
 use crate::engine::operation::{Command, Event, Operation, step};
+use crate::engine::work::{Notice, Work};
 use crate::model::activity::Outcome;
-use crate::model::{Effect, Observed, ResourceId, Verb};
+use crate::model::{Effect, Observed, Verb};
 use crate::plan::Change;
 use crate::plan::intent::{Intent, IntentState};
 use crate::provider::conclude::question;
 use crate::provider::{
-    CallError, Conclusion, Context, Directory, Ids, KeyFound, Outside, Provider, RequestKeys,
-    conclude, effects, record,
+    CallError, Conclusion, Context, KeyFound, Outside, RequestKeys, conclude, effects, record,
 };
-use crate::store::{Batch, StoreError, Write};
-use chrono::{DateTime, Utc};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use crate::store::{StoreError, Write};
+use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 /// How often a pause looks whether it was told to stop.
@@ -32,94 +30,6 @@ pub enum Ended {
     Unknown(String),
     /// Not begun: told to stop before anything was done.
     Withdrawn,
-}
-
-/// What is told while changes are carried out.
-#[derive(Debug, Clone)]
-pub enum Notice {
-    /// A call is about to be made.
-    Started {
-        /// The resource.
-        resource: ResourceId,
-        /// The operation in the portal's words.
-        operation: String,
-    },
-    /// A call will be made again.
-    Paused {
-        /// The resource.
-        resource: ResourceId,
-        /// For how long.
-        time: Duration,
-        /// Why.
-        why: String,
-    },
-}
-
-/// Everything that the hands of one run share.
-pub struct Work {
-    /// Who holds the actual state.
-    pub provider: Arc<dyn Provider>,
-    /// The store, under the lease of `epoch`.
-    pub store: SharedStore,
-    /// The lease.
-    pub epoch: i64,
-    /// What is known of rows and things.
-    pub directory: Mutex<Directory>,
-    /// New ids.
-    pub ids: Mutex<Ids>,
-    /// What the log says beside the changes; its time is that of each record.
-    pub context: Context,
-    /// The clock.
-    pub clock: fn() -> DateTime<Utc>,
-    /// The record of this apply, when it is one with something to do.
-    pub apply_id: Option<String>,
-    /// Written with the first batch: that the apply has begun.
-    pub prelude: Mutex<Vec<Write>>,
-    /// Told to stop.
-    pub stop: AtomicBool,
-    /// What is told meanwhile.
-    pub notices: tokio::sync::mpsc::UnboundedSender<Notice>,
-}
-
-impl Work {
-    /// What is known of rows and things. A panic elsewhere leaves nothing half done in it: it moves
-    /// along only after a commit.
-    pub fn directory(&self) -> MutexGuard<'_, Directory> {
-        self.directory.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// A new id.
-    pub fn id(&self, what: &str) -> String {
-        self.ids.lock().unwrap_or_else(PoisonError::into_inner).next(what)
-    }
-
-    /// The context of a record made now.
-    pub fn context(&self) -> Context {
-        Context { at: (self.clock)(), ..self.context.clone() }
-    }
-
-    /// Commits under the lease, with the prelude if nothing was committed yet.
-    ///
-    /// # Errors
-    /// When the store refuses; nothing is written then.
-    pub fn commit(&self, writes: Vec<Write>) -> Result<(), StoreError> {
-        let mut prelude = self.prelude.lock().unwrap_or_else(PoisonError::into_inner);
-        let writes = prelude.iter().cloned().chain(writes).collect();
-        self.store.lock().commit(&Batch { epoch: Some(self.epoch), writes })?;
-        prelude.clear();
-        Ok(())
-    }
-
-    /// The record of this apply, once something was committed.
-    pub fn begun(&self) -> Option<&String> {
-        let waiting = self.prelude.lock().unwrap_or_else(PoisonError::into_inner);
-        self.apply_id.as_ref().filter(|_| waiting.is_empty())
-    }
-
-    /// True when a thing belongs to a row.
-    fn is_managed(&self, thing: &Observed) -> bool {
-        self.directory().is_managed(&thing.kind, &thing.external_id)
-    }
 }
 
 /// Carries one change out, from its first intent to its last record.
@@ -254,17 +164,18 @@ fn run(
                 let _nobody_listens = work.notices.send(Notice::Paused { resource, time, why });
                 if pause(work, time) { Event::Waited } else { Event::Stopped }
             }
-            Command::Succeed(made) => {
-                match succeed(work, &intent, &effect, made.as_ref())? {
-                    Some(following) => {
-                        at = Operation::new(chance(&following.operation_id));
-                        intent = following;
-                        // It was written with the record of the one before it.
-                        Event::Intended
-                    }
-                    None => return Ok(Ended::Done),
+            Command::Succeed(made) => match succeed(work, &intent, &effect, made.as_ref())? {
+                Recorded::Done => return Ok(Ended::Done),
+                Recorded::Clash(why) => {
+                    return park(work, &intent, &effect, &why, Outcome::Unknown);
                 }
-            }
+                Recorded::Next(following) => {
+                    at = Operation::new(chance(&following.operation_id));
+                    intent = *following;
+                    // It was written with the record of the one before it.
+                    Event::Intended
+                }
+            },
             // The first half of a replacement is done: the second must not be forgotten.
             Command::Fail(why) if intent.place > 0 => {
                 return park(work, &intent, &effect, &why, Outcome::Failed);
@@ -274,12 +185,11 @@ fn run(
                 return park(work, &intent, &effect, &why, Outcome::Unknown);
             }
             Command::Defer(why) => return Ok(Ended::Unknown(why)),
-            // The same: its intent stays, and the next run takes it up.
             Command::Withdraw if intent.place > 0 => {
-                return Ok(Ended::Unknown("interrupted, half done".to_owned()));
+                return Ok(Ended::Unknown("interrupted".to_owned()));
             }
             Command::Withdraw => {
-                let operation_id = intent.operation_id.clone();
+                let operation_id = intent.operation_id;
                 work.commit(vec![Write::DropIntent { operation_id }])?;
                 return Ok(Ended::Withdrawn);
             }
@@ -363,17 +273,34 @@ fn look(work: &Work, outside: &dyn Outside, intent: &Intent, effect: &Effect) ->
     Event::Concluded(conclude(&entry, effect, &key, promise, &known, &found, &managed))
 }
 
+/// What came of recording an effect.
+enum Recorded {
+    /// The change is done.
+    Done,
+    /// The next effect of the change is meant to happen.
+    Next(Box<Intent>),
+    /// It cannot be recorded: the thing belongs to another resource.
+    Clash(String),
+}
+
 /// Records an effect that was done, with the intent of the next one of its change.
 fn succeed(
     work: &Work,
     intent: &Intent,
     effect: &Effect,
     made: Option<&Observed>,
-) -> Result<Option<Intent>, StoreError> {
+) -> Result<Recorded, StoreError> {
     let change = &intent.change;
     let operation_id = logged_as(work, intent);
     let following = intent.next(work.id("operation"), (work.clock)());
     let mut directory = work.directory();
+    // Two hands may have been answered with the same id at the same time.
+    if let (Verb::Create, Some(thing)) = (effect.verb, made)
+        && directory.is_managed(&thing.kind, &thing.external_id)
+    {
+        let id = &thing.external_id;
+        return Ok(Recorded::Clash(format!("it answered with {id}, which is another's id")));
+    }
     let context = context_of(work, intent);
     let mut writes = {
         let mut ids = work.ids.lock().unwrap_or_else(PoisonError::into_inner);
@@ -389,7 +316,7 @@ fn succeed(
         (None, Some(external_id)) => directory.drop_actual(&effect.kind, external_id),
         (None, None) => {}
     }
-    Ok(following)
+    Ok(following.map_or(Recorded::Done, |next| Recorded::Next(Box::new(next))))
 }
 
 /// Records that an effect was not done.

@@ -3,7 +3,7 @@
 
 use crate::engine::Gathered;
 use crate::engine::executor::Status;
-use crate::engine::operate::Work;
+use crate::engine::work::Work;
 use crate::model::condition::{ConditionType, Truth, set};
 use crate::model::resource::Management;
 use crate::model::{Condition, ResourceId, Spec, Stored};

@@ -1,7 +1,8 @@
 //! Taking up what an earlier run left open.
 
-use crate::engine::operate::{Ended, Work, take_up};
+use crate::engine::operate::{Ended, take_up};
 use crate::engine::operation::Event;
+use crate::engine::work::Work;
 use crate::plan::intent::{Intent, IntentState};
 use crate::provider::Outside;
 use crate::store::StoreError;

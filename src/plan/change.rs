@@ -358,9 +358,10 @@ pub struct Plan {
     pub warnings: Vec<Warning>,
     /// No longer declared, and left alone without `--prune`.
     pub undeclared: Vec<Undeclared>,
-    /// Changes outside the selection of `-l`, `--customer`, `--kind` and `--exclude`.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub outside: usize,
+    /// Changes outside the selection of `-l`, `--customer`, `--kind` and `--exclude`; left out when
+    /// there is no selection.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outside: Option<usize>,
     /// What the plan rests on.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub basis: Vec<Basis>,
@@ -369,10 +370,6 @@ pub struct Plan {
     pub records: Vec<Record>,
     /// SHA-256 over the document without this field.
     pub digest: String,
-}
-
-fn is_zero(number: &usize) -> bool {
-    *number == 0
 }
 
 impl Plan {

@@ -27,6 +27,7 @@ pub use input::{Limits, PlanInput, Scope};
 pub use selection::Selection;
 
 use crate::model::digest::Digest;
+use crate::model::text::counted;
 use crate::plan::change::{PLAN_API_VERSION, Undeclared, Warning};
 use crate::plan::draft::Drafts;
 use chrono::SecondsFormat;
@@ -40,7 +41,7 @@ pub fn plan(input: &PlanInput) -> Plan {
     let mut changes: Vec<Change> =
         drafts.changing.iter().map(|draft| draft.change(input, &worlds)).collect();
     order::order(input, &worlds, &mut changes);
-    let outside = drafts.outside.len();
+    let outside = (!input.selection.is_everything()).then_some(drafts.outside.len());
     changes.retain(|change| !drafts.outside.contains(&change.id));
     let mut summary = Summary { unchanged: drafts.unchanged.len(), ..Summary::default() };
     for change in &changes {
@@ -68,6 +69,13 @@ pub fn plan(input: &PlanInput) -> Plan {
     // Whose roles may do what is checked against partner users, which this version does not keep.
     if !changes.is_empty() {
         let message = "agent roles are not checked, as the store has no partner users".to_owned();
+        warnings.push(Warning { resource: None, message });
+    }
+    if !input.intents.is_empty() {
+        let number = counted(input.intents.len(), "operation");
+        let message = format!(
+            "{number} outside of the store without a known end: `partnerctl resume`, then `partnerctl repair`"
+        );
         warnings.push(Warning { resource: None, message });
     }
     warnings.sort();

@@ -4,7 +4,7 @@
 use crate::kinds::{Block, KindEntry, Reference, ReferenceTo};
 use crate::model::resource::{EXTERNAL_ID, PREVIOUS_NAME};
 use crate::model::{KindName, Observed, Resource, ResourceId, ResourceName, Spec, Stored, code};
-use crate::plan::unended::Unended;
+use crate::plan::unended::{Hold, Unended};
 use crate::plan::{PlanInput, Scope};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
@@ -428,8 +428,28 @@ impl Pairing<'_> {
         }
     }
 
+    /// Leaves a resource alone while an operation on it has not ended. One that would be made new is
+    /// recognised by what it is, under whatever name.
+    fn hold(&self, pair: &mut Pair) {
+        let Some(id) = pair.id().cloned() else { return };
+        let new = pair.desired.as_ref().filter(|_| pair.observed().is_none());
+        let entry = self.input.kinds.get(id.kind.as_str());
+        let made = new.zip(entry).and_then(|(desired, entry)| entry.sameness(&desired.spec));
+        let names: Vec<&ResourceId> = std::iter::once(&id).chain(&pair.previous).collect();
+        for intent in self.unended.about(&names, made.as_ref()) {
+            // What looks like a second purchase is most likely what that operation made.
+            pair.blocked.retain(|block| block.code != code::BLOCK_AMBIGUOUS.0);
+            match Hold::of(intent) {
+                Hold::Waits(what) => {
+                    pair.waiting.get_or_insert(what);
+                }
+                Hold::Blocks(block) => pair.blocked.push(block),
+            }
+        }
+    }
+
     fn push(&mut self, mut pair: Pair) {
-        self.unended.hold(&mut pair, self.input);
+        self.hold(&mut pair);
         if let Some(id) = pair.id() {
             // What vanished is not what will be made in its place: references to it lead nowhere.
             let stored = pair.stored.as_ref().filter(|stored| stored.observed.is_some());

@@ -69,8 +69,8 @@ fn unwrapped(plan: &Plan, paint: Paint, width: usize) -> String {
         out.push('\n');
     }
     let _ = writeln!(out, "{}", paint.bold(&sentence(plan)));
-    if plan.outside > 0 {
-        let _ = writeln!(out, "{}", outside(plan));
+    if let Some(number) = plan.outside {
+        let _ = writeln!(out, "{}", outside(number));
     }
     for line in money_lines(&plan.money) {
         let _ = writeln!(out, "{line}");
@@ -125,9 +125,9 @@ pub fn sentence(plan: &Plan) -> String {
 }
 
 /// What lies outside the selection, in words.
-fn outside(plan: &Plan) -> String {
-    let lie = if plan.outside == 1 { "lies" } else { "lie" };
-    format!("{} {lie} outside the selection", counted(plan.outside, "change"))
+fn outside(number: usize) -> String {
+    let lie = if number == 1 { "lies" } else { "lie" };
+    format!("{} {lie} outside the selection", counted(number, "change"))
 }
 
 /// The money of a plan in lines.
@@ -276,7 +276,9 @@ fn reasons(out: &mut String, change: &Change, paint: Paint) {
     }
 }
 
-fn field_line(field: &FieldChange) -> String {
+/// A field that differs, in one line.
+#[must_use]
+pub fn field_line(field: &FieldChange) -> String {
     let value =
         |value: &Option<Value>| value.as_ref().map_or("(not set)".to_owned(), |v| cut(&show(v)));
     let drift = if field.drift { "  (changed outside)" } else { "" };
@@ -354,8 +356,8 @@ fn wrapped(parts: &[String], width: usize) -> Vec<String> {
 #[must_use]
 pub fn markdown(plan: &Plan) -> String {
     let mut out = format!("### {}\n\n", sentence(plan));
-    if plan.outside > 0 {
-        let _ = writeln!(out, "- {}", outside(plan));
+    if let Some(number) = plan.outside {
+        let _ = writeln!(out, "- {}", outside(number));
     }
     for line in money_lines(&plan.money) {
         let _ = writeln!(out, "- {}", escape(&line));

@@ -3,9 +3,7 @@
 
 use crate::kinds::{Block, KindEntry};
 use crate::model::{ResourceId, Spec, Verb, code};
-use crate::plan::PlanInput;
 use crate::plan::intent::{Intent, IntentState};
-use crate::plan::pair::Pair;
 use std::collections::BTreeMap;
 
 /// The unended operations on one kind, by the resource they are about and by what they may have
@@ -33,50 +31,46 @@ impl<'a> Unended<'a> {
         unended
     }
 
-    /// Holds a resource back while an operation on it has not ended. One that would be made new is
-    /// recognised by what it is, under whatever name.
-    pub fn hold(&self, pair: &mut Pair, input: &PlanInput) {
-        if self.by_name.is_empty() {
-            return;
-        }
-        let Some(id) = pair.id().cloned() else { return };
-        let mut about: Vec<&Intent> = Vec::new();
-        for name in [Some(&id), pair.previous.as_ref()].into_iter().flatten() {
-            about.extend(self.by_name.get(name).into_iter().flatten());
-        }
-        let new = pair.desired.as_ref().filter(|_| pair.observed().is_none());
-        let made =
-            new.and_then(|desired| input.kinds.get(id.kind.as_str())?.sameness(&desired.spec));
-        about.extend(made.and_then(|made| self.by_made.get(&made)).into_iter().flatten());
+    /// Those about a resource by one of its names, or by what it would be made as.
+    #[must_use]
+    pub fn about(&self, names: &[&ResourceId], made: Option<&String>) -> Vec<&'a Intent> {
+        let named = names.iter().filter_map(|name| self.by_name.get(name));
+        let alike = made.and_then(|made| self.by_made.get(made));
+        let mut about: Vec<&Intent> = named.chain(alike).flatten().copied().collect();
         about.sort_by_key(|intent| &intent.operation_id);
         about.dedup_by_key(|intent| &intent.operation_id);
-        for intent in about {
-            hold_for(pair, intent);
-        }
+        about
     }
 }
 
-fn hold_for(pair: &mut Pair, intent: &Intent) {
-    // What looks like a second purchase is most likely what that operation made.
-    pair.blocked.retain(|block| block.code != code::BLOCK_AMBIGUOUS.0);
-    let (operation, from) = (&intent.operation_id, intent.begun_at.format("%Y-%m-%d %H:%M"));
-    let resource = intent.resource();
-    match intent.state {
-        IntentState::Open => {
-            let what = format!(
+/// What an unended operation means for its resource.
+pub enum Hold {
+    /// It waits: the next apply finds out.
+    Waits(String),
+    /// It is blocked: a person must find out.
+    Blocks(Block),
+}
+
+impl Hold {
+    /// What an operation means for its resource.
+    #[must_use]
+    pub fn of(intent: &Intent) -> Self {
+        let (operation, from) = (&intent.operation_id, intent.begun_at.format("%Y-%m-%d %H:%M"));
+        let resource = intent.resource();
+        match intent.state {
+            IntentState::Open => Self::Waits(format!(
                 "the end of operation {operation} on {resource}, begun {from} UTC by {}; \
                  `partnerctl resume` finds it out",
                 intent.actor
-            );
-            pair.waiting.get_or_insert(what);
+            )),
+            IntentState::Unknown => Self::Blocks(Block::new(
+                code::BLOCK_UNKNOWN,
+                format!(
+                    "nobody knows how operation {operation} on {resource} of {from} UTC ended: {}",
+                    intent.message
+                ),
+                format!("`partnerctl repair {operation}` shows what it may have done, and ends it"),
+            )),
         }
-        IntentState::Unknown => pair.blocked.push(Block::new(
-            code::BLOCK_UNKNOWN,
-            format!(
-                "nobody knows how operation {operation} on {resource} of {from} UTC ended: {}",
-                intent.message
-            ),
-            format!("`partnerctl repair {operation}` shows what it may have done, and ends it"),
-        )),
     }
 }

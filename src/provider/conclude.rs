@@ -134,7 +134,7 @@ mod tests {
         Candidate { observed, request_key: key.map(str::to_owned) }
     }
 
-    fn purchase(promise: RequestKeys, key: KeyFound, candidates: &[Candidate]) -> String {
+    fn purchase(promise: RequestKeys, key: &KeyFound, candidates: &[Candidate]) -> String {
         let kinds = Kinds::default();
         let effect = Effect {
             verb: Verb::Create,
@@ -147,7 +147,7 @@ mod tests {
         };
         let entry = kinds.get("Subscription").unwrap();
         let managed = |observed: &Observed| observed.external_id == "managed";
-        match conclude(entry, &effect, "k", promise, &key, candidates, &managed) {
+        match conclude(entry, &effect, "k", promise, key, candidates, &managed) {
             Conclusion::Done(Some(made)) => format!("done {}", made.external_id),
             Conclusion::Done(None) => "done".to_owned(),
             Conclusion::NotDone => "not done".to_owned(),
@@ -159,24 +159,24 @@ mod tests {
     fn a_purchase_is_asked_for_again_only_on_a_durable_promise_without_any_trace() {
         use KeyFound::{NotPerformed, Unknown};
         use RequestKeys::{Durable, None as NoPromise};
-        assert_eq!(purchase(Durable, NotPerformed, &[]), "not done");
-        assert_eq!(purchase(Durable, NotPerformed, &[licence("managed", 5, None)]), "not done");
-        assert_eq!(purchase(Durable, NotPerformed, &[licence("a", 9, None)]), "unclear");
-        assert_eq!(purchase(Durable, Unknown, &[]), "unclear");
-        assert_eq!(purchase(NoPromise, NotPerformed, &[]), "unclear");
-        assert_eq!(purchase(NoPromise, Unknown, &[licence("a", 5, None)]), "unclear");
+        assert_eq!(purchase(Durable, &NotPerformed, &[]), "not done");
+        assert_eq!(purchase(Durable, &NotPerformed, &[licence("managed", 5, None)]), "not done");
+        assert_eq!(purchase(Durable, &NotPerformed, &[licence("a", 9, None)]), "unclear");
+        assert_eq!(purchase(Durable, &Unknown, &[]), "unclear");
+        assert_eq!(purchase(NoPromise, &NotPerformed, &[]), "unclear");
+        assert_eq!(purchase(NoPromise, &Unknown, &[licence("a", 5, None)]), "unclear");
     }
 
     #[test]
     fn a_purchase_is_done_when_its_key_says_so() {
         use RequestKeys::{Durable, None as NoPromise};
         let made = KeyFound::Performed(Some(licence("a", 5, None).observed));
-        assert_eq!(purchase(NoPromise, made, &[]), "done a");
+        assert_eq!(purchase(NoPromise, &made, &[]), "done a");
         let tagged = [licence("b", 5, None), licence("a", 5, Some("k"))];
-        assert_eq!(purchase(NoPromise, KeyFound::Unknown, &tagged), "done a");
+        assert_eq!(purchase(NoPromise, &KeyFound::Unknown, &tagged), "done a");
         let other = KeyFound::Performed(Some(licence("managed", 5, None).observed));
-        assert_eq!(purchase(Durable, other, &[]), "unclear");
+        assert_eq!(purchase(Durable, &other, &[]), "unclear");
         let not_ours = [licence("a", 5, Some("another key"))];
-        assert_eq!(purchase(Durable, KeyFound::NotPerformed, &not_ours), "not done");
+        assert_eq!(purchase(Durable, &KeyFound::NotPerformed, &not_ours), "not done");
     }
 }

@@ -6,6 +6,8 @@
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::exit,
     clippy::cast_possible_truncation,
     missing_docs,
     reason = "a test that cannot go on fails"

@@ -185,7 +185,7 @@ impl Program {
             std::thread::spawn(move || keep_last(stderr, &last_words));
         }
         if let Some(stdout) = child.stdout.take() {
-            let (open, last_words) = (open.clone(), last_words.clone());
+            let open = open.clone();
             std::thread::spawn(move || {
                 let why = read_answers(stdout, &open);
                 end(&open, &why, &last_words);

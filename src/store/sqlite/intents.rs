@@ -157,7 +157,7 @@ pub(super) fn end(
     id: &str,
     end: &ApplyEnd,
 ) -> Result<(), TransactError> {
-    // SQLite numbers `$N` by where it first stands, whatever N is.
+    // SQLite counts these in the order they stand in, whatever their names.
     let sql = "UPDATE applies SET end_json = $1 WHERE id = $2";
     transaction.execute(sql, params![text_of(end), id])?;
     Ok(())
