@@ -2,10 +2,14 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use partnerctl::model::activity::{Draft, Outcome};
-use partnerctl::model::{Activity, KindName, Metadata, Observed, ResourceId, Source, Spec, Stored};
+use partnerctl::model::{
+    Activity, Effect, KindName, Metadata, Observed, ResourceId, Source, Spec, Stored, Verb,
+};
+use partnerctl::plan::Change;
+use partnerctl::plan::intent::{Intent, IntentState};
 use partnerctl::store::{
-    Batch, Contents, Filter, Head, Holder, Missing, Problems, Store, StoreError, Verification,
-    Write, open,
+    ApplyEnd, ApplyRecord, Approval, Batch, Contents, Filter, Head, Holder, Missing, Problems,
+    Store, StoreError, Verification, Write, open,
 };
 use serde_json::json;
 
@@ -358,6 +362,129 @@ fn a_backup_made_while_others_write_is_of_one_moment(factory: &dyn Factory) {
     assert_eq!(store.head().unwrap().seq, 60);
 }
 
+fn intent(operation_id: &str, begun: i64) -> Intent {
+    let change: Change = serde_json::from_value(json!({
+        "id": "Subscription/l", "kind": "Subscription", "name": "l", "uid": null, "set": "test",
+        "revision": null, "action": "create", "reason": "new", "risk": "costly", "source": {},
+        "fields": [], "desired": null, "operation": "Create order", "blocked": [],
+        "waiting": null, "money": {}, "dependsOn": [], "customer": "contoso"
+    }))
+    .unwrap();
+    let effect = |verb, quantity| Effect {
+        verb,
+        kind: KindName::new("Subscription"),
+        name: "l".to_owned(),
+        external_id: None,
+        before: None,
+        after: Some(Spec::from_value(json!({"quantity": quantity}))),
+        operation: "Create order".to_owned(),
+    };
+    Intent {
+        operation_id: operation_id.to_owned(),
+        epoch: 7,
+        change,
+        effects: vec![effect(Verb::Create, 5), effect(Verb::Delete, 1)],
+        place: 0,
+        actor: "a".to_owned(),
+        command: "apply".to_owned(),
+        plan_id: "plan".to_owned(),
+        begun_at: at() + TimeDelta::seconds(begun),
+        state: IntentState::Open,
+        message: String::new(),
+    }
+}
+
+fn intents_stay_until_they_are_taken_away(factory: &dyn Factory) {
+    let mut store = factory.open();
+    let (first, second) = (intent("b", 0), intent("a", 1));
+    let put = |intent: &Intent| Write::PutIntent(Box::new(intent.clone()));
+    store.commit(&batch(vec![put(&second), put(&first)])).unwrap();
+    assert_eq!(factory.open().intents().unwrap(), [first.clone(), second.clone()]);
+    let (state, message) = (IntentState::Unknown, "no trace".to_owned());
+    let parked = Intent { state, message, epoch: 8, ..first.clone() };
+    store.commit(&batch(vec![put(&parked)])).unwrap();
+    assert_eq!(store.intents().unwrap(), [parked.clone(), second]);
+    assert_eq!(parked.request_key(), first.request_key(), "the key outlives every attempt");
+    let next = first.next("c".to_owned(), at()).unwrap();
+    assert!(next.request_key() != first.request_key() && next.next("d".to_owned(), at()).is_none());
+    let drop = |id: &str| Write::DropIntent { operation_id: id.to_owned() };
+    let stale = Write::Expect { id: row("contoso", 1).id, revision: Some(1) };
+    assert!(store.commit(&batch(vec![drop("a"), drop("b"), stale])).is_err());
+    assert_eq!(store.intents().unwrap().len(), 2);
+    store.commit(&batch(vec![drop("a"), put(&next), drop("b")])).unwrap();
+    assert_eq!(factory.open().intents().unwrap(), [next]);
+}
+
+fn what_is_expected_of_a_resource_is_asked_in_the_same_batch(factory: &dyn Factory) {
+    let mut store = factory.open();
+    store.commit(&batch(vec![put(row("contoso", 3), None, None)])).unwrap();
+    let expect = |name: &str, revision| Write::Expect { id: row(name, 1).id, revision };
+    store.commit(&batch(vec![expect("contoso", Some(3)), expect("fabrikam", None)])).unwrap();
+    let put_intent = || Write::PutIntent(Box::new(intent("a", 0)));
+    for wrong in [
+        expect("contoso", None),
+        expect("contoso", Some(2)),
+        expect("contoso", Some(4)),
+        expect("fabrikam", Some(1)),
+    ] {
+        let error = store.commit(&batch(vec![wrong, put_intent()])).unwrap_err();
+        assert!(matches!(error, StoreError::Stale { .. }), "{error}");
+    }
+    assert_eq!(store.intents().unwrap(), []);
+}
+
+fn applied(digest: &str) -> ApplyRecord {
+    ApplyRecord {
+        id: format!("apply {digest}"),
+        plan_id: "p".to_owned(),
+        digest: digest.to_owned(),
+        actor: "a".to_owned(),
+        begun_at: at(),
+        end: None,
+    }
+}
+
+fn a_plan_is_applied_once(factory: &dyn Factory) {
+    let mut store = factory.open();
+    let begin = |record: &ApplyRecord| Write::BeginApply(Box::new(record.clone()));
+    assert_eq!((store.last_apply().unwrap(), store.apply_of("1").unwrap()), (None, None));
+    store.commit(&batch(vec![begin(&applied("1"))])).unwrap();
+    store.commit(&batch(vec![begin(&applied("2"))])).unwrap();
+    assert_eq!(store.last_apply().unwrap(), Some(applied("2")));
+    let end = ApplyEnd { at: at(), done: 1, failed: 2, unknown: 3, not_begun: 4 };
+    store.commit(&batch(vec![Write::EndApply { id: applied("1").id, end }])).unwrap();
+    let ended = ApplyRecord { end: Some(end), ..applied("1") };
+    assert_eq!(factory.open().apply_of("1").unwrap(), Some(ended));
+    assert_eq!(store.apply_of("2").unwrap(), Some(applied("2")));
+    // Ended or not: under whatever id it comes again, nothing of its batch is written.
+    for digest in ["1", "2"] {
+        let again = ApplyRecord { id: "another".to_owned(), ..applied(digest) };
+        let error = store.commit(&batch(vec![append("x"), begin(&again)])).unwrap_err();
+        let is_typed = matches!(&error, StoreError::AlreadyApplied { plan_id, actor }
+            if plan_id == "p" && actor == "a");
+        assert!(is_typed, "{error}");
+    }
+    assert_eq!(store.head().unwrap().seq, 0);
+}
+
+fn approvals_stay_until_they_are_used_or_withdrawn(factory: &dyn Factory) {
+    let mut store = factory.open();
+    let approval = |plan_id: &str, actor: &str, seconds| Approval {
+        plan_id: plan_id.to_owned(),
+        actor: actor.to_owned(),
+        at: at() + TimeDelta::seconds(seconds),
+    };
+    let approve = |given: Approval| Write::Approve(given);
+    let writes = vec![approve(approval("a", "x", 2)), approve(approval("b", "x", 1))];
+    store.commit(&batch(writes)).unwrap();
+    assert_eq!(factory.open().approvals().unwrap(), [approval("b", "x", 1), approval("a", "x", 2)]);
+    store.commit(&batch(vec![approve(approval("b", "y", 3))])).unwrap();
+    assert_eq!(store.approvals().unwrap(), [approval("a", "x", 2), approval("b", "y", 3)]);
+    let withdraw = |id: &str| Write::WithdrawApproval { plan_id: id.to_owned() };
+    store.commit(&batch(vec![withdraw("a"), withdraw("not there")])).unwrap();
+    assert_eq!(store.approvals().unwrap(), [approval("b", "y", 3)]);
+}
+
 macro_rules! conformance {
     ($store:ident: $($case:ident)*) => {
         mod $store {
@@ -380,6 +507,41 @@ conformance! { sqlite:
     a_store_replaced_by_another_is_not_written_to_as_if_it_were_the_old_one
     what_is_no_whole_backup_is_refused_and_changes_nothing
     a_backup_made_while_others_write_is_of_one_moment
+    intents_stay_until_they_are_taken_away
+    what_is_expected_of_a_resource_is_asked_in_the_same_batch
+    a_plan_is_applied_once
+    approvals_stay_until_they_are_used_or_withdrawn
+}
+
+#[test]
+fn an_intent_that_somebody_altered_is_refused() {
+    for (column, value) in [
+        (
+            "effects",
+            r#"[{"verb": "delete", "kind": "Customer", "name": "contoso", "externalId": "1", "before": null, "after": null, "operation": ""}]"#,
+        ),
+        ("effects", "[]"),
+        ("effects", "{"),
+        ("place", "1"),
+        ("place", "9"),
+        ("change", "{}"),
+        ("body_hash", "x"),
+        ("request_key", "x"),
+        ("operation_id", "another"),
+        ("state", "done"),
+        ("begun_at", "yesterday"),
+    ] {
+        let factory = sqlite();
+        let mut store = factory.open();
+        store.commit(&batch(vec![Write::PutIntent(Box::new(intent("a", 0)))])).unwrap();
+        let path = factory.0.path().join("deep/er/state.db");
+        let connection = rusqlite::Connection::open(path).unwrap();
+        let changed = connection.execute(&format!("UPDATE intents SET {column} = $1"), [value]);
+        assert_eq!(changed, Ok(1), "{column}");
+        let error = store.intents().unwrap_err();
+        assert!(matches!(error, StoreError::Corrupt { .. }), "{column}: {error}");
+        assert_eq!(store.check().unwrap().len(), 1, "{column}");
+    }
 }
 
 #[test]

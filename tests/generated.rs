@@ -26,7 +26,7 @@ fn the_schemas_are_those_of_the_types() {
     assert_eq!(found, names, "files in schemas/ that nothing makes");
 }
 
-fn schema(name: &str) -> jsonschema::Validator {
+pub fn schema(name: &str) -> jsonschema::Validator {
     let files = schema_files();
     let (_, text) = files.iter().find(|(file, _)| file == name).unwrap();
     jsonschema::validator_for(&serde_json::from_str(text).unwrap()).unwrap()

@@ -6,16 +6,20 @@
     reason = "a test that cannot go on fails"
 )]
 
+mod approvals;
 mod codes;
 mod common;
 mod conformance;
 mod crash;
+mod events;
 mod generated;
 mod hostile;
 mod locks;
 mod manifests;
 mod outside;
 mod properties;
+mod saved;
+mod stale;
 mod stories;
 mod tamper;
 mod terminal;

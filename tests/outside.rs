@@ -2,18 +2,16 @@
 //! most one effect for each intent, and within three passes everything is as declared, or left to a
 //! person.
 
-use crate::common::{TestEnv, customer};
+use crate::common::{TestEnv, customer, fake_provider};
 use crate::crash::killer;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
-use std::process::Output;
+use std::process::{Output, Stdio};
 
 /// A workspace whose provider is the fake.
-fn workspace(manifests: &str, faults: &Value) -> TestEnv {
+pub fn workspace(manifests: &str, faults: &Value) -> TestEnv {
     let env = TestEnv::new();
-    let fake = PathBuf::from(env!("CARGO_BIN_EXE_partnerctl"));
-    let fake = fake.parent().unwrap().join("examples/fake-provider");
+    let fake = fake_provider();
     let settings =
         format!("set: test\nprovider: {{exec: [{}, fake], timeoutSeconds: 2}}\n", fake.display());
     env.write("partnerctl.yaml", settings);
@@ -23,7 +21,7 @@ fn workspace(manifests: &str, faults: &Value) -> TestEnv {
 }
 
 /// Tells the fake how to fail from now on.
-fn tell(env: &TestEnv, faults: &Value) {
+pub fn tell(env: &TestEnv, faults: &Value) {
     env.write("fake/faults.json", faults.to_string());
 }
 
@@ -36,7 +34,7 @@ fn text(bytes: &[u8]) -> String {
 }
 
 /// Every effect there ever was.
-fn ledger(env: &TestEnv) -> Vec<Value> {
+pub fn ledger(env: &TestEnv) -> Vec<Value> {
     let text = std::fs::read_to_string(env.path().join("fake/ledger")).unwrap_or_default();
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
@@ -63,7 +61,7 @@ fn bought_twice(env: &TestEnv) -> Vec<String> {
 }
 
 /// Operations whose end nobody knows.
-fn parked(env: &TestEnv) -> Vec<Value> {
+pub fn parked(env: &TestEnv) -> Vec<Value> {
     serde_json::from_str(&env.ok(&["repair", "-o", "json"])).unwrap()
 }
 
@@ -71,10 +69,10 @@ fn log(env: &TestEnv) -> Vec<Value> {
     serde_json::from_str(&env.ok(&["log", "-o", "json"])).unwrap()
 }
 
-const LICENCE: &str = "---\napiVersion: partnerctl.dev/v1\nkind: Subscription\n\
+pub const LICENCE: &str = "---\napiVersion: partnerctl.dev/v1\nkind: Subscription\n\
     metadata: {name: contoso-e3}\nspec: {customerRef: {name: contoso}, offer: {type: License, id: \"X:1\"}, quantity: 5}\n";
 
-fn everything() -> String {
+pub fn everything() -> String {
     customer("contoso") + LICENCE
 }
 
@@ -400,4 +398,56 @@ fn resume_ends_what_was_left_open_and_nothing_else() {
     assert_eq!(env.ok(&["resume"]), "Ended 0 operations.\n");
     settle(&env, "resume");
     env.assert_settled();
+}
+
+#[test]
+fn a_replacement_that_is_interrupted_half_way_is_not_forgotten() {
+    let env = workspace(&customer("contoso").replace("Allowed", "Denied"), &json!({}));
+    assert!(apply(&env).status.success());
+    let program = "---\napiVersion: partnerctl.dev/v1\nkind: RoleAssignment\nmetadata: {name: second}\n\
+        spec: {scope: {subscriptionRef: {name: contoso-azure}}, principal: {type: User, name: b@contoso.example}, role: Owner}\n";
+    let manifests = customer("contoso").replace("Allowed", "Denied") + program;
+    env.write("manifests/all.yaml", &manifests);
+    assert!(apply(&env).status.success());
+    let before = ledger(&env).len();
+    env.write("manifests/all.yaml", manifests.replacen("role: Owner", "role: Reader", 1));
+    tell(&env, &json!({"throttle": "delete"}));
+    let mut command = env.command(env!("CARGO_BIN_EXE_partnerctl"));
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    let mut child = command.args(["apply", "--yes", "--quiet"]).spawn().unwrap();
+    let effects =
+        || std::fs::read_to_string(env.path().join("fake/ledger")).unwrap().lines().count();
+    while effects() == before {
+        std::thread::yield_now();
+    }
+    let pid = child.id().to_string();
+    assert!(env.command("kill").args(["-INT", &pid]).status().unwrap().success());
+    assert_eq!(child.wait().unwrap().code(), Some(5));
+    let [open] = parked(&env).try_into().unwrap();
+    assert_eq!((&open["state"], &open["action"]), (&json!("open"), &json!("delete")));
+    tell(&env, &json!({}));
+    settle(&env, "half a replacement");
+    env.assert_settled();
+    let actions: Vec<_> = ledger(&env)[before..].iter().map(|e| e["action"].clone()).collect();
+    assert_eq!(actions, [json!("create"), json!("delete")]);
+}
+
+#[test]
+fn a_change_of_unknown_end_is_not_ended_by_another_thing() {
+    let env = workspace(&everything(), &json!({}));
+    assert!(apply(&env).status.success());
+    env.write("manifests/all.yaml", everything().replace("1500.00", "1600.00"));
+    // It neither says how it ended nor lets anybody look: the intent is left to the next run.
+    tell(&env, &json!({"perform": ["unknown"], "lookup": "fail"}));
+    assert_eq!(apply(&env).status.code(), Some(5));
+    tell(&env, &json!({"perform": ["refused"]}));
+    let connection = rusqlite::Connection::open(env.path().join(".partnerctl/state.db")).unwrap();
+    connection.execute("UPDATE intents SET state = 'unknown', message = 'x'", []).unwrap();
+    let [parked] = parked(&env).try_into().unwrap();
+    let operation = parked["operationId"].as_str().unwrap();
+    let meant = parked["candidates"][0]["externalId"].as_str().unwrap();
+    let output = env.run(&["repair", operation, "--adopt", "budget-77", "--reason", "x"]);
+    assert_eq!(output.status.code(), Some(1));
+    let stderr = text(&output.stderr);
+    assert!(stderr.contains(&format!("is about {meant}, not budget-77")), "{stderr}");
 }

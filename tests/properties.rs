@@ -6,11 +6,14 @@ use partnerctl::engine::gather::load;
 use partnerctl::engine::tree::Texts;
 use partnerctl::engine::{Gathered, gather};
 use partnerctl::kinds::Kinds;
+use partnerctl::kinds::selector::Selector;
+use partnerctl::model::{KindName, ResourceId};
+use partnerctl::plan::saved;
 use partnerctl::plan::{Action, Limits, Plan, PlanInput, Scope, Selection, plan, render};
 use partnerctl::provider::embedded::Embedded;
-use partnerctl::store::{Missing, Store, open};
+use partnerctl::store::{Filter, Missing, Store, open};
 use proptest::prelude::*;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A customer with what hangs on it, as random as manifests may be.
 #[derive(Debug, Clone)]
@@ -197,6 +200,10 @@ impl World {
     }
 
     fn plan(&self, files: &[(String, String)], scope: Scope) -> Plan {
+        self.plan_of(files, scope, Selection::default())
+    }
+
+    fn plan_of(&self, files: &[(String, String)], scope: Scope, selection: Selection) -> Plan {
         let gathered = self.gathered();
         let texts = files.iter().map(|(f, t)| (f.as_str().into(), t.as_str().into())).collect();
         let manifests = load(&self.kinds, Texts { texts, problems: Vec::new() }, &gathered.stored);
@@ -212,7 +219,7 @@ impl World {
             unmanaged: gathered.unmanaged,
             intents: Vec::new(),
             scope,
-            selection: Selection::default(),
+            selection,
             limits: Limits { at_least: usize::MAX, ..Limits::default() },
             override_id: None,
         })
@@ -242,9 +249,52 @@ impl World {
         files(&documents)
     }
 
+    /// Applies a state until nothing goes ahead any more.
+    fn settle(&mut self, files: &[(String, String)]) {
+        for _ in 0..3 {
+            self.apply(&self.plan(files, Scope::Whole));
+        }
+    }
+
     fn apply(&mut self, plan: &Plan) {
         carry_out(&self.kinds, self.store.as_mut(), plan);
     }
+}
+
+/// A part of what there is, chosen in each of the ways there are.
+fn selection() -> impl Strategy<Value = Selection> {
+    let kind = prop::sample::select(vec![
+        "Customer",
+        "Subscription",
+        "Budget",
+        "RoleAssignment",
+        "ReservationPermission",
+    ]);
+    (
+        prop::option::of(0..3u8),
+        prop::collection::btree_set(0..6u8, 0..2),
+        prop::collection::btree_set(kind.clone(), 0..3),
+        prop::collection::btree_set((kind.clone(), 0..6u8), 0..3),
+        prop::collection::btree_set(kind, 0..2),
+    )
+        .prop_map(|(tier, customers, kinds, exclude, exclude_kinds)| {
+            let name = |kind: &str, number: u8| match kind {
+                "Subscription" => format!("c{number}-s0"),
+                "RoleAssignment" => format!("c{number}-s0-o1"),
+                "Budget" => format!("b{number}"),
+                _ => format!("c{number}"),
+            };
+            Selection {
+                labels: tier.map(|tier| Selector::parse(&format!("tier=t{tier}")).unwrap()),
+                customers: customers.iter().map(|number| format!("c{number}")).collect(),
+                kinds: kinds.into_iter().map(KindName::new).collect(),
+                exclude: exclude
+                    .into_iter()
+                    .map(|(kind, number)| ResourceId::new(kind, &name(kind, number)))
+                    .collect(),
+                exclude_kinds: exclude_kinds.into_iter().map(KindName::new).collect(),
+            }
+        })
 }
 
 fn files(documents: &[String]) -> Vec<(String, String)> {
@@ -307,6 +357,58 @@ proptest! {
                 prop_assert!(change.waiting.is_some() || !change.blocked.is_empty());
             }
         }
+    }
+
+    #[test]
+    fn a_selected_plan_is_a_part_of_the_whole_and_leads_to_the_same_end(
+        earlier in prop::collection::vec(state(), 0..3), last in state(), selection in selection(),
+    ) {
+        let (mut parts, mut at_once) = (World::new(), World::new());
+        for state in &earlier {
+            let files = files(&documents(state));
+            for world in [&mut parts, &mut at_once] {
+                world.apply(&world.plan(&files, Scope::Whole));
+            }
+        }
+        let files = files(&documents(&last));
+        let whole = parts.plan(&files, Scope::Whole);
+        let part = parts.plan_of(&files, Scope::Whole, selection.clone());
+        let shown = || format!("{selection:?}\n{}\nof\n{}", render::text(&part, false, 100), render::text(&whole, false, 100));
+        if selection.is_everything() {
+            prop_assert_eq!(&part, &whole);
+        }
+        // Everything is in it or outside of it, and alike.
+        prop_assert_eq!(part.changes.len() + part.outside.unwrap_or_default(), whole.changes.len(), "{}", shown());
+        let all: BTreeMap<_, _> = whole.changes.iter().map(|change| (&change.id, change)).collect();
+        for change in &part.changes {
+            let same = all[&change.id];
+            prop_assert_eq!((change.action, &change.fields), (same.action, &same.fields), "{}", shown());
+            let stored = parts.gathered().stored.iter().find(|row| row.id == change.id).cloned();
+            let metadata = change.desired.as_ref().map(|desired| desired.metadata.clone());
+            let metadata = metadata.or(stored.map(|row| row.metadata)).unwrap();
+            let customer = change.customer.as_ref().map(|name| ResourceId::new("Customer", name));
+            prop_assert!(selection.chooses(&change.id, &metadata, customer.as_ref()), "{} in {}", change.id, shown());
+            // What goes ahead in the whole and not here rests on something outside, and says so.
+            if same.proceeds() && !change.proceeds() {
+                let waits = change.waiting.as_deref().unwrap_or_default();
+                prop_assert!(waits.ends_with("it lies outside the selection"), "{waits} in {}", shown());
+            }
+        }
+        prop_assert!(part.undeclared.is_empty() || selection.is_everything());
+        prop_assert_eq!(&saved::read(&saved::text(&part)).unwrap(), &part);
+        // Nothing but the part is done.
+        let seq = parts.store.head().unwrap().seq;
+        parts.apply(&part);
+        let log = parts.store.activities(&Filter::default()).unwrap();
+        let done: BTreeSet<_> = log.iter().filter(|a| a.seq > seq).map(|a| a.resource.clone()).collect();
+        let meant: BTreeSet<_> = part.proceeding().map(|change| change.id.clone()).collect();
+        prop_assert_eq!(done, meant);
+        // And in the end it is as if there had been no parts.
+        parts.settle(&files);
+        at_once.settle(&files);
+        prop_assert_eq!(parts.dump(Values::Observed, true), at_once.dump(Values::Observed, true), "{}", shown());
+        prop_assert_eq!(parts.dump(Values::Accepted, true), at_once.dump(Values::Accepted, true), "{}", shown());
+        prop_assert_eq!(parts.bought_twice(), Vec::<String>::new(), "{}", shown());
     }
 
     #[test]

@@ -80,6 +80,22 @@ enum Wanted {
 }
 
 pub fn run(args: &ApplyArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, CommandError> {
+    let mut events = Events::open(args.output == Output::Json, args.events.as_deref())?;
+    let ended = begin(args, settings, &mut events, ui);
+    // Whoever follows hears of the end also when there was hardly a beginning.
+    match &ended {
+        Ok(exit) => events.finished(*exit, None, ui),
+        Err(error) => events.finished(error.exit, Some(&error.error), ui),
+    }
+    ended
+}
+
+fn begin(
+    args: &ApplyArgs,
+    settings: &Settings,
+    events: &mut Events,
+    ui: &mut Ui,
+) -> Result<Exit, CommandError> {
     let workspace = settings.workspace(&args.pass.files, ui)?;
     let wanted = match &args.plan_file {
         Some(path) => Wanted::Saved(Box::new(saved::read(path, &workspace, args.ttl())?)),
@@ -94,7 +110,6 @@ pub fn run(args: &ApplyArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, C
         }
         Wanted::Fresh(_) => {}
     }
-    let mut events = Events::open(args.output == Output::Json, args.events.as_deref())?;
     let provider = session::provider(settings, &workspace)?;
     let store: Box<dyn Store> = match existing {
         Some(store) => store,
@@ -107,11 +122,10 @@ pub fn run(args: &ApplyArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, C
     let held = session::hold(&store, &actor, timeout, ui)?;
     let epoch = held.epoch;
     let place = Place { settings, provider, store, epoch, actor, command: "apply" };
-    let exit = under_lease(args, &workspace, &wanted, &place, &mut events, ui);
+    let exit = under_lease(args, &workspace, &wanted, &place, events, ui);
     let released = held.release();
     let exit = exit?;
     released?;
-    events.finished(exit, ui);
     Ok(exit)
 }
 

@@ -88,6 +88,9 @@ impl From<StoreError> for CommandError {
     fn from(error: StoreError) -> Self {
         let (exit, hint) = match &error {
             StoreError::Stale { .. } => (Exit::Conflict, "plan again: something else changed it"),
+            StoreError::AlreadyApplied { .. } => {
+                (Exit::Conflict, "plan again; what is done is done")
+            }
             StoreError::LeaseLost { .. } => (Exit::Conflict, "run it again when the other is done"),
             StoreError::Newer { .. } => (Exit::Error, "use the newer partnerctl"),
             StoreError::ForeignMigration { .. } => {

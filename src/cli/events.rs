@@ -135,8 +135,9 @@ impl Events {
     }
 
     /// The end.
-    pub fn finished(&mut self, exit: Exit, ui: &mut Ui) {
-        let event = Event { exit: Some(exit as u8), ..self.event(EventType::Finished) };
+    pub fn finished(&mut self, exit: Exit, error: Option<&anyhow::Error>, ui: &mut Ui) {
+        let message = error.map(|error| format!("{error:#}"));
+        let event = Event { exit: Some(exit as u8), message, ..self.event(EventType::Finished) };
         self.put(&event, ui);
     }
 

@@ -92,9 +92,9 @@ pub fn run(args: &RepairArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, 
             Ok(Exit::Done)
         }
         Ended::Failed(why) => Err(CommandError::new(format!("{what}: it was not done: {why}"))),
-        Ended::Unknown(why) => {
-            Err(CommandError::new(format!("{what}: nobody knows again: {why}")).exit(Exit::Partly))
-        }
+        Ended::Unknown(why) => Err(CommandError::new(format!("{what}: nobody knows again: {why}"))
+            .exit(Exit::Partly)
+            .hint("`partnerctl repair` shows what it may have done")),
         Ended::Withdrawn => Err(CommandError::new(format!("{what}: interrupted"))),
     }
 }
@@ -121,6 +121,12 @@ fn end(
         take_up(&work, outside, intent.clone(), Event::Retry)?
     } else {
         let effect = effect(&intent)?;
+        if let (Some(meant), Some(word)) = (&effect.external_id, &args.adopt)
+            && meant != word
+        {
+            return Err(CommandError::new(format!("the operation is about {meant}, not {word}"))
+                .hint(format!("--adopt {meant} says that it was done")));
+        }
         let thing = named(args, outside, effect)?;
         if let Some(thing) = &thing
             && work.directory().is_managed(&thing.observed.kind, &thing.observed.external_id)

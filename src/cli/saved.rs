@@ -4,7 +4,7 @@ use crate::cli::error::{CommandError, Exit};
 use crate::engine::{Workspace, machine};
 use crate::plan::Plan;
 use crate::plan::saved::{self, Refused};
-use crate::store::Store;
+use crate::store::{Approval, Store};
 use anyhow::Context;
 use chrono::{TimeDelta, Utc};
 use std::path::Path;
@@ -58,7 +58,11 @@ pub fn check_store(plan: &Plan, store: Option<&dyn Store>) -> Result<(), Command
     match (&plan.lineage, store) {
         (None, None) => Ok(()),
         (None, Some(store)) => {
-            if store.head()?.seq == 0 && store.resources()?.is_empty() {
+            let is_empty = store.head()?.seq == 0
+                && store.resources()?.is_empty()
+                && store.actual()?.is_empty()
+                && store.intents()?.is_empty();
+            if is_empty {
                 return Ok(());
             }
             conflict("the plan was made without a store, and the store is not empty now".to_owned())
@@ -88,5 +92,6 @@ pub fn check_not_applied(plan: &Plan, store: &dyn Store) -> Result<(), CommandEr
 /// True when somebody approved this very plan, not too long ago.
 pub fn is_approved(store: &dyn Store, plan: &Plan, ttl: TimeDelta) -> Result<bool, CommandError> {
     let (approvals, now) = (store.approvals()?, Utc::now());
-    Ok(approvals.iter().any(|given| given.plan_id == plan.id && now - given.at <= ttl))
+    let is_for_it = |given: &Approval| given.plan_id == plan.id;
+    Ok(approvals.iter().any(|given| is_for_it(given) && saved::holds(given.at, now, ttl)))
 }

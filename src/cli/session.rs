@@ -10,6 +10,7 @@ use crate::engine::tree::{Texts, read_roots};
 use crate::engine::{Gathered, Workspace, machine};
 use crate::kinds::selector::Selector;
 use crate::manifest::{Manifests, report};
+use crate::model::problem::did_you_mean;
 use crate::model::text::{counted, printable};
 use crate::model::{KindName, ResourceId, Severity, Stored};
 use crate::plan::{Plan, PlanInput, Scope, Selection, plan};
@@ -20,6 +21,7 @@ use crate::store::{self, Lease, Missing, Store};
 use anyhow::Context;
 use chrono::{DateTime, Utc};
 use clap::Args;
+use std::collections::BTreeSet;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
@@ -274,6 +276,31 @@ pub fn make_plan(
     Ok(plan(&planned))
 }
 
+/// Refuses a selection that names what is neither declared nor in the store: a slip of the pen would
+/// leave nothing out.
+fn check_names<'a>(
+    selection: &Selection,
+    known: impl Iterator<Item = &'a ResourceId>,
+) -> Result<(), CommandError> {
+    let customers = selection.customers.iter().map(|name| ResourceId::new("Customer", name));
+    let named: Vec<ResourceId> = customers.chain(selection.exclude.iter().cloned()).collect();
+    if named.is_empty() {
+        return Ok(());
+    }
+    let known: BTreeSet<&ResourceId> = known.collect();
+    let Some(wrong) = named.iter().find(|id| !known.contains(id)) else { return Ok(()) };
+    let names = known.iter().filter(|id| id.kind == wrong.kind).map(|id| id.name.as_str());
+    let hint = match did_you_mean(wrong.name.as_str(), names) {
+        Some(name) => format!("did you mean {}/{name}?", wrong.kind),
+        None => {
+            format!("`partnerctl get {}` lists those there are", wrong.kind.as_str().to_lowercase())
+        }
+    };
+    let message =
+        format!("the selection names {wrong}, which is neither declared nor in the store");
+    Err(CommandError::new(message).hint(hint))
+}
+
 /// What a pass is planned from.
 pub fn plan_input(
     settings: &Settings,
@@ -290,6 +317,11 @@ pub fn plan_input(
     {
         ui.say("warning: there are no manifests");
     }
+    // What belongs to a customer that nobody manages can be chosen by it as well.
+    let unmanaged = gathered.unmanaged.iter().map(|o| ResourceId::new(o.kind.as_str(), &o.name));
+    let unmanaged: Vec<ResourceId> = unmanaged.collect();
+    let known = manifests.resources.iter().map(|resource| &resource.id).chain(&unmanaged);
+    check_names(&input.selection, known.chain(gathered.stored.iter().map(|row| &row.id)))?;
     let scope = match (input.whole, args.prune) {
         (true, true) => Scope::WholeAndPrune,
         (true, false) => Scope::Whole,

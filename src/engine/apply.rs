@@ -91,7 +91,13 @@ pub async fn apply(
         tokio::select! {
             returned = hands.join_next() => match returned {
                 None => break,
-                Some(Ok(returned)) => events.push(event_of(returned)),
+                Some(Ok(returned)) => {
+                    // What was told of a change comes before how it ended.
+                    while let Ok(notice) = notices.try_recv() {
+                        told(Progress::Notice(notice));
+                    }
+                    events.push(event_of(returned));
+                }
                 Some(Err(panic)) => std::panic::resume_unwind(panic.into_panic()),
             },
             Some(notice) = notices.recv() => told(Progress::Notice(notice)),

@@ -2,12 +2,13 @@
 
 use crate::engine::Gathered;
 use crate::engine::apply::directory_of;
-use crate::kinds::Kinds;
+use crate::kinds::{Kinds, ReferenceTo};
 use crate::model::{Observed, ResourceId, Spec, Stored};
-use crate::plan::Plan;
 use crate::plan::basis::observed_digest;
 use crate::plan::change::{Action, Basis};
-use std::collections::BTreeMap;
+use crate::plan::{Change, Plan};
+use crate::provider::Directory;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What moved on since a plan was made, one sentence for each resource; empty when it still fits.
 #[must_use]
@@ -28,7 +29,11 @@ pub fn moved(plan: &Plan, gathered: &Gathered, kinds: &Kinds) -> Vec<String> {
             one(basis, rows.get(&basis.resource).copied(), thing)
         })
         .collect();
-    moved.extend(there_already(plan, gathered, kinds));
+    if plan.proceeding().next().is_some() {
+        let newcomers = Newcomers::of(plan, gathered, kinds);
+        moved.extend(newcomers.alike(plan));
+        moved.extend(newcomers.resting(plan));
+    }
     moved
 }
 
@@ -50,26 +55,94 @@ fn one(basis: &Basis, row: Option<&Stored>, thing: Option<&Observed>) -> Option<
     }
 }
 
-/// For what is new: unmanaged things that are the same, or may be, and were not there before.
-fn there_already(plan: &Plan, gathered: &Gathered, kinds: &Kinds) -> Vec<String> {
-    let directory = directory_of(kinds, gathered);
-    let told_by = |kind: &str, spec: &Spec| {
-        let entry = kinds.get(kind)?;
-        (entry.identity)(spec).or_else(|| (entry.likeness)(spec))
-    };
-    let mut unmanaged: BTreeMap<(&str, String), &Observed> = BTreeMap::new();
-    for thing in &gathered.unmanaged {
-        let kind = thing.kind.as_str();
-        let inward = kinds.get(kind).map(|entry| directory.inward(entry, &thing.spec));
-        if let Some(told) = inward.and_then(|spec| told_by(kind, &spec)) {
-            unmanaged.insert((kind, told), thing);
-        }
+/// What is there now and the plan knew nothing of.
+struct Newcomers<'a> {
+    kinds: &'a Kinds,
+    directory: Directory,
+    things: Vec<&'a Observed>,
+}
+
+impl<'a> Newcomers<'a> {
+    fn of(plan: &Plan, gathered: &'a Gathered, kinds: &'a Kinds) -> Self {
+        let known: BTreeSet<(&str, &str)> = plan
+            .basis
+            .iter()
+            .filter_map(|basis| Some((basis.resource.kind.as_str(), basis.external_id.as_deref()?)))
+            .collect();
+        let is_new =
+            |thing: &&Observed| !known.contains(&(thing.kind.as_str(), thing.external_id.as_str()));
+        let things = gathered.actual.iter().filter(is_new).collect();
+        Self { kinds, directory: directory_of(kinds, gathered), things }
     }
-    let new = plan.proceeding().filter(|change| change.action == Action::Create);
-    new.filter_map(|change| {
-        let told = told_by(&change.kind, &change.desired.as_ref()?.spec)?;
-        let found = unmanaged.get(&(change.kind.as_str(), told))?;
-        Some(format!("{} is there already, unmanaged ({})", change.id, found.external_id))
-    })
-    .collect()
+
+    /// For what is made new: things that are the same, or may be.
+    fn alike(&self, plan: &Plan) -> Vec<String> {
+        let mut made: BTreeMap<(&str, String), &Change> = BTreeMap::new();
+        for change in plan.proceeding().filter(|change| change.action.makes()) {
+            let desired = change.desired.as_ref();
+            let mine = desired.and_then(|desired| self.sameness(&change.kind, &desired.spec));
+            if let Some(mine) = mine {
+                made.insert((&change.kind, mine), change);
+            }
+        }
+        let same = |thing: &Observed| {
+            let kind = thing.kind.as_str();
+            let change = made.get(&(kind, self.sameness(kind, &thing.spec)?))?;
+            Some(match self.directory.name(thing) {
+                Some(id) => format!("{} is there already, as {id}", change.id),
+                None => {
+                    format!("{} is there already, unmanaged ({})", change.id, thing.external_id)
+                }
+            })
+        };
+        if made.is_empty() {
+            return Vec::new();
+        }
+        self.things.iter().filter_map(|thing| same(thing)).collect()
+    }
+
+    /// Things that rest on what goes or changes, or on what a change rests on as well: a permission
+    /// on the Owner that is removed. What else belongs to a customer does not count, unless the
+    /// customer goes.
+    fn resting(&self, plan: &Plan) -> Vec<String> {
+        let mut watched: BTreeSet<ResourceId> = BTreeSet::new();
+        for change in plan.proceeding().filter(|change| !change.release) {
+            let external_id = change.external_id.as_deref().unwrap_or_default();
+            let there = self.directory.actual(&change.id.kind, external_id);
+            let specs = [there.map(|thing| &thing.spec), change.desired.as_ref().map(|d| &d.spec)];
+            watched.extend(specs.into_iter().flatten().flat_map(|s| self.targets(&change.kind, s)));
+            watched.insert(change.id.clone());
+        }
+        let goes = |id: &ResourceId| {
+            plan.proceeding().any(|change| change.id == *id && change.action == Action::Delete)
+        };
+        watched.retain(|id| id.kind.as_str() != "Customer" || goes(id));
+        let rests = |thing: &Observed| {
+            let targets = self.targets(thing.kind.as_str(), &thing.spec);
+            let target = targets.into_iter().find(|target| watched.contains(target))?;
+            let id = self.directory.name(thing).map(ToString::to_string);
+            let id = id.unwrap_or_else(|| format!("{} {}", thing.kind, thing.external_id));
+            Some(format!("{id} is new, and refers to {target}"))
+        };
+        if watched.is_empty() {
+            return Vec::new();
+        }
+        self.things.iter().filter_map(|thing| rests(thing)).collect()
+    }
+
+    fn sameness(&self, kind: &str, spec: &Spec) -> Option<String> {
+        let entry = self.kinds.get(kind)?;
+        entry.sameness(&self.directory.inward(entry, spec))
+    }
+
+    fn targets(&self, kind: &str, spec: &Spec) -> Vec<ResourceId> {
+        let Some(entry) = self.kinds.get(kind) else { return Vec::new() };
+        let spec = self.directory.inward(entry, spec);
+        let targets = entry.facts.references.iter().filter_map(|reference| reference.target(&spec));
+        let named = |target| match target {
+            ReferenceTo::Resource(id) => Some(id),
+            ReferenceTo::External(_) => None,
+        };
+        targets.filter_map(named).collect()
+    }
 }

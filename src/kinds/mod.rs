@@ -248,6 +248,12 @@ impl KindEntry {
         }
     }
 
+    /// What tells a thing from others of its kind: its identity, else its likeness.
+    #[must_use]
+    pub fn sameness(&self, spec: &Spec) -> Option<String> {
+        (self.identity)(spec).or_else(|| (self.likeness)(spec))
+    }
+
     /// The rules of a field, by its path below `spec`.
     #[must_use]
     pub fn field(&self, path: &str) -> Option<&'static Field> {

@@ -10,7 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// The basis of the changes that proceed: each one's resource, what it refers to and is referred to
 /// by, and what else refers there, since an Owner of the same subscription may be what a permission
-/// rests on. Other resources of the same customer are not part of it.
+/// rests on; its customer, which may take the relationship back; and what is like something new.
+/// Other resources of the same customer are not part of it.
 #[must_use]
 pub fn basis(
     input: &PlanInput,
@@ -18,9 +19,10 @@ pub fn basis(
     drafts: &Drafts,
     worlds: &Worlds,
 ) -> Vec<Basis> {
-    let mut touched: BTreeSet<ResourceId> = BTreeSet::new();
+    let mut touched: BTreeSet<ResourceId> = alike(input, changes, worlds);
     for change in changes.iter().filter(|change| change.proceeds()) {
         touched.insert(change.id.clone());
+        touched.extend(worlds.customer_of(&change.id));
         touched.extend(change.previous.clone());
         for world in [&worlds.before, &worlds.after] {
             touched.extend(world.referrers(&change.id, None).map(|other| other.id.clone()));
@@ -58,6 +60,26 @@ pub fn basis(
         })
     };
     touched.into_iter().filter_map(one).collect()
+}
+
+/// What is there already and is like something new, a second purchase that is meant: what is not
+/// among them later came in between.
+fn alike(input: &PlanInput, changes: &[Change], worlds: &Worlds) -> BTreeSet<ResourceId> {
+    let made = changes.iter().filter(|change| change.proceeds() && change.action.makes());
+    let sameness = |id: &ResourceId, spec: &Spec| {
+        let entry = input.kinds.get(id.kind.as_str())?;
+        Some((id.kind.clone(), entry.sameness(spec)?))
+    };
+    let made: BTreeSet<_> = made
+        .filter_map(|change| sameness(&change.id, &worlds.after.get(&change.id)?.spec))
+        .collect();
+    if made.is_empty() {
+        return BTreeSet::new();
+    }
+    let alike = worlds.before.iter().filter(|standing| {
+        sameness(&standing.id, &standing.spec).is_some_and(|mine| made.contains(&mine))
+    });
+    alike.map(|standing| standing.id.clone()).collect()
 }
 
 /// The digest of an observed state.

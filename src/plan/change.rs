@@ -32,6 +32,12 @@ pub enum Action {
 }
 
 impl Action {
+    /// True when something new is made.
+    #[must_use]
+    pub fn makes(self) -> bool {
+        matches!(self, Self::Create | Self::Replace)
+    }
+
     /// The word users see.
     #[must_use]
     pub fn as_str(self) -> &'static str {

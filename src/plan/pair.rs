@@ -4,7 +4,7 @@
 use crate::kinds::{Block, KindEntry, Reference, ReferenceTo};
 use crate::model::resource::{EXTERNAL_ID, PREVIOUS_NAME};
 use crate::model::{KindName, Observed, Resource, ResourceId, ResourceName, Spec, Stored, code};
-use crate::plan::unended::{Hold, Unended, made_as};
+use crate::plan::unended::{Hold, Unended};
 use crate::plan::{PlanInput, Scope};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
@@ -434,7 +434,7 @@ impl Pairing<'_> {
         let Some(id) = pair.id().cloned() else { return };
         let new = pair.desired.as_ref().filter(|_| pair.observed().is_none());
         let entry = self.input.kinds.get(id.kind.as_str());
-        let made = new.zip(entry).and_then(|(desired, entry)| made_as(entry, &desired.spec));
+        let made = new.zip(entry).and_then(|(desired, entry)| entry.sameness(&desired.spec));
         let names: Vec<&ResourceId> = std::iter::once(&id).chain(&pair.previous).collect();
         for intent in self.unended.about(&names, made.as_ref()) {
             // What looks like a second purchase is most likely what that operation made.

@@ -1,7 +1,7 @@
 //! Saved plans: the exact text that is written, and what is refused when it is read back.
 
 use crate::plan::change::PLAN_API_VERSION;
-use crate::plan::{Plan, digest_of};
+use crate::plan::{Plan, digest_of, id_of};
 use chrono::{DateTime, TimeDelta, Utc};
 
 /// How far a plan's clock may be ahead of ours: clocks of two machines differ a little.
@@ -64,10 +64,21 @@ pub fn read(text: &str) -> Result<Plan, Refused> {
     if plan.digest != digest_of(&plan) {
         return Err(altered("its digest does not fit its content"));
     }
+    // What is approved by the id is what the id stands for.
+    if plan.id != id_of(&plan) {
+        return Err(altered("its id is not that of its changes"));
+    }
     if self::text(&plan) != text {
         return Err(altered("its text was changed"));
     }
     Ok(plan)
+}
+
+/// True when an approval still holds.
+#[must_use]
+pub fn holds(given: DateTime<Utc>, now: DateTime<Utc>, ttl: TimeDelta) -> bool {
+    let age = now - given;
+    age <= ttl && age >= TimeDelta::seconds(-AHEAD_SECONDS_MAX)
 }
 
 /// Refuses a plan that is too old, or dated ahead.

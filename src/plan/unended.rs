@@ -14,12 +14,6 @@ pub struct Unended<'a> {
     by_made: BTreeMap<String, Vec<&'a Intent>>,
 }
 
-/// What tells a thing from others of its kind.
-#[must_use]
-pub fn made_as(entry: &KindEntry, spec: &Spec) -> Option<String> {
-    (entry.identity)(spec).or_else(|| (entry.likeness)(spec))
-}
-
 impl<'a> Unended<'a> {
     /// Those of one kind; `settled` gives a spec its references under the names that hold now.
     #[must_use]
@@ -30,7 +24,7 @@ impl<'a> Unended<'a> {
             unended.by_name.entry(intent.resource()).or_default().push(intent);
             let effect = intent.effect().filter(|effect| effect.verb == Verb::Create);
             let after = effect.and_then(|effect| effect.after.as_ref());
-            if let Some(made) = after.and_then(|after| made_as(entry, &settled(after))) {
+            if let Some(made) = after.and_then(|after| entry.sameness(&settled(after))) {
                 unended.by_made.entry(made).or_default().push(intent);
             }
         }

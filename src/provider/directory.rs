@@ -83,6 +83,12 @@ impl Directory {
         named.next().filter(|_| named.next().is_none())
     }
 
+    /// The resource that a thing belongs to.
+    #[must_use]
+    pub fn name(&self, thing: &Observed) -> Option<&ResourceId> {
+        self.names.get(&(thing.kind.clone(), thing.external_id.clone()))
+    }
+
     /// True when a row has this external id.
     #[must_use]
     pub fn is_managed(&self, kind: &KindName, external_id: &str) -> bool {

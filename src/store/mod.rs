@@ -106,6 +106,14 @@ pub enum StoreError {
         /// What the store has.
         found: Option<i64>,
     },
+    /// A plan is applied once, and this one was, or was begun.
+    #[error("the plan {plan_id} was applied before, by {actor}")]
+    AlreadyApplied {
+        /// Which.
+        plan_id: String,
+        /// By whom.
+        actor: String,
+    },
     /// Another process has taken the lease over.
     #[error("another process has taken over: {holder}")]
     LeaseLost {
@@ -209,8 +217,8 @@ pub trait Store: Send {
     /// Commits a batch durably: when this returns, the writes survive a power loss.
     ///
     /// # Errors
-    /// [`StoreError::Stale`] or [`StoreError::LeaseLost`] when the batch does not fit any more;
-    /// nothing of it is written then.
+    /// [`StoreError::Stale`], [`StoreError::AlreadyApplied`] or [`StoreError::LeaseLost`] when the
+    /// batch does not fit any more; nothing of it is written then.
     fn commit(&mut self, batch: &Batch) -> Result<(), StoreError>;
 
     /// Intents that have not ended, the oldest first.

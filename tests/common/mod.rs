@@ -21,6 +21,12 @@ pub const AT: &str = "2026-11-21T12:00:00Z";
 /// The folder of examples, for stories: `$EXAMPLES`.
 pub const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples");
 
+/// The provider program of the tests, for stories: `$FAKE_PROVIDER`.
+pub fn fake_provider() -> PathBuf {
+    let binary = PathBuf::from(env!("CARGO_BIN_EXE_partnerctl"));
+    binary.parent().unwrap().join("examples/fake-provider")
+}
+
 /// A folder of its own, with an environment that knows nothing of the machine.
 pub struct TestEnv {
     folder: tempfile::TempDir,
@@ -60,6 +66,7 @@ impl TestEnv {
             .env("PATH", path)
             .env("HOME", self.path())
             .env("EXAMPLES", EXAMPLES)
+            .env("FAKE_PROVIDER", fake_provider())
             .env("PARTNERCTL_ACTOR", "admin@partner.example")
             .stdin(std::process::Stdio::null());
         command

@@ -1,6 +1,6 @@
 //! Hides what differs from run to run: times, ids, hashes.
 
-/// A text with times as `[TIME]`, UUIDs as `[UUID]`, hashes as `[HASH]`, plan ids as `[PLAN]` and
+/// A text with times as `[TIME]`, UUIDs as `[UUID]`, their first characters as `[SHORT]`, hashes as `[HASH]`, plan ids as `[PLAN]` and
 /// the chance part of set names as `[SET]`.
 pub fn redact(text: &str) -> String {
     let chars: Vec<char> = text.chars().collect();
@@ -8,9 +8,7 @@ pub fn redact(text: &str) -> String {
     let mut at = 0;
     while at < chars.len() {
         let bounded = at == 0 || !chars[at - 1].is_ascii_alphanumeric();
-        if bounded
-            && let Some((length, name)) = volatile(&chars[at..], at > 0 && chars[at - 1] == '-')
-        {
+        if bounded && let Some((length, name)) = volatile(&chars[at..], &out) {
             out.push_str(name);
             at += length;
         } else {
@@ -21,7 +19,7 @@ pub fn redact(text: &str) -> String {
     out
 }
 
-fn volatile(chars: &[char], after_hyphen: bool) -> Option<(usize, &'static str)> {
+fn volatile(chars: &[char], before: &str) -> Option<(usize, &'static str)> {
     let shape: String = chars
         .iter()
         .take(65)
@@ -31,7 +29,12 @@ fn volatile(chars: &[char], after_hyphen: bool) -> Option<(usize, &'static str)>
             other => *other,
         })
         .collect();
-    for pattern in ["dddd-dd-ddTdd:dd:dd.dddZ", "dddd-dd-ddTdd:dd:ddZ", "dddd-dd-dd dd:dd:dd"] {
+    for pattern in [
+        "dddd-dd-ddTdd:dd:dd.dddZ",
+        "dddd-dd-ddTdd:dd:ddZ",
+        "dddd-dd-dd dd:dd:dd",
+        "dddd-dd-dd dd:dd",
+    ] {
         if shape.starts_with(pattern) {
             return Some((pattern.len(), "[TIME]"));
         }
@@ -55,10 +58,13 @@ fn volatile(chars: &[char], after_hyphen: bool) -> Option<(usize, &'static str)>
     if run(32) {
         return Some((32, "[LINEAGE]"));
     }
+    if run(8) && before.ends_with("partnerctl repair ") {
+        return Some((8, "[SHORT]"));
+    }
     if run(12) {
         return Some((12, "[PLAN]"));
     }
-    if run(6) && (after_hyphen || shape[..6].contains('x')) {
+    if run(6) && (before.ends_with('-') || shape[..6].contains('x')) {
         return Some((6, "[SET]"));
     }
     None

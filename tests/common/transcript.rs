@@ -5,7 +5,7 @@
 //! then `[exit N]` unless it exits with 0.
 
 use super::redact::redact;
-use super::{EXAMPLES, TestEnv};
+use super::{EXAMPLES, TestEnv, fake_provider};
 use std::path::Path;
 
 /// Runs every console block of a file in one folder and compares whole outputs.
@@ -70,6 +70,7 @@ fn run(script: &str, env: &TestEnv, folder: &mut std::path::PathBuf) -> String {
     }
     let mut text = String::from_utf8_lossy(&output.stdout)
         .replace(&env.path().display().to_string(), "[DIR]")
+        .replace(&fake_provider().display().to_string(), "[FAKE]")
         .replace(EXAMPLES, "[EXAMPLES]");
     if !text.is_empty() && !text.ends_with('\n') {
         text.push('\n');

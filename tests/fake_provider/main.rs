@@ -174,6 +174,11 @@ impl Fake {
             let spread = (number as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 33;
             modes[spread as usize % modes.len()].clone()
         };
+        if faults["throttle"] == params["action"] {
+            return Err(
+                json!({"code": "throttled", "message": "slow down", "retryAfterSeconds": 60}),
+            );
+        }
         let error = |code: &str| Err(json!({"code": code, "message": format!("told to: {code}")}));
         match mode.as_str().unwrap_or("ok") {
             "throttled" => {

@@ -6,10 +6,10 @@ use crate::store::StoreError;
 use crate::store::history::{ApplyEnd, ApplyRecord, Approval};
 use crate::store::sqlite::{TransactError, corrupt, json, text_of};
 use chrono::{DateTime, Utc};
-use rusqlite::{Row, Transaction, params};
+use rusqlite::{OptionalExtension as _, Row, Transaction, params};
 
 pub(super) const INTENTS: &str = "SELECT operation_id, epoch, change, effects, place, actor, \
-     command, plan_id, begun_at, state, message, body_hash FROM intents ORDER BY begun_at, operation_id";
+     command, plan_id, begun_at, state, message, body_hash, request_key FROM intents ORDER BY begun_at, operation_id";
 pub(super) const APPLIES: &str =
     "SELECT id, plan_id, digest, actor, begun_at, end_json FROM applies";
 pub(super) const APPROVALS: &str =
@@ -55,6 +55,7 @@ pub(super) fn intent(row: &Row<'_>) -> Result<Intent, StoreError> {
         state,
         message,
         body_hash,
+        request_key,
     ] = texts(row, "an intent")?;
     let what = format!("intent {operation_id}");
     let wrong = |why: &str| corrupt(&what)(why.to_owned().into());
@@ -73,6 +74,10 @@ pub(super) fn intent(row: &Row<'_>) -> Result<Intent, StoreError> {
     };
     if intent.effect().is_none() || intent.body_hash() != body_hash {
         return Err(wrong("its request is not what was hashed"));
+    }
+    // Under another key the provider would do it a second time.
+    if intent.request_key() != request_key {
+        return Err(wrong("its request key is not that of its operation"));
     }
     Ok(intent)
 }
@@ -129,11 +134,16 @@ pub(super) fn drop_intent(transaction: &Transaction<'_>, id: &str) -> Result<(),
     Ok(())
 }
 
-/// Writes that an apply has begun.
+/// Writes that an apply has begun, unless its plan was applied before.
 pub(super) fn begin(
     transaction: &Transaction<'_>,
     apply: &ApplyRecord,
 ) -> Result<(), TransactError> {
+    let sql = "SELECT plan_id, actor FROM applies WHERE digest = $1";
+    let before = transaction.query_row(sql, [&apply.digest], |row| Ok((row.get(0)?, row.get(1)?)));
+    if let Some((plan_id, actor)) = before.optional()? {
+        return Err(TransactError::Store(StoreError::AlreadyApplied { plan_id, actor }));
+    }
     transaction.execute(
         "INSERT INTO applies (id, plan_id, digest, actor, begun_at) VALUES ($1, $2, $3, $4, $5)",
         params![apply.id, apply.plan_id, apply.digest, apply.actor, instant(apply.begun_at)],

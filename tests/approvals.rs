@@ -1,0 +1,132 @@
+//! Approvals: for one plan, for one apply, for a day.
+
+use crate::common::{TestEnv, customer};
+use crate::outside::LICENCE;
+use serde_json::Value;
+
+/// A workspace with a customer, applied, and a licence to be bought: a costly change.
+fn workspace() -> TestEnv {
+    let env = TestEnv::workspace(&customer("contoso"));
+    env.ok(&["apply", "--yes"]);
+    env.write("manifests/licence.yaml", LICENCE);
+    env
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn plan_id(env: &TestEnv) -> String {
+    let plan: Value = serde_json::from_str(&env.ok(&["plan", "-o", "json"])).unwrap();
+    plan["id"].as_str().unwrap().to_owned()
+}
+
+/// Demands that nobody has approved what is to be done now, and that nothing is.
+fn assert_held(env: &TestEnv, what: &str) {
+    let before = env.ok(&["log", "-o", "json"]);
+    let output = env.run(&["apply", "--yes"]);
+    let stderr = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(3), "{what}: {stderr}");
+    assert!(stderr.contains("approval\n  → partnerctl apply"), "{what}: {stderr}");
+    assert_eq!(before, env.ok(&["log", "-o", "json"]), "{what}");
+}
+
+/// Plans that are approved now.
+fn approved(env: &TestEnv) -> Vec<String> {
+    let list = env.ok(&["approve"]);
+    list.lines().skip(1).map(|line| line.split(' ').next().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn an_approval_by_id_lets_exactly_one_apply_through() {
+    let env = workspace();
+    assert_held(&env, "before");
+    let id = plan_id(&env);
+    env.ok(&["approve", &id.to_uppercase()]);
+    assert_eq!(approved(&env), [id.as_str()]);
+    // It stands in for --approve and not for --yes.
+    assert_eq!(env.run(&["apply"]).status.code(), Some(3));
+    assert_eq!(approved(&env), [id.as_str()]);
+    env.ok(&["apply", "--yes"]);
+    assert_eq!(approved(&env), Vec::<String>::new());
+}
+
+#[test]
+fn an_approval_by_file_is_for_that_plan_saved_or_planned_again() {
+    for saved in [true, false] {
+        let env = workspace();
+        env.ok(&["plan", "--out", "plan.json"]);
+        let shown = env.ok(&["approve", "plan.json"]);
+        assert!(shown.contains("+ create Subscription/contoso-e3"), "{shown}");
+        let planfile = saved.then_some("plan.json");
+        let arguments: Vec<&str> = ["apply", "--yes"].into_iter().chain(planfile).collect();
+        env.ok(&arguments);
+        assert_eq!(approved(&env), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn an_approval_is_not_for_another_plan() {
+    let env = workspace();
+    env.ok(&["approve", &plan_id(&env)]);
+    let dearer = LICENCE.replace("quantity: 5", "quantity: 500");
+    env.write("manifests/licence.yaml", &dearer);
+    assert_held(&env, "another quantity");
+    env.write("manifests/licence.yaml", LICENCE.replace("X:1", "X:2"));
+    assert_held(&env, "another offer");
+    env.write(
+        "manifests/licence.yaml",
+        LICENCE.to_owned() + &LICENCE.replace("-e3", "-e5").replace("X:1", "X:5"),
+    );
+    assert_held(&env, "one more");
+    env.write("manifests/licence.yaml", LICENCE);
+    env.ok(&["apply", "--yes"]);
+}
+
+#[test]
+fn an_approval_ends_after_its_time_and_when_it_is_withdrawn() {
+    let env = workspace();
+    let id = plan_id(&env);
+    let dated = |hours: i64| {
+        env.ok(&["approve", &id]);
+        let at = chrono::Utc::now() - chrono::TimeDelta::minutes(hours * 60 + 5);
+        let at = at.to_rfc3339_opts(chrono::SecondsFormat::Millis, true);
+        let path = env.path().join(".partnerctl/state.db");
+        let connection = rusqlite::Connection::open(path).unwrap();
+        assert_eq!(connection.execute("UPDATE approvals SET approved_at = $1", [at]), Ok(1));
+    };
+    dated(24);
+    assert_held(&env, "a day later");
+    dated(-2);
+    assert_held(&env, "dated ahead");
+    dated(2);
+    let short = env.run(&["apply", "--yes", "--plan-ttl", "2"]);
+    assert_eq!(short.status.code(), Some(3));
+    env.ok(&["approve", &id, "--withdraw"]);
+    assert_held(&env, "withdrawn");
+    let again = env.run(&["approve", &id, "--withdraw"]);
+    assert_eq!(again.status.code(), Some(1));
+    dated(2);
+    env.ok(&["apply", "--yes", "--plan-ttl", "3"]);
+}
+
+#[test]
+fn a_plan_that_comes_again_needs_an_approval_again() {
+    let env = workspace();
+    let id = plan_id(&env);
+    let remove = || {
+        std::fs::remove_file(env.path().join("manifests/licence.yaml")).unwrap();
+        env.ok(&["apply", "--prune", "--yes", "--approve", "irreversible"]);
+        env.write("manifests/licence.yaml", LICENCE);
+        assert_eq!(plan_id(&env), id, "the same work has the same id");
+    };
+    env.ok(&["approve", &id]);
+    env.ok(&["apply", "--yes"]);
+    remove();
+    assert_held(&env, "used");
+    // One that was not needed is used up as well.
+    env.ok(&["approve", &id]);
+    env.ok(&["apply", "--yes", "--approve", "costly"]);
+    remove();
+    assert_held(&env, "not needed");
+}
