@@ -16,6 +16,7 @@ mod locks;
 mod manifests;
 mod outside;
 mod properties;
+mod python;
 mod stories;
 mod tamper;
 mod terminal;

@@ -31,7 +31,12 @@ fn volatile(chars: &[char], after_hyphen: bool) -> Option<(usize, &'static str)>
             other => *other,
         })
         .collect();
-    for pattern in ["dddd-dd-ddTdd:dd:dd.dddZ", "dddd-dd-ddTdd:dd:ddZ", "dddd-dd-dd dd:dd:dd"] {
+    for pattern in [
+        "dddd-dd-ddTdd:dd:dd.dddZ",
+        "dddd-dd-ddTdd:dd:ddZ",
+        "dddd-dd-dd dd:dd:dd",
+        "dddd-dd-dd dd:dd",
+    ] {
         if shape.starts_with(pattern) {
             return Some((pattern.len(), "[TIME]"));
         }
