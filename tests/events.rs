@@ -145,7 +145,8 @@ fn an_interrupted_apply_tells_its_end() {
     let mut child = command.stdout(quiet()).stderr(quiet()).spawn().unwrap();
     let read = || std::fs::read_to_string(env.path().join("events.ndjson")).unwrap_or_default();
     while !read().contains("paused") {
-        std::thread::yield_now();
+        assert_eq!(child.try_wait().unwrap(), None, "it ended without a pause");
+        std::thread::sleep(std::time::Duration::from_millis(5));
     }
     let pid = child.id().to_string();
     assert!(env.command("kill").args(["-INT", &pid]).status().unwrap().success());

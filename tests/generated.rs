@@ -2,7 +2,10 @@
 
 use crate::common::{TestEnv, check_file, reference};
 use partnerctl::cli::schema_files;
-use partnerctl::kinds::Kinds;
+use partnerctl::kinds::{Kinds, state};
+use partnerctl::model::tree::Node;
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 fn root() -> &'static Path {
@@ -117,4 +120,73 @@ fn every_example_of_a_help_text_is_a_command_line() {
 fn the_reference_of_commands_is_the_help() {
     let text = reference::markdown(&partnerctl::cli::command());
     check_file(&root().join("docs/commands.md"), &text);
+}
+
+/// The results of one method, as a schema of its own.
+fn result_schema(definition: &str) -> jsonschema::Validator {
+    let files = schema_files();
+    let (_, text) =
+        files.iter().find(|(name, _)| name == "provider-results.v1.schema.json").unwrap();
+    let all: Value = serde_json::from_str(text).unwrap();
+    let schema = json!({"$schema": all["$schema"], "$defs": all["$defs"],
+        "$ref": format!("#/$defs/{definition}")});
+    jsonschema::validator_for(&schema).unwrap()
+}
+
+fn result_definition(request: &Value) -> &'static str {
+    match (request["method"].as_str().unwrap(), request["params"]["by"].as_str()) {
+        ("hello", _) => "HelloResult",
+        ("observe", _) => "ObserveResult",
+        ("perform", _) => "PerformResult",
+        ("lookup", Some("requestKey")) => "KeyResult",
+        ("lookup", _) => "FindResult",
+        (other, _) => panic!("no method {other}"),
+    }
+}
+
+/// Reads every thing in an answer as partnerctl does.
+fn assert_things_can_be(kinds: &Kinds, value: &Value) {
+    if let (Some(kind), Some(spec)) = (value["kind"].as_str(), value.get("spec")) {
+        let entry = kinds.get(kind).unwrap_or_else(|| panic!("no kind {kind}"));
+        let (spec, faults) = state::read(entry, &Node::from_json(spec).unwrap());
+        let faults: Vec<_> = faults.iter().map(|fault| &fault.message).collect();
+        assert!(faults.is_empty(), "{faults:?}\n{value:#}");
+        assert_eq!((entry.check_observed)(&spec), None, "{value:#}");
+    }
+    let things = value.get("items").and_then(Value::as_array).into_iter().flatten();
+    things.chain(value.get("thing")).for_each(|thing| assert_things_can_be(kinds, thing));
+}
+
+#[test]
+fn the_examples_of_the_provider_protocol_fit_its_schemas() {
+    let text = std::fs::read_to_string(root().join("docs/provider-protocol.md")).unwrap();
+    let kinds = Kinds::default();
+    let mut open: BTreeMap<u64, &str> = BTreeMap::new();
+    let mut answered = BTreeSet::new();
+    let blocks = text.split("```json\n").skip(1).map(|rest| rest.split("```").next().unwrap());
+    for message in blocks.flat_map(|block| serde_json::Deserializer::from_str(block).into_iter()) {
+        let message: Value = message.unwrap();
+        let id = message["id"].as_u64().unwrap();
+        if message.get("method").is_some() {
+            assert_fits("provider-request.v1.schema.json", &message.to_string());
+            assert!(open.insert(id, result_definition(&message)).is_none(), "{id} is open");
+            continue;
+        }
+        assert_fits("provider-response.v1.schema.json", &message.to_string());
+        let definition = open.remove(&id).unwrap_or_else(|| panic!("{id} was not asked"));
+        if let Some(result) = message.get("result") {
+            let wrong: Vec<_> =
+                result_schema(definition).iter_errors(result).map(|e| e.to_string()).collect();
+            assert!(wrong.is_empty(), "{definition}: {wrong:?}\n{result:#}");
+            assert_things_can_be(&kinds, result);
+            answered.insert(definition);
+        }
+    }
+    assert!(open.is_empty(), "not answered: {open:?}");
+    assert_eq!(answered.len(), 5, "{answered:?}");
+    let schema: Value = serde_json::to_value(partnerctl::provider::exec::schemas()).unwrap();
+    let codes = schema[1][1]["$defs"]["ErrorCode"]["oneOf"].as_array().unwrap();
+    for code in codes.iter().map(|code| code["const"].as_str().unwrap()) {
+        assert!(text.contains(&format!("\n| `{code}` |")), "the page does not tell {code}");
+    }
 }

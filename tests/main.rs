@@ -18,6 +18,7 @@ mod locks;
 mod manifests;
 mod outside;
 mod properties;
+mod python;
 mod saved;
 mod stale;
 mod stories;

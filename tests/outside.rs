@@ -373,6 +373,15 @@ fn a_program_that_cannot_be_started_changes_nothing_and_is_named() {
 }
 
 #[test]
+fn a_program_that_fails_while_it_is_only_looked_at_is_not_said_to_have_done_anything() {
+    let env = workspace(&everything(), &json!({}));
+    assert!(apply(&env).status.success());
+    tell(&env, &json!({"observe": "twice"}));
+    let stderr = text(&env.run(&["plan"]).stderr);
+    assert!(stderr.contains("error: the provider cannot say what is there: Budget "), "{stderr}");
+}
+
+#[test]
 fn resume_ends_what_was_left_open_and_nothing_else() {
     let folder = tempfile::tempdir().unwrap();
     let library = killer(folder.path());

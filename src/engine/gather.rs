@@ -38,11 +38,21 @@ pub enum GatherError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The provider cannot say what is there, or what it says cannot be.
-    #[error(transparent)]
+    #[error("{}", unseen(.0))]
     Provider(CallError),
     /// Somebody else kept changing the store meanwhile.
     #[error("the store changed {TRIES} times while the provider was observed")]
     Restless,
+}
+
+/// Looking does nothing: only its own words are of use where a call might have done something.
+fn unseen(error: &CallError) -> String {
+    match error {
+        CallError::Unknown { message } => {
+            format!("the provider cannot say what is there: {message}")
+        }
+        other => other.to_string(),
+    }
 }
 
 impl From<ObserveError> for GatherError {

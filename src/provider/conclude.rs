@@ -41,16 +41,27 @@ pub fn conclude(
     managed: &dyn Fn(&Observed) -> bool,
 ) -> Conclusion {
     let after = effect.after.clone().unwrap_or_default();
+    // What is said to have been made or changed must be of the kind, and have the id, asked for.
+    let fits = |made: &Observed| {
+        made.kind == effect.kind
+            && effect.external_id.as_ref().is_none_or(|id| *id == made.external_id)
+    };
     match (effect.verb, key) {
         (Verb::Delete, KeyFound::Performed(_)) => Conclusion::Done(None),
         (Verb::Delete, _) if candidates.is_empty() => Conclusion::Done(None),
-        (Verb::Update, KeyFound::Performed(Some(made))) => Conclusion::Done(Some(made.clone())),
+        (Verb::Update, KeyFound::Performed(Some(made))) if fits(made) => {
+            Conclusion::Done(Some(made.clone()))
+        }
         (Verb::Update, _) => {
             let there = candidates.iter().find(|found| found.observed.spec.covers(&after));
             there
                 .map_or(Conclusion::NotDone, |found| Conclusion::Done(Some(found.observed.clone())))
         }
         (Verb::Delete, _) => Conclusion::NotDone,
+        (Verb::Create, KeyFound::Performed(Some(made))) if !fits(made) => {
+            let (kind, id) = (&made.kind, &made.external_id);
+            Conclusion::Unclear(format!("the provider says that this made {kind} {id}"))
+        }
         (Verb::Create, KeyFound::Performed(Some(made))) if !managed(made) => {
             Conclusion::Done(Some(made.clone()))
         }
@@ -135,12 +146,22 @@ mod tests {
     }
 
     fn purchase(promise: RequestKeys, key: &KeyFound, candidates: &[Candidate]) -> String {
+        concluded(Verb::Create, None, promise, key, candidates)
+    }
+
+    fn concluded(
+        verb: Verb,
+        external_id: Option<&str>,
+        promise: RequestKeys,
+        key: &KeyFound,
+        candidates: &[Candidate],
+    ) -> String {
         let kinds = Kinds::default();
         let effect = Effect {
-            verb: Verb::Create,
+            verb,
             kind: KindName::new("Subscription"),
             name: "l".to_owned(),
-            external_id: None,
+            external_id: external_id.map(str::to_owned),
             before: None,
             after: Some(licence("", 5, None).observed.spec),
             operation: "Create order".to_owned(),
@@ -178,5 +199,19 @@ mod tests {
         assert_eq!(purchase(Durable, &other, &[]), "unclear");
         let not_ours = [licence("a", 5, Some("another key"))];
         assert_eq!(purchase(Durable, &KeyFound::NotPerformed, &not_ours), "not done");
+    }
+
+    #[test]
+    fn a_key_that_is_said_to_have_made_another_thing_than_asked_for_is_not_believed() {
+        let there = || licence("a", 5, None).observed;
+        let other_kind = || Observed { kind: KindName::new("Customer"), ..there() };
+        let said = |verb, id, thing| {
+            concluded(verb, id, RequestKeys::Durable, &KeyFound::Performed(Some(thing)), &[])
+        };
+        assert_eq!(said(Verb::Create, None, there()), "done a");
+        assert_eq!(said(Verb::Create, None, other_kind()), "unclear");
+        assert_eq!(said(Verb::Update, Some("a"), there()), "done a");
+        assert_eq!(said(Verb::Update, Some("b"), there()), "not done");
+        assert_eq!(said(Verb::Update, Some("a"), other_kind()), "not done");
     }
 }

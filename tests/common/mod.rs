@@ -30,11 +30,13 @@ pub fn fake_provider() -> PathBuf {
 /// A folder of its own, with an environment that knows nothing of the machine.
 pub struct TestEnv {
     folder: tempfile::TempDir,
+    /// A folder of programs that come before the system's.
+    pub tools: Option<PathBuf>,
 }
 
 impl TestEnv {
     pub fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap() }
+        Self { folder: tempfile::tempdir().unwrap(), tools: None }
     }
 
     /// A workspace with one file of manifests.
@@ -59,7 +61,9 @@ impl TestEnv {
     pub fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let mut command = Command::new(program);
         let binary = PathBuf::from(env!("CARGO_BIN_EXE_partnerctl"));
-        let path = format!("{}:/usr/bin:/bin", binary.parent().unwrap().display());
+        let tools = self.tools.iter().map(|tools| format!("{}:", tools.display()));
+        let tools: String = tools.collect();
+        let path = format!("{tools}{}:/usr/bin:/bin", binary.parent().unwrap().display());
         command
             .current_dir(self.path())
             .env_clear()

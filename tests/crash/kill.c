@@ -1,5 +1,6 @@
 /* Loaded before the program: ends it, as kill -9 would, just before the write or sync whose number
-   stands in KILL_AT. With KILL_COUNT set it counts them into that file instead. */
+   stands in KILL_AT. With KILL_COUNT set it counts them into that file instead. The program is
+   partnerctl, or the one that KILL_PROGRAM names. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <signal.h>
@@ -15,8 +16,9 @@ extern char *program_invocation_short_name;
 static void point(int fd) {
     /* What goes to the terminal is no state. */
     if (fd <= 2) return;
-    /* Programs that it starts are not killed: they are somebody else. */
-    if (strcmp(program_invocation_short_name, "partnerctl")) return;
+    /* Other programs, which it starts or which start it, are not killed: they are somebody else. */
+    const char *program = getenv("KILL_PROGRAM");
+    if (strcmp(program_invocation_short_name, program ? program : "partnerctl")) return;
     calls++;
     const char *at = getenv("KILL_AT");
     if (at && atol(at) == calls) kill(getpid(), SIGKILL);
