@@ -388,6 +388,7 @@ fn intent(operation_id: &str, begun: i64) -> Intent {
         actor: "a".to_owned(),
         command: "apply".to_owned(),
         plan_id: "plan".to_owned(),
+        provider: "a program".to_owned(),
         begun_at: at() + TimeDelta::seconds(begun),
         state: IntentState::Open,
         message: String::new(),

@@ -51,7 +51,8 @@ pub struct ApplyArgs {
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=256))]
     parallelism: u16,
     /// Seconds to wait for another apply
-    #[arg(long, default_value_t = 30, value_name = "SECONDS")]
+    #[arg(long, default_value_t = 30, value_name = "SECONDS",
+        value_parser = clap::value_parser!(u64).range(..=604_800))]
     lock_timeout: u64,
     /// Hours for which a saved plan, or an approval, holds
     #[arg(long, default_value_t = saved::TTL_HOURS, value_name = "HOURS",

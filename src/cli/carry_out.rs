@@ -8,13 +8,14 @@ use crate::cli::ui::Ui;
 use crate::engine::Gathered;
 use crate::engine::apply::{Applied, Progress, apply, directory_of};
 use crate::engine::executor::{Pace, Status};
+use crate::engine::gather::gather_shared;
 use crate::engine::lease::SharedStore;
 use crate::engine::operate::Ended;
-use crate::engine::resume::{Resumed, resume};
+use crate::engine::resume::{Resumed, can_resume, resume};
 use crate::engine::work::{Notice, Work};
 use crate::model::text::{counted, printable};
 use crate::plan::Plan;
-use crate::plan::intent::IntentState;
+use crate::plan::intent::Intent;
 use crate::provider::{Context, Ids, Outside, Provider};
 use crate::store::{ApplyRecord, Write};
 use anyhow::Context as _;
@@ -50,7 +51,8 @@ pub struct Place<'a> {
 impl Place<'_> {
     /// What the store and the provider say now.
     pub fn gather(&self, ui: &mut Ui) -> Result<Gathered, CommandError> {
-        session::observe(Some(self.store.lock().as_ref()), self.provider.as_ref(), ui)
+        let _progress = ui.progress("observing", 0);
+        Ok(gather_shared(&self.store, self.provider.as_ref())?)
     }
 
     /// The provider's outside, where operations are left that only it can end.
@@ -116,7 +118,17 @@ impl Place<'_> {
         hands: usize,
         ui: &mut Ui,
     ) -> Result<(Gathered, Vec<Resumed>), CommandError> {
-        if !gathered.intents.iter().any(|intent| intent.state == IntentState::Open) {
+        let open = || gathered.intents.iter().filter(|intent| intent.state.is_open());
+        let outside = self.provider.outside();
+        let mine = |intent: &&Intent| outside.is_some_and(|outside| can_resume(intent, outside));
+        for other in open().filter(|intent| !mine(intent)) {
+            let (id, provider) = (&other.operation_id, &other.provider);
+            ui.warn(&printable(&format!(
+                "operation {id} on {} was asked of another provider, `{provider}`, and is left alone",
+                other.resource()
+            )));
+        }
+        if !open().any(|intent| mine(&intent)) {
             return Ok((gathered, Vec::new()));
         }
         let (work, _told) = self.work(&gathered, None, "");

@@ -6,13 +6,12 @@ use crate::cli::session;
 use crate::cli::settings::{FileArgs, Settings};
 use crate::cli::ui::Ui;
 use crate::engine::lease::SharedStore;
-use crate::engine::operate::{Ended, adopt, give_up, take_up};
-use crate::engine::operation::Event;
+use crate::engine::operate::{Ended, adopt, give_up, retry};
 use crate::engine::{Gathered, Workspace};
 use crate::model::text::{counted, printable};
 use crate::model::{Effect, Verb};
-use crate::plan::intent::{Intent, IntentState};
-use crate::provider::conclude::question;
+use crate::plan::intent::Intent;
+use crate::provider::conclude::{is_alike, question};
 use crate::provider::{Candidate, Outside, Question};
 use clap::Args;
 use serde_json::{Value, json};
@@ -51,7 +50,8 @@ pub struct RepairArgs {
     #[arg(short, long, value_enum, default_value_t = Output::Text)]
     output: Output,
     /// Seconds to wait for another apply
-    #[arg(long, default_value_t = 30, value_name = "SECONDS")]
+    #[arg(long, default_value_t = 30, value_name = "SECONDS",
+        value_parser = clap::value_parser!(u64).range(..=604_800))]
     lock_timeout: u64,
 }
 
@@ -106,7 +106,7 @@ fn end(
     gathered: &Gathered,
 ) -> Result<(Intent, Ended), CommandError> {
     let intent = chosen(args, &gathered.intents)?.clone();
-    if intent.state == IntentState::Open {
+    if intent.state.is_open() {
         return Err(CommandError::new(format!(
             "operation {} is only open, nobody has looked yet what became of it",
             intent.operation_id
@@ -114,11 +114,17 @@ fn end(
         .hint("`partnerctl resume` finds out"));
     }
     let outside = place.outside()?;
+    if !args.abandon && intent.provider != outside.identity() {
+        let message = format!("the operation was asked of another provider, `{}`", intent.provider);
+        return Err(CommandError::new(message)
+            .exit(Exit::Conflict)
+            .hint("put that provider back into partnerctl.yaml to end it"));
+    }
     let (work, _told) = place.work(gathered, None, &note(args));
     let ended = if args.abandon {
         give_up(&work, &intent)?
     } else if args.retry {
-        take_up(&work, outside, intent.clone(), Event::Retry)?
+        retry(&work, outside, intent.clone())?
     } else {
         let effect = effect(&intent)?;
         if let (Some(meant), Some(word)) = (&effect.external_id, &args.adopt)
@@ -134,6 +140,14 @@ fn end(
         {
             let id = &thing.observed.external_id;
             return Err(CommandError::new(format!("{id} belongs to another resource already"))
+                .hint("`partnerctl repair` shows the candidates"));
+        }
+        let entry = work.directory().entry(effect.kind.as_str()).map_err(CommandError::new)?;
+        if let (Some(thing), Verb::Create, Some(after)) = (&thing, effect.verb, &effect.after)
+            && !is_alike(&entry, after, &thing.observed.spec)
+        {
+            let id = &thing.observed.external_id;
+            return Err(CommandError::new(format!("{id} is not what the operation asked for"))
                 .hint("`partnerctl repair` shows the candidates"));
         }
         adopt(&work, outside, intent.clone(), thing.map(|thing| thing.observed))?
@@ -224,7 +238,14 @@ fn show(
         let outside = provider.outside().ok_or("the workspace has no provider to ask")?;
         let effect = intent.effect().ok_or("it has no effect left")?;
         let mut found = outside.find(&question(effect)).map_err(|error| error.to_string())?;
-        found.retain(|candidate| effect.verb != Verb::Create || !managed(candidate));
+        let entry = settings.kinds.get(effect.kind.as_str()).ok_or("its kind is not known")?;
+        let alike = |candidate: &Candidate| {
+            let after = effect.after.as_ref();
+            after.is_none_or(|after| is_alike(entry, after, &candidate.observed.spec))
+        };
+        found.retain(|candidate| {
+            effect.verb != Verb::Create || (!managed(candidate) && alike(candidate))
+        });
         Ok(found)
     };
     let shown: Vec<Shown<'_>> =
@@ -266,7 +287,7 @@ fn text(shown: &Shown<'_>) -> String {
     let begun = intent.begun_at.format("%Y-%m-%d %H:%M:%S");
     line(format!("{}  {} {}", intent.operation_id, operation(intent), intent.resource()));
     line(format!("  begun {begun} UTC by {}, plan {}", intent.actor, intent.plan_id));
-    if intent.state == IntentState::Open {
+    if intent.state.is_open() {
         line("  it is open: `partnerctl resume` finds out what became of it".to_owned());
         return out;
     }

@@ -60,7 +60,8 @@ enum StoreCommand {
         #[arg(long)]
         force: bool,
         /// Seconds to wait for an apply
-        #[arg(long, default_value_t = 30, value_name = "SECONDS")]
+        #[arg(long, default_value_t = 30, value_name = "SECONDS",
+        value_parser = clap::value_parser!(u64).range(..=604_800))]
         lock_timeout: u64,
     },
     /// Look for everything that is wrong with the store

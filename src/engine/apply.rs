@@ -70,6 +70,10 @@ pub async fn apply(
     let mut events = vec![Event::Start];
     loop {
         while let Some(event) = events.pop() {
+            if let Event::Failed { change: None, .. } = &event {
+                // Nothing can be written any more: nobody asks the provider for anything.
+                work.stop.store(true, Ordering::Relaxed);
+            }
             tell(&state, &event, &changes, told);
             let (next, commands) = step(state, event);
             state = next;
@@ -77,7 +81,7 @@ pub async fn apply(
                 let Command::Perform { group, changes: ids } = command else { continue };
                 // What was told to stop before it began is handed back untouched.
                 tokio::task::yield_now().await;
-                if *stop.borrow_and_update() {
+                if *stop.borrow() {
                     events.insert(0, Event::Returned { group });
                 } else if work.provider.outside().is_some() {
                     for change in ids.iter().filter_map(|id| changes.get(id)) {

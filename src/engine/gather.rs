@@ -1,5 +1,6 @@
 //! Gathering: everything a plan is made from, as values.
 
+use crate::engine::lease::SharedStore;
 use crate::engine::tree::Texts;
 use crate::kinds::Kinds;
 use crate::manifest::{self, Manifests};
@@ -97,20 +98,50 @@ pub fn gather(store: Option<&dyn Store>, provider: &dyn Provider) -> Result<Gath
         })?;
         return Ok(together(store.lineage(), state, actual?));
     }
-    // Observing takes a while and cannot be part of a transaction: rows and things must not be from
-    // two times, or what was just made would look unmanaged, and what was just removed gone.
+    apart(provider, store.lineage(), || kept_consistently(store))
+}
+
+/// The same for a store that others use meanwhile: it is not held while an outside provider answers,
+/// so that the lease is renewed.
+///
+/// # Errors
+/// When either cannot be read whole.
+pub fn gather_shared(
+    store: &SharedStore,
+    provider: &dyn Provider,
+) -> Result<Gathered, GatherError> {
+    if provider.outside().is_none() {
+        return gather(Some(store.lock().as_ref()), provider);
+    }
+    let lineage = store.lock().lineage().to_owned();
+    apart(provider, &lineage, || kept_consistently(store.lock().as_ref()))
+}
+
+/// Observing takes a while and cannot be part of a transaction: rows and things must not be from two
+/// times, or what was just made would look unmanaged, and what was just removed gone.
+fn apart(
+    provider: &dyn Provider,
+    lineage: &str,
+    read: impl Fn() -> Result<Kept, StoreError>,
+) -> Result<Gathered, GatherError> {
     for _ in 0..TRIES {
-        let mut state = Kept::default();
-        store.consistently(&mut |store| {
-            state = kept(store)?;
-            Ok(())
-        })?;
-        let actual = provider.observe(Some(store))?;
-        if Some(store.head()?) == state.head && store.intents()? == state.intents {
-            return Ok(together(store.lineage(), state, actual));
+        let state = read()?;
+        let actual = provider.observe(None)?;
+        let after = read()?;
+        if after.head == state.head && after.intents == state.intents {
+            return Ok(together(lineage, state, actual));
         }
     }
     Err(GatherError::Restless)
+}
+
+fn kept_consistently(store: &dyn Store) -> Result<Kept, StoreError> {
+    let mut state = Kept::default();
+    store.consistently(&mut |store| {
+        state = kept(store)?;
+        Ok(())
+    })?;
+    Ok(state)
 }
 
 /// What the store alone says: things as they were last recorded, and nothing of what is unmanaged.
@@ -118,11 +149,7 @@ pub fn gather(store: Option<&dyn Store>, provider: &dyn Provider) -> Result<Gath
 /// # Errors
 /// When the store fails.
 pub fn recorded(store: &dyn Store) -> Result<Gathered, StoreError> {
-    let mut state = Kept::default();
-    store.consistently(&mut |store| {
-        state = kept(store)?;
-        Ok(())
-    })?;
+    let state = kept_consistently(store)?;
     let thing = |row: &Stored| {
         let (external_id, spec) = (row.external_id.clone()?, row.observed.clone()?);
         let (kind, name) = (row.id.kind.clone(), own_name(&row.id.name));

@@ -79,8 +79,13 @@ impl Held {
         let shared = store.clone();
         let renewal = std::thread::spawn(move || {
             while end.recv_timeout(RENEWAL) == Err(RecvTimeoutError::Timeout) {
-                // A lease that was lost shows at the next commit, which is refused.
-                if shared.lock().renew(epoch, Utc::now()).is_err() {
+                // A lease that was lost shows at the next commit, which is refused; a store that is
+                // only busy is asked again.
+                let renewed = shared.lock().renew(epoch, Utc::now());
+                if matches!(
+                    renewed,
+                    Err(StoreError::LeaseLost { .. } | StoreError::Replaced { .. })
+                ) {
                     return;
                 }
             }

@@ -55,6 +55,7 @@ pub fn operate(work: &Work, outside: &dyn Outside, change: &Change) -> Result<En
         change: change.clone(),
         effects,
         place: 0,
+        provider: outside.identity(),
         actor: work.context.actor.clone(),
         command: work.context.command.clone(),
         plan_id: work.context.plan_id.clone(),
@@ -67,18 +68,23 @@ pub fn operate(work: &Work, outside: &dyn Outside, change: &Change) -> Result<En
     run(work, outside, intent, Event::Begin, Some(expect))
 }
 
-/// Takes an intent up that was left behind: an open one to its end, or one that a person sends on
-/// its way again.
+/// Takes an open intent up that was left behind.
 ///
 /// # Errors
 /// When the store refuses in a way that ends the whole run.
-pub fn take_up(
-    work: &Work,
-    outside: &dyn Outside,
-    intent: Intent,
-    how: Event,
-) -> Result<Ended, StoreError> {
-    run(work, outside, intent, how, None)
+pub fn take_up(work: &Work, outside: &dyn Outside, intent: Intent) -> Result<Ended, StoreError> {
+    run(work, outside, intent, Event::Resume, None)
+}
+
+/// Sends an intent that nobody knew the end of on its way again. That is written down first: killed in
+/// the middle, the next run looks what became of it before anybody asks once more.
+///
+/// # Errors
+/// When the store refuses.
+pub fn retry(work: &Work, outside: &dyn Outside, intent: Intent) -> Result<Ended, StoreError> {
+    let intent = Intent { state: IntentState::Retried, message: String::new(), ..intent };
+    work.commit(vec![Write::PutIntent(Box::new(intent.clone()))])?;
+    run(work, outside, intent, Event::Retry, None)
 }
 
 /// Ends an intent that nobody knew the end of: a person says that it was done, and what `made` is
@@ -164,7 +170,8 @@ fn run(
                 let _nobody_listens = work.notices.send(Notice::Paused { resource, time, why });
                 if pause(work, time) { Event::Waited } else { Event::Stopped }
             }
-            Command::Succeed(made) => match succeed(work, &intent, &effect, made.as_ref())? {
+            Command::Succeed(made) => match recorded(work, &intent, &effect, made.as_ref()) {
+                Recorded::Not(why) => return Ok(Ended::Unknown(why)),
                 Recorded::Done => return Ok(Ended::Done),
                 Recorded::Clash(why) => {
                     return park(work, &intent, &effect, &why, Outcome::Unknown);
@@ -281,6 +288,19 @@ enum Recorded {
     Next(Box<Intent>),
     /// It cannot be recorded: the thing belongs to another resource.
     Clash(String),
+    /// The store refused; the intent is still there.
+    Not(String),
+}
+
+/// Records an effect that was done. Where that fails it was done all the same: that is no failure of
+/// the change, and the next run records it.
+fn recorded(work: &Work, intent: &Intent, effect: &Effect, made: Option<&Observed>) -> Recorded {
+    succeed(work, intent, effect, made).unwrap_or_else(|error| {
+        let error = anyhow::Error::from(error);
+        Recorded::Not(format!(
+            "it was done and could not be written down ({error:#}); the next apply does that"
+        ))
+    })
 }
 
 /// Records an effect that was done, with the intent of the next one of its change.
@@ -350,7 +370,7 @@ fn park(
 fn logged_as(work: &Work, intent: &Intent) -> String {
     match intent.state {
         IntentState::Open => intent.operation_id.clone(),
-        IntentState::Unknown => work.id("operation"),
+        IntentState::Unknown | IntentState::Retried => work.id("operation"),
     }
 }
 
@@ -365,7 +385,7 @@ fn context_of(work: &Work, intent: &Intent) -> Context {
             plan_id: intent.plan_id.clone(),
             note: String::new(),
         },
-        IntentState::Unknown => {
+        IntentState::Unknown | IntentState::Retried => {
             Context { at, plan_id: intent.plan_id.clone(), ..work.context.clone() }
         }
     }

@@ -82,6 +82,8 @@ pub struct Operation {
     /// second time.
     refused: Option<String>,
     looking: bool,
+    /// True once a call was never answered: it may still be under way, whatever is seen now.
+    unanswered: bool,
 }
 
 /// Takes one event and says what to do next.
@@ -92,6 +94,7 @@ pub fn step(mut at: Operation, event: Event) -> (Operation, Command) {
         Event::Intended | Event::Retry => at.call(),
         Event::Resume => {
             at.ambiguous = true;
+            at.unanswered = true;
             at.look()
         }
         Event::Answered(Ok(made)) | Event::Concluded(Conclusion::Done(made)) => {
@@ -102,7 +105,7 @@ pub fn step(mut at: Operation, event: Event) -> (Operation, Command) {
         }
         Event::Answered(Err(CallError::Transient { message })) => at.again(message, None),
         Event::Answered(Err(CallError::Conflict { message } | CallError::Refused { message })) => {
-            if at.ambiguous {
+            if at.ambiguous || at.unanswered {
                 at.refused = Some(message);
                 at.look()
             } else {
@@ -111,10 +114,15 @@ pub fn step(mut at: Operation, event: Event) -> (Operation, Command) {
         }
         Event::Answered(Err(CallError::Unknown { .. })) => {
             at.ambiguous = true;
+            at.unanswered = true;
             at.refused = None;
             at.look()
         }
         Event::Concluded(Conclusion::NotDone) => match at.refused.take() {
+            // The call that was never answered may still have its effect.
+            Some(refusal) if at.unanswered => Command::Park(format!(
+                "{refusal}; but an earlier call was never answered, and may still do it"
+            )),
             Some(refusal) => Command::Fail(refusal),
             None => {
                 at.ambiguous = false;
@@ -129,7 +137,7 @@ pub fn step(mut at: Operation, event: Event) -> (Operation, Command) {
         Event::NotAnswered(why) => Command::Defer(why),
         Event::Waited if at.looking => at.look(),
         Event::Waited => at.call(),
-        Event::Stopped if at.ambiguous => Command::Defer("interrupted".to_owned()),
+        Event::Stopped if at.ambiguous || at.unanswered => Command::Defer("interrupted".to_owned()),
         Event::Stopped => Command::Withdraw,
     };
     (at, command)
@@ -164,6 +172,8 @@ impl Operation {
                 Command::Pause { time: self.pause(self.calls).max(asked), why }
             }
             (false, true) => Command::Park(format!("{why}, and an earlier call may have done it")),
+            // The next run asks under the same key.
+            (false, false) if self.unanswered => Command::Defer(why),
             (false, false) => Command::Fail(format!("{why} (asked {CALLS_MAX} times)")),
         }
     }
@@ -291,8 +301,10 @@ mod tests {
                 Command::Fail(_) => self.end("failed", at, at.effects == 0),
                 Command::Withdraw => self.end("withdrawn", at, at.effects == 0),
                 Command::Defer(_) => self.end("deferred", at, at.intended),
-                Command::Park(_) => {
-                    self.end("parked", at, at.intended);
+                Command::Park(why) => {
+                    let silence = why.contains("never answered");
+                    let how = if silence { "refused after silence" } else { "parked" };
+                    self.end(how, at, at.intended);
                     if at.effects == 0 && at.crashes > 0 {
                         let crashes = at.crashes - 1;
                         let operation = Operation::new(0);
@@ -424,7 +436,8 @@ mod tests {
                 *ends.entry(how).or_default() += count;
             }
         }
-        let all = ["deferred", "failed", "parked", "succeeded", "withdrawn"];
+        let all =
+            ["deferred", "failed", "parked", "refused after silence", "succeeded", "withdrawn"];
         assert_eq!(ends.keys().copied().collect::<Vec<_>>(), all, "each end was reached");
     }
 
@@ -438,7 +451,7 @@ mod tests {
     }
 
     #[test]
-    fn a_promise_that_is_kept_leaves_nothing_to_a_person() {
+    fn a_promise_that_is_kept_leaves_only_a_refusal_after_silence_to_a_person() {
         for model in models().into_iter().filter(|m| m.promise == RequestKeys::Durable) {
             if !model.forgets && !model.taken {
                 assert_eq!(Walk::of(model, 2).ends.get("parked"), None, "{model:?}");

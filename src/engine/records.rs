@@ -73,7 +73,7 @@ pub fn record(
         writes.push(Write::EndApply { id: id.clone(), end: end(statuses, now) });
     }
     drop(directory);
-    if writes.is_empty() { Ok(()) } else { work.commit(writes) }
+    if writes.is_empty() { Ok(()) } else { work.commit_alone(writes) }
 }
 
 fn end(statuses: &[(ResourceId, Status)], at: DateTime<Utc>) -> ApplyEnd {

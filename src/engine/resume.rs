@@ -1,9 +1,8 @@
 //! Taking up what an earlier run left open.
 
 use crate::engine::operate::{Ended, take_up};
-use crate::engine::operation::Event;
 use crate::engine::work::Work;
-use crate::plan::intent::{Intent, IntentState};
+use crate::plan::intent::Intent;
 use crate::provider::Outside;
 use crate::store::StoreError;
 use std::sync::{Mutex, PoisonError};
@@ -11,7 +10,13 @@ use std::sync::{Mutex, PoisonError};
 /// An intent with how it ended.
 pub type Resumed = (Intent, Result<Ended, StoreError>);
 
-/// Finds out what became of every open intent, several at once, and ends those that can be ended.
+/// True for an open intent that this provider was asked for: another one cannot tell what became of it.
+#[must_use]
+pub fn can_resume(intent: &Intent, outside: &dyn Outside) -> bool {
+    intent.state.is_open() && intent.provider == outside.identity()
+}
+
+/// Finds out what became of every open intent of this provider, several at once, and ends those that can be ended.
 /// The order of the result is that of the intents.
 #[must_use]
 pub fn resume(
@@ -20,7 +25,7 @@ pub fn resume(
     intents: &[Intent],
     hands: usize,
 ) -> Vec<Resumed> {
-    let open = intents.iter().filter(|intent| intent.state == IntentState::Open).cloned();
+    let open = intents.iter().filter(|intent| can_resume(intent, outside)).cloned();
     let open: Vec<Intent> = open.collect();
     let next = Mutex::new(open.into_iter().enumerate());
     let done: Mutex<Vec<(usize, Resumed)>> = Mutex::new(Vec::new());
@@ -30,7 +35,7 @@ pub fn resume(
                 loop {
                     let taken = next.lock().unwrap_or_else(PoisonError::into_inner).next();
                     let Some((place, intent)) = taken else { return };
-                    let ended = take_up(work, outside, intent.clone(), Event::Resume);
+                    let ended = take_up(work, outside, intent.clone());
                     let mut done = done.lock().unwrap_or_else(PoisonError::into_inner);
                     done.push((place, (intent, ended)));
                 }

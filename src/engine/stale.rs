@@ -6,6 +6,8 @@ use crate::kinds::{Kinds, ReferenceTo};
 use crate::model::{Observed, ResourceId, Spec, Stored};
 use crate::plan::basis::observed_digest;
 use crate::plan::change::{Action, Basis};
+use crate::plan::intent::Intent;
+use crate::plan::unended::Unended;
 use crate::plan::{Change, Plan};
 use crate::provider::Directory;
 use std::collections::{BTreeMap, BTreeSet};
@@ -33,6 +35,7 @@ pub fn moved(plan: &Plan, gathered: &Gathered, kinds: &Kinds) -> Vec<String> {
         let newcomers = Newcomers::of(plan, gathered, kinds);
         moved.extend(newcomers.alike(plan));
         moved.extend(newcomers.resting(plan));
+        moved.extend(newcomers.unended(plan, &gathered.intents));
     }
     moved
 }
@@ -73,6 +76,26 @@ impl<'a> Newcomers<'a> {
             |thing: &&Observed| !known.contains(&(thing.kind.as_str(), thing.external_id.as_str()));
         let things = gathered.actual.iter().filter(is_new).collect();
         Self { kinds, directory: directory_of(kinds, gathered), things }
+    }
+
+    /// Operations without a known end on what the plan changes, or that may have made what it makes:
+    /// doing it now might do it twice.
+    fn unended(&self, plan: &Plan, intents: &[Intent]) -> Vec<String> {
+        let mut found = BTreeSet::new();
+        for entry in self.kinds.iter() {
+            let kind = entry.facts.kind;
+            let unended = Unended::of(entry, intents, |spec| self.directory.inward(entry, spec));
+            for change in plan.proceeding().filter(|change| change.kind == kind) {
+                let names: Vec<_> = std::iter::once(&change.id).chain(&change.previous).collect();
+                let desired = change.desired.as_ref().filter(|_| change.action.makes());
+                let made = desired.and_then(|desired| entry.sameness(&desired.spec));
+                for intent in unended.about(&names, made.as_ref()) {
+                    let (id, resource) = (&intent.operation_id, intent.resource());
+                    found.insert(format!("operation {id} on {resource} has not ended"));
+                }
+            }
+        }
+        found.into_iter().collect()
     }
 
     /// For what is made new: things that are the same, or may be.

@@ -85,6 +85,14 @@ impl Work {
         Ok(())
     }
 
+    /// Commits without the prelude: what is recorded although nothing was begun.
+    ///
+    /// # Errors
+    /// When the store refuses; nothing is written then.
+    pub fn commit_alone(&self, writes: Vec<Write>) -> Result<(), StoreError> {
+        self.store.lock().commit(&Batch { epoch: Some(self.epoch), writes })
+    }
+
     /// The record of this apply, once something was committed.
     pub fn begun(&self) -> Option<&String> {
         let waiting = self.prelude.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,11 +1,12 @@
 //! What a plan rests on: the state of everything its changes touch or were judged by.
 
 use crate::model::digest::Digest;
-use crate::model::{ResourceId, Spec, Stored};
+use crate::model::{Observed, ResourceId, Spec, Stored};
 use crate::plan::PlanInput;
 use crate::plan::change::{Basis, Change};
 use crate::plan::draft::Drafts;
 use crate::plan::judge::Worlds;
+use crate::plan::pair::Pairs;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The basis of the changes that proceed: each one's resource, what it refers to and is referred to
@@ -17,6 +18,7 @@ pub fn basis(
     input: &PlanInput,
     changes: &[Change],
     drafts: &Drafts,
+    pairs: &Pairs,
     worlds: &Worlds,
 ) -> Vec<Basis> {
     let mut touched: BTreeSet<ResourceId> = alike(input, changes, worlds);
@@ -41,17 +43,27 @@ pub fn basis(
         .iter()
         .filter_map(|draft| Some((&draft.id, draft.pair.found.as_ref()?)))
         .collect();
+    let unmanaged: BTreeMap<&ResourceId, &Observed> =
+        pairs.unmanaged.iter().map(|(id, thing)| (id, thing)).collect();
+    // As the provider says it: pairs have references by name.
+    let raw: BTreeMap<(&str, &str), &Spec> = input
+        .unmanaged
+        .iter()
+        .map(|thing| ((thing.kind.as_str(), thing.external_id.as_str()), &thing.spec))
+        .collect();
+    let changing: BTreeSet<&ResourceId> = changes.iter().map(|change| &change.id).collect();
     let one = |resource: ResourceId| -> Option<Basis> {
-        let (row, found) = (rows.get(&resource), found.get(&resource));
+        let row = rows.get(&resource);
+        let free = || unmanaged.get(&resource).copied().filter(|_| row.is_none());
+        let found = found.get(&resource).copied().or_else(free);
         let external_id = found
             .map(|found| found.external_id.clone())
             .or_else(|| row.and_then(|row| row.external_id.clone()));
-        let observed = match (found, row) {
-            (Some(found), _) => Some(&found.spec),
-            (None, row) => row.and_then(|row| row.observed.as_ref()),
+        let observed = match found {
+            Some(thing) => raw.get(&(thing.kind.as_str(), thing.external_id.as_str())).copied(),
+            None => row.and_then(|row| row.observed.as_ref()),
         };
-        // What a name stands for that nobody manages is told by its id, with what refers to it.
-        let known = row.is_some() || changes.iter().any(|change| change.id == resource);
+        let known = row.is_some() || found.is_some() || changing.contains(&resource);
         known.then(|| Basis {
             revision: row.map(|row| row.revision),
             observed: observed.map(observed_digest),

@@ -12,6 +12,8 @@ pub enum IntentState {
     Open,
     /// Nobody could find out: a person decides, with `repair`.
     Unknown,
+    /// A person had it asked for again; its call may have been made, as when it is open.
+    Retried,
 }
 
 impl IntentState {
@@ -21,13 +23,20 @@ impl IntentState {
         match self {
             Self::Open => "open",
             Self::Unknown => "unknown",
+            Self::Retried => "retried",
         }
+    }
+
+    /// True when the next run finds out what became of it.
+    #[must_use]
+    pub fn is_open(self) -> bool {
+        self != Self::Unknown
     }
 
     /// Reads the word back.
     #[must_use]
     pub fn from_word(word: &str) -> Option<Self> {
-        [Self::Open, Self::Unknown].into_iter().find(|state| state.as_str() == word)
+        [Self::Open, Self::Unknown, Self::Retried].into_iter().find(|state| state.as_str() == word)
     }
 }
 
@@ -45,6 +54,8 @@ pub struct Intent {
     pub effects: Vec<Effect>,
     /// Which of them this is.
     pub place: usize,
+    /// The provider that is asked: no other one can tell what became of it.
+    pub provider: String,
     /// Who claims to do it.
     pub actor: String,
     /// The command, `apply`.

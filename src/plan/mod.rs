@@ -88,7 +88,7 @@ pub fn plan(input: &PlanInput) -> Plan {
         set: input.set.clone(),
         summary,
         money: money::totals(input, &changes, &worlds),
-        basis: basis::basis(input, &changes, &drafts, &worlds),
+        basis: basis::basis(input, &changes, &drafts, &pairs, &worlds),
         records: records::records(input, &drafts, &worlds, &ailments, &changes),
         outside,
         changes,

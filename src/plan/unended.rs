@@ -58,7 +58,7 @@ impl Hold {
         let (operation, from) = (&intent.operation_id, intent.begun_at.format("%Y-%m-%d %H:%M"));
         let resource = intent.resource();
         match intent.state {
-            IntentState::Open => Self::Waits(format!(
+            IntentState::Open | IntentState::Retried => Self::Waits(format!(
                 "the end of operation {operation} on {resource}, begun {from} UTC by {}; \
                  `partnerctl resume` finds it out",
                 intent.actor

@@ -116,7 +116,8 @@ fn created(
 }
 
 /// True when a thing may be what a request for `after` made.
-fn is_alike(entry: &KindEntry, after: &Spec, there: &Spec) -> bool {
+#[must_use]
+pub fn is_alike(entry: &KindEntry, after: &Spec, there: &Spec) -> bool {
     let (identity, likeness) = ((entry.identity)(after), (entry.likeness)(after));
     match (&identity, &likeness) {
         (Some(_), _) => (entry.identity)(there) == identity,

@@ -165,6 +165,9 @@ pub trait Provider: Send + Sync {
 
 /// A provider whose effects happen elsewhere. Calls block; several threads call at once.
 pub trait Outside: Send + Sync {
+    /// What tells it from other providers, the same in every run.
+    fn identity(&self) -> String;
+
     /// What it promises about request keys.
     ///
     /// # Errors

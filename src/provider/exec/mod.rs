@@ -157,6 +157,10 @@ impl Provider for Exec {
 }
 
 impl Outside for Exec {
+    fn identity(&self) -> String {
+        self.program.identity()
+    }
+
     fn request_keys(&self) -> Result<RequestKeys, CallError> {
         let hello = self.program.hello().map_err(call_error)?;
         Ok(match hello.request_keys {

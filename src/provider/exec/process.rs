@@ -81,6 +81,12 @@ impl Program {
         Self { settings, live: Mutex::new(None), next_id: Mutex::new(0) }
     }
 
+    /// The program with its arguments.
+    #[must_use]
+    pub fn identity(&self) -> String {
+        self.settings.command.join(" ")
+    }
+
     /// What the program said of itself; starts it when it does not run.
     ///
     /// # Errors

@@ -214,7 +214,7 @@ pub struct KeyResult {
 pub enum KeyOutcome {
     /// It was done.
     Performed,
-    /// It was not done.
+    /// It was not done, and no request with this key is under way; else answer `unknown`.
     NotPerformed,
     /// The program cannot tell.
     Unknown,

@@ -8,6 +8,7 @@ CREATE TABLE intents (
     change       TEXT NOT NULL,
     effects      TEXT NOT NULL,
     place        BIGINT NOT NULL,
+    provider     TEXT NOT NULL,
     actor        TEXT NOT NULL,
     command      TEXT NOT NULL,
     plan_id      TEXT NOT NULL,

@@ -134,6 +134,8 @@ fn prepare(
         copy.connection.execute("ATTACH DATABASE $1 AS live", params![live])?;
         copy.connection.execute_batch(
             "BEGIN; DELETE FROM leases; INSERT INTO leases SELECT * FROM live.leases; \
+             UPDATE intents SET state = 'unknown', message = 'the store went back to a backup, and \
+             what became of this since then is not known'; DELETE FROM approvals; \
              COMMIT; DETACH DATABASE live;",
         )
     };

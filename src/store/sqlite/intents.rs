@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use rusqlite::{OptionalExtension as _, Row, Transaction, params};
 
 pub(super) const INTENTS: &str = "SELECT operation_id, epoch, change, effects, place, actor, \
-     command, plan_id, begun_at, state, message, body_hash, request_key FROM intents ORDER BY begun_at, operation_id";
+     command, plan_id, begun_at, state, message, body_hash, request_key, provider FROM intents ORDER BY begun_at, operation_id";
 pub(super) const APPLIES: &str =
     "SELECT id, plan_id, digest, actor, begun_at, end_json FROM applies";
 pub(super) const APPROVALS: &str =
@@ -56,6 +56,7 @@ pub(super) fn intent(row: &Row<'_>) -> Result<Intent, StoreError> {
         message,
         body_hash,
         request_key,
+        provider,
     ] = texts(row, "an intent")?;
     let what = format!("intent {operation_id}");
     let wrong = |why: &str| corrupt(&what)(why.to_owned().into());
@@ -67,6 +68,7 @@ pub(super) fn intent(row: &Row<'_>) -> Result<Intent, StoreError> {
         begun_at: at(&begun, &what)?,
         state: IntentState::from_word(&state).ok_or_else(|| wrong("its state is not known"))?,
         operation_id,
+        provider,
         actor,
         command,
         plan_id,
@@ -105,8 +107,8 @@ pub(super) fn put_intent(
     transaction
         .prepare_cached(
             "INSERT INTO intents (operation_id, request_key, body_hash, epoch, change, effects, \
-             place, actor, command, plan_id, begun_at, state, message) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) \
+             place, actor, command, plan_id, begun_at, state, message, provider) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) \
              ON CONFLICT (operation_id) DO UPDATE SET state = excluded.state, \
              message = excluded.message, epoch = excluded.epoch",
         )?
@@ -124,6 +126,7 @@ pub(super) fn put_intent(
             instant(intent.begun_at),
             intent.state.as_str(),
             intent.message,
+            intent.provider,
         ])?;
     Ok(())
 }
