@@ -28,7 +28,12 @@ pub fn started(pid: i64) -> Option<String> {
         if fields.next() == Some("Z") {
             return None;
         }
-        return fields.nth(18).map(str::to_owned);
+        let ticks = fields.nth(18)?;
+        let namespace = std::fs::read_link("/proc/self/ns/pid");
+        return Some(match namespace {
+            Ok(namespace) => format!("{ticks}@{}", namespace.display()),
+            Err(_) => ticks.to_owned(),
+        });
     }
     if std::path::Path::new("/proc/self/stat").exists() {
         return None;

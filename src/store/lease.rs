@@ -14,10 +14,18 @@ pub struct Holder {
     pub boot_id: String,
     /// The process.
     pub pid: i64,
-    /// When the process started, in the system's own form: a pid may be used again.
+    /// When the process started, in the system's own form: a pid may be used again. Behind an `@`
+    /// the namespace that the pid is of, where there are several.
     pub started: String,
     /// Who runs it.
     pub actor: String,
+}
+
+impl Holder {
+    /// Among which processes its own is known, where the system tells: what stands behind the `@`.
+    fn namespace(&self) -> Option<&str> {
+        self.started.split_once('@').map(|(_, namespace)| namespace)
+    }
 }
 
 /// A lease as it is held.
@@ -50,7 +58,9 @@ pub fn is_gone(
     started: impl Fn(i64) -> Option<String>,
 ) -> bool {
     let them = &lease.holder;
-    if them.host == me.host {
+    // Two containers may share a host name and a boot; their processes are unknown to each other.
+    let namespaces = them.namespace().zip(me.namespace());
+    if them.host == me.host && namespaces.is_none_or(|(theirs, mine)| theirs == mine) {
         let rebooted = them.boot_id != me.boot_id;
         return rebooted || started(them.pid).as_ref() != Some(&them.started);
     }
@@ -92,5 +102,15 @@ mod tests {
         assert!(is_gone(&lease("here", "old boot", 0), &me, now, alive));
         assert!(!is_gone(&lease("there", "b", 14), &me, now, |_| None));
         assert!(is_gone(&lease("there", "b", 15), &me, now, alive));
+        // In another container of the same machine: nobody here can see whether it is alive.
+        let here = Holder { started: "20@pid:[1]".into(), ..me.clone() };
+        let mut beside = lease("here", "b", 14);
+        beside.holder.started = "10@pid:[2]".into();
+        assert!(!is_gone(&beside, &here, now, |_| None));
+        beside.renewed_at = now - TimeDelta::seconds(15);
+        assert!(is_gone(&beside, &here, now, |_| None));
+        let mut gone = lease("here", "b", 0);
+        gone.holder.started = "10@pid:[1]".into();
+        assert!(is_gone(&gone, &here, now, |_| None));
     }
 }
