@@ -73,7 +73,7 @@ impl From<GatherError> for CommandError {
             GatherError::Provider(_) => Self {
                 exit: Exit::Error,
                 error: error.into(),
-                hints: vec!["nothing was changed; see that the provider answers".to_owned()],
+                hints: vec!["see that the provider answers, and run it again".to_owned()],
             },
             GatherError::Restless => Self {
                 exit: Exit::Conflict,
