@@ -150,9 +150,7 @@ fn choose<'g>(
         Some((word, name)) => (word, Some(name)),
         None => (text.as_str(), None),
     };
-    let entry = settings.kinds.find(word).ok_or_else(|| {
-        CommandError::new(format!("there is no kind `{word}`")).hint(settings.kinds.hint(word))
-    })?;
+    let entry = settings.kind(word)?;
     let of_kind = || gathered.unmanaged.iter().filter(|t| t.kind.as_str() == entry.facts.kind);
     let wanted = |thing: &&Observed| match &args.external_id {
         Some(external) => thing.external_id == *external,

@@ -166,7 +166,7 @@ fn under_lease(
     }
     let exit = place.carry_out(&plan, &gathered, hands, events, ui)?;
     // What could not be ended now is no success, even where everything else is.
-    let unknown = resumed.iter().any(|(_, how)| matches!(how, Ok(Ended::Unknown(_))));
+    let unknown = resumed.iter().any(|how| matches!(how, Ended::Unknown(_)));
     Ok(if unknown && exit == Exit::Done { Exit::Partly } else { exit })
 }
 

@@ -11,7 +11,7 @@ use crate::engine::executor::{Pace, Status};
 use crate::engine::gather::gather_shared;
 use crate::engine::lease::SharedStore;
 use crate::engine::operate::Ended;
-use crate::engine::resume::{Resumed, can_resume, resume};
+use crate::engine::resume::{can_resume, resume};
 use crate::engine::work::{Notice, Work};
 use crate::model::text::{counted, printable};
 use crate::plan::Plan;
@@ -117,7 +117,7 @@ impl Place<'_> {
         gathered: Gathered,
         hands: usize,
         ui: &mut Ui,
-    ) -> Result<(Gathered, Vec<Resumed>), CommandError> {
+    ) -> Result<(Gathered, Vec<Ended>), CommandError> {
         let open = || gathered.intents.iter().filter(|intent| intent.state.is_open());
         let outside = self.provider.outside();
         let mine = |intent: &&Intent| outside.is_some_and(|outside| can_resume(intent, outside));
@@ -147,13 +147,7 @@ impl Place<'_> {
             let line = format!("resumed: {operation} {}: {how}", intent.resource());
             ui.say(&printable(&line));
         }
-        if let Some(at) = resumed.iter().position(|(_, ended)| ended.is_err()) {
-            let (_, ended) = resumed.into_iter().nth(at).context("one that failed")?;
-            return match ended {
-                Err(error) => Err(error.into()),
-                Ok(_) => Err(CommandError::new("it cannot be recorded")),
-            };
-        }
+        let resumed = resumed.into_iter().map(|(_, ended)| ended).collect::<Result<_, _>>()?;
         Ok((self.gather(ui)?, resumed))
     }
 

@@ -44,9 +44,7 @@ pub fn run(args: &DescribeArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit
                 .hint(format!("partnerctl describe {} NAME", args.kind)));
         }
     };
-    let entry = settings.kinds.find(&kind).ok_or_else(|| {
-        CommandError::new(format!("there is no kind `{kind}`")).hint(settings.kinds.hint(&kind))
-    })?;
+    let entry = settings.kind(&kind)?;
     let workspace = settings.workspace(&FileArgs::default(), ui)?;
     let store = session::open_existing(settings, &workspace)?;
     let gathered = session::look(settings, &workspace, store.as_ref(), false)?;

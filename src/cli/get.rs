@@ -81,11 +81,7 @@ pub fn run(args: &GetArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, Com
     let kinds: Vec<&KindEntry> = if args.kind == "all" {
         settings.kinds.iter().collect()
     } else {
-        let entry = settings.kinds.find(&args.kind).ok_or_else(|| {
-            CommandError::new(format!("there is no kind `{}`", args.kind))
-                .hint(settings.kinds.hint(&args.kind))
-        })?;
-        vec![entry]
+        vec![settings.kind(&args.kind)?]
     };
     let workspace = settings.workspace(&FileArgs::default(), ui)?;
     let store = session::open_existing(settings, &workspace)?;

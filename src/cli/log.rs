@@ -176,11 +176,7 @@ fn read_checkpoint(path: &PathBuf) -> Result<Checkpoint, CommandError> {
 }
 
 fn filter(args: &LogArgs, settings: &Settings) -> Result<Filter, CommandError> {
-    let find = |word: &str| {
-        settings.kinds.find(word).map(|entry| entry.facts.kind).ok_or_else(|| {
-            CommandError::new(format!("there is no kind `{word}`")).hint(settings.kinds.hint(word))
-        })
-    };
+    let find = |word: &str| settings.kind(word).map(|entry| entry.facts.kind);
     let resource = match &args.resource {
         Some(text) => {
             let (kind, name) = text.split_once('/').ok_or_else(|| {

@@ -43,7 +43,7 @@ pub fn run(args: &ResumeArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, 
     let released = held.release();
     let (_, resumed) = resumed?;
     released?;
-    let unknown = resumed.iter().filter(|(_, how)| matches!(how, Ok(Ended::Unknown(_)))).count();
+    let unknown = resumed.iter().filter(|how| matches!(how, Ended::Unknown(_))).count();
     ui.data(&format!("Ended {}.\n", counted(resumed.len() - unknown, "operation")));
     if unknown == 0 {
         return Ok(Exit::Done);

@@ -58,13 +58,7 @@ pub fn run(args: &SchemaArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, 
     }
     let schema = match &args.kind {
         None => combined(&settings.kinds),
-        Some(word) => {
-            let entry = settings.kinds.find(word).ok_or_else(|| {
-                CommandError::new(format!("there is no kind `{word}`"))
-                    .hint(settings.kinds.hint(word))
-            })?;
-            kind_schema(entry)
-        }
+        Some(word) => kind_schema(settings.kind(word)?),
     };
     ui.json(&schema)?;
     Ok(Exit::Done)

@@ -65,9 +65,7 @@ pub fn run(args: &WhyArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, Com
             );
         }
     };
-    let entry = settings.kinds.find(kind).ok_or_else(|| {
-        CommandError::new(format!("there is no kind `{kind}`")).hint(settings.kinds.hint(kind))
-    })?;
+    let entry = settings.kind(kind)?;
     let (files, selection) = (args.files.clone(), SelectionArgs::default());
     let pass = PassArgs { files, selection, prune: args.prune, override_id: None };
     let workspace = settings.workspace(&pass.files, ui)?;
