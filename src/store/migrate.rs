@@ -8,6 +8,7 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 const MIGRATIONS: &[(i64, &str)] = &[
     (1, include_str!("migrations/0001_start.sql")),
     (2, include_str!("migrations/0002_outside_effects.sql")),
+    (3, include_str!("migrations/0003_touches.sql")),
 ];
 
 /// Brings a database to the newest schema.
@@ -37,11 +38,13 @@ pub fn migrate(
         transaction
             .execute("INSERT INTO migrations VALUES ($1, $2)", params![version, checksum(sql)])
             .map_err(&failed)?;
-        if *version == 1 {
-            transaction
-                .execute("INSERT INTO meta VALUES ('lineage', lower(hex(randomblob(16))))", [])
-                .map_err(&failed)?;
-        }
+        let chance = match version {
+            1 => "INSERT INTO meta VALUES ('lineage', lower(hex(randomblob(16))))",
+            // What a store held before is one version of it, unlike any other.
+            3 => "INSERT INTO touches VALUES (1, lower(hex(randomblob(8))), 0, NULL)",
+            _ => continue,
+        };
+        transaction.execute(chance, []).map_err(&failed)?;
     }
     transaction.commit().map_err(&failed)
 }

@@ -9,16 +9,19 @@ pub mod lease;
 pub mod log;
 pub mod migrate;
 pub mod sqlite;
+pub mod touches;
 
 pub use backup::{Contents, Examined, Problems};
 pub use history::{ApplyEnd, ApplyRecord, Approval};
 pub use lease::{Holder, Lease};
 pub use log::{Checkpoint, Filter, Head, Verification};
+pub use touches::{Touched, Version};
 
 use crate::model::activity::Draft;
 use crate::model::{Activity, KindName, Observed, ResourceId, Stored};
 use crate::plan::intent::Intent;
 use chrono::{DateTime, Utc};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// One write of a batch.
@@ -213,6 +216,40 @@ pub trait Store: Send {
     /// # Errors
     /// When the database fails or a row cannot be read.
     fn actual(&self) -> Result<Vec<Observed>, StoreError>;
+
+    /// Some of the managed resources, in order of kind and name; what is not there is left out.
+    ///
+    /// # Errors
+    /// When the database fails or a row cannot be read.
+    fn resources_of(&self, ids: &BTreeSet<ResourceId>) -> Result<Vec<Stored>, StoreError>;
+
+    /// Some things of the embedded provider, in order of kind and id; what is not there is left out.
+    ///
+    /// # Errors
+    /// When the database fails or a row cannot be read.
+    fn actual_of(&self, ids: &BTreeSet<(KindName, String)>) -> Result<Vec<Observed>, StoreError>;
+
+    /// The managed resource that has an external id.
+    ///
+    /// # Errors
+    /// When the database fails.
+    fn holder_of(
+        &self,
+        kind: &KindName,
+        external_id: &str,
+    ) -> Result<Option<ResourceId>, StoreError>;
+
+    /// The version of the resources and of the embedded provider's state.
+    ///
+    /// # Errors
+    /// When the database fails.
+    fn version(&self) -> Result<Version, StoreError>;
+
+    /// What was touched since a version; `None` when that is not known: all may have been.
+    ///
+    /// # Errors
+    /// When the database fails.
+    fn touched_since(&self, version: &Version) -> Result<Option<Touched>, StoreError>;
 
     /// Commits a batch durably: when this returns, the writes survive a power loss.
     ///

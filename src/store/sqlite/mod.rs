@@ -6,16 +6,20 @@ mod intents;
 mod lease;
 mod log;
 mod rows;
+mod touches;
 
-use crate::model::{Activity, KindName, Observed, Stored};
+use crate::model::{Activity, KindName, Observed, ResourceId, Stored};
 use crate::plan::intent::Intent;
 use crate::store::backup::{Contents, Examined, Problems};
 use crate::store::history::{ApplyRecord, Approval};
 use crate::store::lease::{Holder, Lease};
 use crate::store::log::{Checkpoint, Filter, Head, Verification};
-use crate::store::{Batch, Missing, Store, StoreError, Write, migrate};
+use crate::store::{Batch, Missing, Store, StoreError, Touched, Version, Write, migrate};
 use chrono::{DateTime, Utc};
-use rusqlite::{Connection, OpenFlags, Row, Transaction, TransactionBehavior, params};
+use rusqlite::{
+    Connection, OpenFlags, OptionalExtension, Row, Transaction, TransactionBehavior, params,
+};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -131,6 +135,20 @@ fn json<T: serde::de::DeserializeOwned>(text: &str, what: &str) -> Result<T, Sto
     serde_json::from_str(text).map_err(|error| corrupt(what)(error.into()))
 }
 
+/// The columns that [`thing`] reads.
+const ACTUAL: &str = "kind, external_id, name, spec";
+
+/// A thing of the embedded provider as a value.
+fn thing(row: &Row<'_>) -> Result<Observed, StoreError> {
+    let read = || -> rusqlite::Result<(String, String, String, String)> {
+        Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+    };
+    let (kind, external_id, name, spec) =
+        read().map_err(|e| corrupt("the actual state")(e.into()))?;
+    let spec = json(&spec, &format!("actual {kind}/{name}"))?;
+    Ok(Observed { kind: KindName::new(&kind), external_id, name, spec })
+}
+
 fn text_of<T: serde::Serialize>(value: &T) -> String {
     serde_json::to_string(value).unwrap_or_default()
 }
@@ -195,16 +213,49 @@ impl Store for Sqlite {
     }
 
     fn actual(&self) -> Result<Vec<Observed>, StoreError> {
-        let sql = "SELECT kind, external_id, name, spec FROM actual ORDER BY kind, external_id";
-        self.query(sql, &[], |row| {
-            let read = || -> rusqlite::Result<(String, String, String, String)> {
-                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
-            };
-            let (kind, external_id, name, spec) =
-                read().map_err(|e| corrupt("the actual state")(e.into()))?;
-            let spec = json(&spec, &format!("actual {kind}/{name}"))?;
-            Ok(Observed { kind: KindName::new(&kind), external_id, name, spec })
-        })
+        let sql = format!("SELECT {ACTUAL} FROM actual ORDER BY kind, external_id");
+        self.query(&sql, &[], thing)
+    }
+
+    fn resources_of(&self, ids: &BTreeSet<ResourceId>) -> Result<Vec<Stored>, StoreError> {
+        let sql =
+            format!("SELECT {} FROM resources WHERE kind = $1 AND name = $2", rows::COLUMNS);
+        let mut found = Vec::with_capacity(ids.len());
+        for ResourceId { kind, name } in ids {
+            found.extend(self.query(&sql, &[&kind.as_str(), &name.as_str()], rows::stored)?);
+        }
+        Ok(found)
+    }
+
+    fn actual_of(&self, ids: &BTreeSet<(KindName, String)>) -> Result<Vec<Observed>, StoreError> {
+        let sql = format!("SELECT {ACTUAL} FROM actual WHERE kind = $1 AND external_id = $2");
+        let mut found = Vec::with_capacity(ids.len());
+        for (kind, external_id) in ids {
+            found.extend(self.query(&sql, &[&kind.as_str(), external_id], thing)?);
+        }
+        Ok(found)
+    }
+
+    fn holder_of(
+        &self,
+        kind: &KindName,
+        external_id: &str,
+    ) -> Result<Option<ResourceId>, StoreError> {
+        let sql = "SELECT name FROM resources WHERE kind = $1 AND external_id = $2";
+        let ask = || -> rusqlite::Result<Option<String>> {
+            let mut statement = self.connection.prepare_cached(sql)?;
+            statement.query_row([kind.as_str(), external_id], |row| row.get(0)).optional()
+        };
+        let name = ask().map_err(|e| self.failed(e))?;
+        Ok(name.map(|name| ResourceId::new(kind.as_str(), &name)))
+    }
+
+    fn version(&self) -> Result<Version, StoreError> {
+        touches::version(&self.connection).map_err(|e| self.failed(e))
+    }
+
+    fn touched_since(&self, version: &Version) -> Result<Option<Touched>, StoreError> {
+        touches::since(&self.connection, version).map_err(|e| self.failed(e))
     }
 
     fn commit(&mut self, batch: &Batch) -> Result<(), StoreError> {
@@ -220,6 +271,7 @@ impl Store for Sqlite {
             if head != start {
                 log::keep_head(transaction, &head)?;
             }
+            touches::note(transaction, &batch.writes)?;
             Ok(())
         })
     }
