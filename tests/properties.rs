@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// A customer with what hangs on it, as random as manifests may be.
 #[derive(Debug, Clone)]
-struct Customer {
+pub struct Customer {
     number: u8,
     rename: bool,
     tier: u8,
@@ -64,12 +64,15 @@ fn customer() -> impl Strategy<Value = Customer> {
         )
 }
 
-fn state() -> impl Strategy<Value = (Vec<Customer>, Option<u8>)> {
+/// Customers, and the tier that a selector budget chooses.
+pub type State = (Vec<Customer>, Option<u8>);
+
+pub fn state() -> impl Strategy<Value = State> {
     (prop::collection::vec(customer(), 0..5), prop::option::of(0..3u8))
 }
 
 /// The manifests of a state, one document each.
-fn documents((customers, selector): &(Vec<Customer>, Option<u8>)) -> Vec<String> {
+pub fn documents((customers, selector): &State) -> Vec<String> {
     let by_number: BTreeMap<u8, &Customer> = customers.iter().map(|c| (c.number, c)).collect();
     let mut documents = Vec::new();
     let mut document = |kind: &str, metadata: &str, spec: &str| {
@@ -222,6 +225,7 @@ impl World {
             selection,
             limits: Limits { at_least: usize::MAX, ..Limits::default() },
             override_id: None,
+            left_out: partnerctl::plan::LeftOut::default(),
         })
     }
 

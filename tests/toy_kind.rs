@@ -97,6 +97,7 @@ fn planned(text: &str, gathered: &Gathered) -> Plan {
         selection: Selection::default(),
         limits: Limits::default(),
         override_id: None,
+        left_out: partnerctl::plan::LeftOut::default(),
     })
 }
 

@@ -4,6 +4,7 @@ use crate::cli::carry_out::Place;
 use crate::cli::consent::{self, ConsentArgs};
 use crate::cli::error::{CommandError, Exit};
 use crate::cli::events::Events;
+use crate::cli::pass::{Pass, Planned};
 use crate::cli::saved;
 use crate::cli::session::{self, Input, PassArgs};
 use crate::cli::settings::Settings;
@@ -98,13 +99,13 @@ fn begin(
     ui: &mut Ui,
 ) -> Result<Exit, CommandError> {
     let workspace = settings.workspace(&args.pass.files, ui)?;
-    let wanted = match &args.plan_file {
+    let mut wanted = match &args.plan_file {
         Some(path) => Wanted::Saved(Box::new(saved::read(path, &workspace, args.ttl())?)),
         None => Wanted::Fresh(session::read(settings, &workspace, &args.pass)?),
     };
     let existing = session::open(settings, &workspace, Missing::Leave)?;
     // Checked once before a store is made: what is refused leaves nothing behind.
-    match &wanted {
+    match &mut wanted {
         Wanted::Saved(plan) => saved::check_store(plan, existing.as_deref())?,
         Wanted::Fresh(input) if existing.is_none() => {
             session::manifests(settings, input, &[], ui)?;
@@ -123,7 +124,7 @@ fn begin(
     let held = session::hold(&store, &actor, timeout, ui)?;
     let epoch = held.epoch;
     let place = Place { settings, provider, store, epoch, actor, command: "apply" };
-    let exit = under_lease(args, &workspace, &wanted, &place, events, ui);
+    let exit = under_lease(args, &workspace, &mut wanted, &place, events, ui);
     let released = held.release();
     let exit = exit?;
     released?;
@@ -133,21 +134,18 @@ fn begin(
 fn under_lease(
     args: &ApplyArgs,
     workspace: &Workspace,
-    wanted: &Wanted,
+    wanted: &mut Wanted,
     place: &Place<'_>,
     events: &mut Events,
     ui: &mut Ui,
 ) -> Result<Exit, CommandError> {
     let hands = usize::from(args.parallelism);
-    let (gathered, resumed) = place.resume(place.gather(ui)?, hands, ui)?;
-    let plan = match wanted {
-        Wanted::Fresh(input) => {
-            let (settings, at) = (place.settings, Utc::now());
-            session::make_plan(settings, workspace, &args.pass, input, at, &gathered, ui)?
-        }
+    let (Planned { gathered, plan }, resumed) = match wanted {
+        Wanted::Fresh(input) => fresh(args, workspace, input, place, ui)?,
         Wanted::Saved(plan) => {
+            let (gathered, resumed) = place.resume(place.gather(ui)?, hands, ui)?;
             fits(plan, &gathered, place)?;
-            plan.as_ref().clone()
+            (Planned { gathered, plan: plan.as_ref().clone() }, resumed)
         }
     };
     events.planned(&plan, ui);
@@ -168,6 +166,25 @@ fn under_lease(
     // What could not be ended now is no success, even where everything else is.
     let unknown = resumed.iter().any(|how| matches!(how, Ended::Unknown(_)));
     Ok(if unknown && exit == Exit::Done { Exit::Partly } else { exit })
+}
+
+/// The plan of the manifests, once what an earlier run left open has ended.
+fn fresh(
+    args: &ApplyArgs,
+    workspace: &Workspace,
+    input: &mut Input,
+    place: &Place<'_>,
+    ui: &mut Ui,
+) -> Result<(Planned, Vec<Ended>), CommandError> {
+    let (settings, provider, at) = (place.settings, place.provider.as_ref(), Utc::now());
+    let pass = Pass { settings, workspace, args: &args.pass, provider, at };
+    if let Some(planned) = pass.narrow(input, place.store.lock().as_ref(), ui)? {
+        return Ok((planned, Vec::new()));
+    }
+    let hands = usize::from(args.parallelism);
+    let (gathered, resumed) = place.resume(place.gather(ui)?, hands, ui)?;
+    let plan = pass.whole(input, Some(place.store.lock().as_ref()), &gathered, ui)?;
+    Ok((Planned { gathered, plan }, resumed))
 }
 
 /// Refuses a saved plan that was applied already, or whose resources moved on.

@@ -16,6 +16,7 @@ mod get;
 mod ingest;
 mod init;
 mod log;
+mod pass;
 mod plan;
 mod progress;
 mod repair;

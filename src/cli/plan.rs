@@ -1,6 +1,7 @@
 //! `plan`: what apply would do.
 
 use crate::cli::error::{CommandError, Exit};
+use crate::cli::pass::{Pass, Planned};
 use crate::cli::saved;
 use crate::cli::session::{self, PassArgs};
 use crate::cli::settings::{Settings, parse_at};
@@ -55,13 +56,14 @@ enum Output {
 
 pub fn run(args: &PlanArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, CommandError> {
     let workspace = settings.workspace(&args.pass.files, ui)?;
-    let input = session::read(settings, &workspace, &args.pass)?;
+    let mut input = session::read(settings, &workspace, &args.pass)?;
     let store = session::open(settings, &workspace, Missing::Leave)?;
     let older = args.compare.as_deref().map(saved::parse).transpose()?;
     let provider = session::provider(settings, &workspace)?;
-    let gathered = session::observe(store.as_deref(), provider.as_ref(), ui)?;
     let at = args.at.unwrap_or_else(Utc::now);
-    let plan = session::make_plan(settings, &workspace, &args.pass, &input, at, &gathered, ui)?;
+    let provider = provider.as_ref();
+    let pass = Pass { settings, workspace: &workspace, args: &args.pass, provider, at };
+    let Planned { plan, .. } = pass.plan(&mut input, store.as_deref(), ui)?;
     if let Some(path) = &args.out {
         saved::write(&plan, path)?;
         let path = path.display();

@@ -4,25 +4,26 @@ use crate::cli::completions::KindWord;
 use crate::cli::error::{CommandError, Exit};
 use crate::cli::settings::{FileArgs, Settings};
 use crate::cli::ui::Ui;
-use crate::engine::gather::{from_workspace, gather, load, recorded};
+use crate::engine::gather::{gather, load, recorded};
 use crate::engine::lease::{self, Held, SharedStore};
-use crate::engine::tree::{Texts, read_roots};
+use crate::engine::tree::{Sources, find};
 use crate::engine::{Gathered, Workspace, machine};
 use crate::kinds::selector::Selector;
 use crate::manifest::{Manifests, report};
 use crate::model::problem::did_you_mean;
 use crate::model::text::{counted, printable};
 use crate::model::{KindName, ResourceId, Severity, Stored};
-use crate::plan::{Plan, PlanInput, Scope, Selection, plan};
+use crate::plan::Selection;
 use crate::provider::Provider;
 use crate::provider::embedded::Embedded;
 use crate::provider::exec::{self, Exec};
 use crate::store::{self, Lease, Missing, Store};
 use anyhow::Context;
-use chrono::{DateTime, Utc};
+use chrono::Utc;
 use clap::Args;
 use std::collections::BTreeSet;
 use std::hash::{BuildHasher, Hasher, RandomState};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -180,17 +181,21 @@ pub fn open_existing(
     })
 }
 
-/// What was read: once, since standard input cannot be read again and files may change.
+/// What was found: once, since standard input cannot be read again and files may change.
 pub struct Input {
-    /// The texts of the manifests.
-    pub texts: Texts,
+    /// The manifests.
+    pub sources: Sources,
+    /// The folder they are in, when they are all in one.
+    pub folder: Option<PathBuf>,
+    /// When it was begun to read, in nanoseconds since 1970.
+    pub begun: i64,
     /// Whether they are the whole set.
     pub whole: bool,
     /// Which changes are wanted.
     pub selection: Selection,
 }
 
-/// Reads the texts of the manifests.
+/// Finds the manifests.
 pub fn read(
     settings: &Settings,
     workspace: &Workspace,
@@ -207,8 +212,13 @@ pub fn read(
             "--prune needs the whole set, and -l, --customer, --kind and --exclude choose a part";
         return Err(CommandError::new(message).hint("leave them out, or leave --prune out"));
     }
-    let texts = read_roots(&roots, &mut std::io::stdin().lock());
-    Ok(Input { texts, whole, selection })
+    let begun = Utc::now().timestamp_nanos_opt().unwrap_or_default();
+    let folder = match roots.as_slice() {
+        [one] if one.is_dir() => Some(one.clone()),
+        _ => None,
+    };
+    let sources = find(&roots, &mut std::io::stdin().lock());
+    Ok(Input { sources, folder, begun, whole, selection })
 }
 
 /// Takes the lease, waiting for whoever holds it.
@@ -239,12 +249,13 @@ pub fn nonce() -> u64 {
 /// When anything is wrong: nothing is planned then.
 pub fn manifests(
     settings: &Settings,
-    input: &Input,
+    input: &mut Input,
     stored: &[Stored],
     ui: &mut Ui,
 ) -> Result<Manifests, CommandError> {
     let progress = ui.progress("checking manifests", 0);
-    let manifests = load(&settings.kinds, input.texts.clone(), stored);
+    input.sources.read_rest();
+    let manifests = load(&settings.kinds, input.sources.texts.clone(), stored);
     progress.finish();
     let errors = manifests.problems.iter().filter(|p| p.severity() == Severity::Error).count();
     if errors > 0 {
@@ -261,29 +272,13 @@ pub fn manifests(
     Ok(manifests)
 }
 
-/// Plans a pass.
-pub fn make_plan(
-    settings: &Settings,
-    workspace: &Workspace,
-    args: &PassArgs,
-    input: &Input,
-    at: DateTime<Utc>,
-    gathered: &Gathered,
-    ui: &mut Ui,
-) -> Result<Plan, CommandError> {
-    let planned = plan_input(settings, workspace, args, input, at, gathered, ui)?;
-    let _progress = ui.progress("planning", 0);
-    Ok(plan(&planned))
-}
-
 /// Refuses a selection that names what is neither declared nor in the store: a slip of the pen would
 /// leave nothing out.
-fn check_names<'a>(
+pub fn check_names<'a>(
     selection: &Selection,
     known: impl Iterator<Item = &'a ResourceId>,
 ) -> Result<(), CommandError> {
-    let customers = selection.customers.iter().map(|name| ResourceId::new("Customer", name));
-    let named: Vec<ResourceId> = customers.chain(selection.exclude.iter().cloned()).collect();
+    let named = selection.names();
     if named.is_empty() {
         return Ok(());
     }
@@ -299,47 +294,4 @@ fn check_names<'a>(
     let message =
         format!("the selection names {wrong}, which is neither declared nor in the store");
     Err(CommandError::new(message).hint(hint))
-}
-
-/// What a pass is planned from.
-pub fn plan_input(
-    settings: &Settings,
-    workspace: &Workspace,
-    args: &PassArgs,
-    input: &Input,
-    at: DateTime<Utc>,
-    gathered: &Gathered,
-    ui: &mut Ui,
-) -> Result<PlanInput, CommandError> {
-    let manifests = manifests(settings, input, &gathered.stored, ui)?;
-    if manifests.resources.is_empty()
-        && input.texts.texts.values().all(|text| text.trim().is_empty())
-    {
-        ui.say("warning: there are no manifests");
-    }
-    // What belongs to a customer that nobody manages can be chosen by it as well.
-    let unmanaged = gathered.unmanaged.iter().map(|o| ResourceId::new(o.kind.as_str(), &o.name));
-    let unmanaged: Vec<ResourceId> = unmanaged.collect();
-    let known = manifests.resources.iter().map(|resource| &resource.id).chain(&unmanaged);
-    check_names(&input.selection, known.chain(gathered.stored.iter().map(|row| &row.id)))?;
-    let scope = match (input.whole, args.prune) {
-        (true, true) => Scope::WholeAndPrune,
-        (true, false) => Scope::Whole,
-        (false, _) => Scope::Part,
-    };
-    Ok(PlanInput {
-        kinds: settings.kinds.clone(),
-        at,
-        lineage: gathered.lineage.clone(),
-        set: workspace.set(),
-        actor: settings.actor(workspace),
-        desired: from_workspace(manifests.resources, &workspace.folder),
-        stored: gathered.stored.clone(),
-        unmanaged: gathered.unmanaged.clone(),
-        intents: gathered.intents.clone(),
-        scope,
-        selection: input.selection.clone(),
-        limits: workspace.limits(),
-        override_id: args.override_id.clone(),
-    })
 }

@@ -211,6 +211,14 @@ fn parse_width(text: &str) -> Result<usize, String> {
     columns.map(|columns| columns.max(WIDTH_MIN)).ok_or("write a number of columns".to_owned())
 }
 
+/// Which build of this program runs: what another one judged is not taken over.
+pub fn program() -> Option<String> {
+    use std::os::unix::fs::MetadataExt;
+    let file = std::env::current_exe().ok()?.metadata().ok()?;
+    let version = env!("CARGO_PKG_VERSION");
+    Some(format!("{version} {} {}.{}", file.len(), file.mtime(), file.mtime_nsec()))
+}
+
 /// Reads `--at`: a day or an instant.
 ///
 /// # Errors

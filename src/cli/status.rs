@@ -1,6 +1,7 @@
 //! `status`: how the workspace stands, on one screen.
 
 use crate::cli::error::{CommandError, Exit};
+use crate::cli::pass::Pass;
 use crate::cli::session::{self, PassArgs};
 use crate::cli::settings::Settings;
 use crate::cli::ui::Ui;
@@ -122,12 +123,13 @@ struct Line {
 
 pub fn run(args: &StatusArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, CommandError> {
     let workspace = settings.workspace(&args.pass.files, ui)?;
-    let input = session::read(settings, &workspace, &args.pass)?;
+    let mut input = session::read(settings, &workspace, &args.pass)?;
     let store = session::open(settings, &workspace, Missing::Leave)?;
     let provider = session::provider(settings, &workspace)?;
-    let gathered = session::observe(store.as_deref(), provider.as_ref(), ui)?;
-    let plan =
-        session::make_plan(settings, &workspace, &args.pass, &input, Utc::now(), &gathered, ui)?;
+    let (at, provider) = (Utc::now(), provider.as_ref());
+    let pass = Pass { settings, workspace: &workspace, args: &args.pass, provider, at };
+    let gathered = session::observe(store.as_deref(), provider, ui)?;
+    let plan = pass.whole(&mut input, store.as_deref(), &gathered, ui)?;
     let status = status(&plan, &gathered, store.as_deref())?;
     match args.output {
         Output::Text => {

@@ -2,6 +2,7 @@
 
 use crate::cli::error::{CommandError, Exit};
 use crate::cli::get;
+use crate::cli::pass::Pass;
 use crate::cli::session::{self, PassArgs, SelectionArgs};
 use crate::cli::settings::{FileArgs, Settings, parse_at};
 use crate::cli::ui::Ui;
@@ -67,14 +68,17 @@ pub fn run(args: &WhyArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, Com
     };
     let entry = settings.kind(kind)?;
     let (files, selection) = (args.files.clone(), SelectionArgs::default());
-    let pass = PassArgs { files, selection, prune: args.prune, override_id: None };
-    let workspace = settings.workspace(&pass.files, ui)?;
-    let read = session::read(settings, &workspace, &pass)?;
+    let asked = PassArgs { files, selection, prune: args.prune, override_id: None };
+    let workspace = settings.workspace(&asked.files, ui)?;
+    let mut read = session::read(settings, &workspace, &asked)?;
     let store = session::open(settings, &workspace, Missing::Leave)?;
     let provider = session::provider(settings, &workspace)?;
     let gathered = session::observe(store.as_deref(), provider.as_ref(), ui)?;
     let at = args.at.unwrap_or_else(Utc::now);
-    let input = session::plan_input(settings, &workspace, &pass, &read, at, &gathered, ui)?;
+    let manifests = session::manifests(settings, &mut read, &gathered.stored, ui)?;
+    let provider = provider.as_ref();
+    let pass = Pass { settings, workspace: &workspace, args: &asked, provider, at };
+    let input = pass.whole_input(&read, manifests, &gathered, ui)?;
     let id = ResourceId::new(entry.facts.kind, name);
     let answer = why(&input, &plan(&input), &id).ok_or_else(|| nobody_knows(&input, &id))?;
     match args.output {

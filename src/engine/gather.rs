@@ -1,16 +1,17 @@
 //! Gathering: everything a plan is made from, as values.
 
 use crate::engine::lease::SharedStore;
-use crate::engine::tree::Texts;
+use crate::engine::tree::{Texts, in_parallel};
 use crate::kinds::Kinds;
+use crate::manifest::document::FileRead;
 use crate::manifest::{self, Manifests};
 use crate::model::{Observed, Resource, ResourceId, Spec, Stored};
 use crate::plan::intent::Intent;
 use crate::provider::effects::own_name;
 use crate::provider::{CallError, ObserveError, Provider};
-use crate::store::{Head, Store, StoreError};
+use crate::store::{Head, Store, StoreError, Version};
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// What the store and the provider say.
@@ -30,6 +31,8 @@ pub struct Gathered {
     pub head: Option<Head>,
     /// Operations outside that have not ended.
     pub intents: Vec<Intent>,
+    /// The version of the store.
+    pub version: Option<Version>,
 }
 
 /// Why a pass could not begin.
@@ -74,10 +77,16 @@ struct Kept {
     rows: Vec<Stored>,
     head: Option<Head>,
     intents: Vec<Intent>,
+    version: Option<Version>,
 }
 
 fn kept(store: &dyn Store) -> Result<Kept, StoreError> {
-    Ok(Kept { rows: store.resources()?, head: Some(store.head()?), intents: store.intents()? })
+    kept_with(store, store.resources()?)
+}
+
+fn kept_with(store: &dyn Store, rows: Vec<Stored>) -> Result<Kept, StoreError> {
+    let (head, version) = (Some(store.head()?), Some(store.version()?));
+    Ok(Kept { rows, head, intents: store.intents()?, version })
 }
 
 /// Reads the store and observes the provider.
@@ -144,6 +153,18 @@ fn kept_consistently(store: &dyn Store) -> Result<Kept, StoreError> {
     Ok(state)
 }
 
+/// What the store and the embedded provider say, given the rows and the things.
+///
+/// # Errors
+/// When the store fails.
+pub fn some(
+    store: &dyn Store,
+    rows: Vec<Stored>,
+    things: Vec<Observed>,
+) -> Result<Gathered, StoreError> {
+    Ok(together(store.lineage(), kept_with(store, rows)?, things))
+}
+
 /// What the store alone says: things as they were last recorded, and nothing of what is unmanaged.
 ///
 /// # Errors
@@ -161,7 +182,7 @@ pub fn recorded(store: &dyn Store) -> Result<Gathered, StoreError> {
 
 /// Rows with what the provider says of them.
 fn together(lineage: &str, state: Kept, actual: Vec<Observed>) -> Gathered {
-    let Kept { rows, head, intents } = state;
+    let Kept { rows, head, intents, version } = state;
     let by_id: BTreeMap<(&str, &str), &Observed> = actual
         .iter()
         .map(|observed| ((observed.kind.as_str(), observed.external_id.as_str()), observed))
@@ -191,6 +212,7 @@ fn together(lineage: &str, state: Kept, actual: Vec<Observed>) -> Gathered {
         recorded: Arc::new(recorded),
         actual,
         intents,
+        version,
     }
 }
 
@@ -199,26 +221,7 @@ fn together(lineage: &str, state: Kept, actual: Vec<Observed>) -> Gathered {
 #[must_use]
 pub fn load(kinds: &Kinds, texts: Texts, stored: &[Stored]) -> Manifests {
     let Texts { texts, problems } = texts;
-    let files: Vec<_> = texts.iter().collect();
-    let readers = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
-    let share = files.len().div_ceil(readers).max(1);
-    let read = std::thread::scope(|scope| {
-        let handles: Vec<_> = files
-            .chunks(share)
-            .map(|files| {
-                let read = |(file, text): &(&std::sync::Arc<str>, &std::sync::Arc<str>)| {
-                    manifest::read_file(kinds, file, text)
-                };
-                scope.spawn(move || files.iter().map(read).collect::<Vec<_>>())
-            })
-            .collect();
-        handles
-            .into_iter()
-            .flat_map(|handle| {
-                handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-            })
-            .collect()
-    });
+    let read = read_files(kinds, texts.iter().map(|(file, text)| (file.clone(), text.clone())));
     let known: BTreeSet<ResourceId> = stored.iter().map(|row| row.id.clone()).collect();
     let mut manifests = manifest::check(kinds, read, texts, &known, !problems.is_empty());
     manifests.problems.extend(problems);
@@ -226,29 +229,65 @@ pub fn load(kinds: &Kinds, texts: Texts, stored: &[Stored]) -> Manifests {
     manifests
 }
 
+/// Reads files one by one, in parallel.
+pub fn read_files(
+    kinds: &Kinds,
+    files: impl Iterator<Item = (Arc<str>, Arc<str>)>,
+) -> Vec<FileRead> {
+    in_parallel(files.collect(), |(file, text)| manifest::read_file(kinds, &file, &text))
+}
+
 /// The declared resources, their files named from the workspace: so a plan does not depend on the
 /// folder it was made in.
 #[must_use]
-pub fn from_workspace(resources: Vec<Resource>, workspace: &Path) -> Vec<Resource> {
-    let folder = workspace.canonicalize().ok();
-    let mut known: BTreeMap<Arc<str>, Arc<str>> = BTreeMap::new();
-    let mut rename = |file: Arc<str>| {
-        known
-            .entry(file)
-            .or_insert_with_key(|file| {
-                let within = Path::new(file.as_ref()).canonicalize().ok().and_then(|path| {
-                    let below = path.strip_prefix(folder.as_ref()?).ok()?;
-                    Some(Arc::from(below.to_string_lossy()))
-                });
-                within.unwrap_or_else(|| file.clone())
-            })
-            .clone()
-    };
+pub fn from_workspace(mut resources: Vec<Resource>, workspace: &Path) -> Vec<Resource> {
+    let mut from_workspace = FromWorkspace::new(workspace);
+    for resource in &mut resources {
+        resource.source.file = resource.source.file.take().map(|file| from_workspace.name(file));
+    }
     resources
-        .into_iter()
-        .map(|mut resource| {
-            resource.source.file = resource.source.file.map(&mut rename);
-            resource
-        })
-        .collect()
+}
+
+/// Names files from the workspace.
+pub struct FromWorkspace {
+    folder: Option<PathBuf>,
+    /// Folders by the paths they were found under.
+    folders: BTreeMap<PathBuf, Option<PathBuf>>,
+    last: Option<(Arc<str>, Arc<str>)>,
+}
+
+impl FromWorkspace {
+    /// Of a workspace.
+    #[must_use]
+    pub fn new(workspace: &Path) -> Self {
+        Self { folder: workspace.canonicalize().ok(), folders: BTreeMap::new(), last: None }
+    }
+
+    /// The name of a file that was found under another.
+    pub fn name(&mut self, file: Arc<str>) -> Arc<str> {
+        if let Some((_, name)) = self.last.as_ref().filter(|(last, _)| *last == file) {
+            return name.clone();
+        }
+        let real = self.real(Path::new(file.as_ref()));
+        let within = real.and_then(|path| {
+            let below = path.strip_prefix(self.folder.as_ref()?).ok()?;
+            Some(Arc::from(below.to_string_lossy()))
+        });
+        let name = within.unwrap_or_else(|| file.clone());
+        self.last = Some((file, name.clone()));
+        name
+    }
+
+    /// Where a file really is. Most are no links: then only their folder is asked for, once.
+    fn real(&mut self, path: &Path) -> Option<PathBuf> {
+        if path.symlink_metadata().ok()?.is_symlink() {
+            return path.canonicalize().ok();
+        }
+        let (folder, name) = (path.parent()?, path.file_name()?);
+        let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+        if !self.folders.contains_key(folder) {
+            self.folders.insert(folder.to_owned(), folder.canonicalize().ok());
+        }
+        Some(self.folders.get(folder)?.as_ref()?.join(name))
+    }
 }

@@ -1,6 +1,7 @@
 //! Folders and files to texts. Whatever cannot be read is a problem: absence of information never
 //! becomes a delete.
 
+use crate::engine::memory::Stat;
 use crate::model::code::{self, Code};
 use crate::model::problem::{Location, Problem};
 use crate::model::tree::Span;
@@ -27,9 +28,35 @@ pub struct Texts {
     pub problems: Vec<Problem>,
 }
 
+/// Manifests that were found, and as much of them as was read.
+#[derive(Debug, Default)]
+pub struct Sources {
+    /// The files, in order of their names.
+    pub files: Vec<Found>,
+    /// What was read until now: standard input at once, the files when they are asked for.
+    pub texts: Texts,
+}
+
+/// A file that was found.
+#[derive(Debug, Clone)]
+pub struct Found {
+    /// Its name as users see it.
+    pub name: Arc<str>,
+    /// Its path.
+    pub path: PathBuf,
+    /// Its stat, before it was read; `None` when there is none: reading it says why.
+    pub stat: Option<Stat>,
+}
+
 /// Reads every manifest below the roots. Each root is on its own: links may not lead out of it.
 #[must_use]
 pub fn read_roots(roots: &[PathBuf], stdin: &mut dyn Read) -> Texts {
+    find(roots, stdin).read()
+}
+
+/// Finds every manifest below the roots.
+#[must_use]
+pub fn find(roots: &[PathBuf], stdin: &mut dyn Read) -> Sources {
     let mut texts = Texts::default();
     let mut files: Vec<PathBuf> = Vec::new();
     for root in roots {
@@ -44,38 +71,90 @@ pub fn read_roots(roots: &[PathBuf], stdin: &mut dyn Read) -> Texts {
             files.push(root.clone());
         }
     }
-    files.sort();
+    let stat = |path: PathBuf| {
+        let stat = path.metadata().ok().map(|metadata| Stat::of(&metadata));
+        Found { name: path.to_string_lossy().into(), path, stat }
+    };
+    let mut files = in_parallel(files, stat);
+    files.sort_by(|a, b| a.name.cmp(&b.name));
     // Roots may overlap: a file is read once, under the name that sorts first.
     let mut seen = BTreeSet::new();
     if roots.len() > 1 {
-        files.retain(|file| seen.insert(file.canonicalize().unwrap_or_else(|_| file.clone())));
+        files.retain(|file| {
+            seen.insert(file.path.canonicalize().unwrap_or_else(|_| file.path.clone()))
+        });
     }
-    let readers = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
-    let share = files.len().div_ceil(readers).max(1);
-    let read: Vec<(PathBuf, Result<String, Refused>)> = std::thread::scope(|scope| {
-        let handles: Vec<_> = files
-            .chunks(share)
-            .map(|files| {
-                scope.spawn(move || {
-                    files.iter().map(|file| (file.clone(), read_file(file))).collect::<Vec<_>>()
-                })
-            })
-            .collect();
-        handles.into_iter().flat_map(|handle| handle.join().unwrap_or_default()).collect()
-    });
-    if read.len() != files.len() {
-        texts.refuse(Path::new("."), Refused::new(code::UNREADABLE, "reading ended early", ""));
-    }
-    for (file, result) in read {
-        match result {
-            Ok(text) => {
-                texts.texts.insert(file.to_string_lossy().into(), text.into());
+    Sources { files, texts }
+}
+
+impl Sources {
+    /// Reads some of the files, by their places among them.
+    pub fn read_some(&mut self, wanted: &[usize]) {
+        let paths: Vec<(usize, PathBuf)> =
+            wanted.iter().map(|place| (*place, self.files[*place].path.clone())).collect();
+        let read = in_parallel(paths, |(place, path)| (place, read_file(&path)));
+        for (place, result) in read {
+            let file = &self.files[place];
+            match result {
+                Ok(text) => {
+                    self.texts.texts.insert(file.name.clone(), text.into());
+                }
+                Err(refused) => self.texts.refuse(&file.path, refused),
             }
-            Err(refused) => texts.refuse(&file, refused),
         }
     }
-    texts
+
+    /// Everything, reading what was not read yet.
+    #[must_use]
+    pub fn read(mut self) -> Texts {
+        self.read_rest();
+        self.texts
+    }
+
+    /// Reads what was not read yet.
+    pub fn read_rest(&mut self) {
+        let refused: BTreeSet<&str> = self
+            .texts
+            .problems
+            .iter()
+            .flat_map(|problem| problem.locations.iter().map(|at| at.file.as_ref()))
+            .collect();
+        let missing = |file: &Found| {
+            !self.texts.texts.contains_key(&file.name) && !refused.contains(file.name.as_ref())
+        };
+        let rest: Vec<usize> =
+            (0..self.files.len()).filter(|place| missing(&self.files[*place])).collect();
+        self.read_some(&rest);
+    }
 }
+
+/// Does the same with many things, on as many threads as there are cores; the results keep the order.
+pub fn in_parallel<T: Send, R: Send>(things: Vec<T>, work: impl Fn(T) -> R + Sync) -> Vec<R> {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
+    if cores == 1 || things.len() < ALONE_MAX {
+        return things.into_iter().map(work).collect();
+    }
+    let share = things.len().div_ceil(cores);
+    let mut shares: Vec<Vec<T>> = Vec::with_capacity(cores);
+    let mut things = things.into_iter();
+    for _ in 0..cores {
+        shares.push(things.by_ref().take(share).collect());
+    }
+    std::thread::scope(|scope| {
+        let work = &work;
+        let hands: Vec<_> = shares
+            .into_iter()
+            .map(|share| scope.spawn(move || share.into_iter().map(work).collect::<Vec<R>>()))
+            .collect();
+        let join = |hand: std::thread::ScopedJoinHandle<'_, Vec<R>>| {
+            hand.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        };
+        hands.into_iter().flat_map(join).collect()
+    })
+}
+
+/// Fewer things than this are not worth a second thread.
+const ALONE_MAX: usize = 16;
 
 struct Refused {
     code: Code,

@@ -21,6 +21,8 @@ pub struct Manifests {
     pub problems: Vec<Problem>,
     /// The texts, to show lines of.
     pub texts: BTreeMap<Arc<str>, Arc<str>>,
+    /// True when a manifest chooses others by a selector.
+    pub selects: bool,
 }
 
 impl Manifests {
@@ -55,6 +57,7 @@ pub fn check(
         places: Places { texts: &texts, trees: BTreeMap::new() },
         problems: Vec::new(),
         unread,
+        selects: false,
     };
     let firsts = checker.names(&documents);
     checker.references(&documents, &firsts, known);
@@ -62,11 +65,12 @@ pub fn check(
     let resources = checker.identities(&firsts);
     checker.among(&resources, &firsts);
     problems.append(&mut checker.problems);
+    let selects = checker.selects;
     problems.sort_by(|a, b| {
         (&a.locations, a.code, &a.message).cmp(&(&b.locations, b.code, &b.message))
     });
     problems.dedup();
-    Manifests { resources, problems, texts }
+    Manifests { resources, problems, texts, selects }
 }
 
 /// Dangling references for which a near name is looked for: each compares with every name.
@@ -104,6 +108,8 @@ struct Checker<'a> {
     problems: Vec<Problem>,
     /// True when files could not be read: what is missing may be declared there.
     unread: bool,
+    /// True when a manifest chooses others by a selector.
+    selects: bool,
 }
 
 impl Checker<'_> {
@@ -220,6 +226,7 @@ impl Checker<'_> {
         for resource in &declared {
             let Some(entry) = self.kinds.get(resource.id.kind.as_str()) else { continue };
             let expanded = (entry.expand)(resource, &declared);
+            self.selects |= expanded.is_some();
             // A faulty manifest may be the one that it would choose.
             if expanded.as_ref().is_some_and(Vec::is_empty) && !faulty {
                 self.problem(

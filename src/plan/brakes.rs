@@ -1,6 +1,5 @@
 //! Brakes: plans that do too much at once are printed, and not applied.
 
-use crate::model::Stored;
 use crate::model::text::counted;
 use crate::plan::change::{Action, Plan, Reason, Refusal};
 use crate::plan::money::number;
@@ -9,7 +8,7 @@ use crate::plan::{PlanInput, Scope};
 /// The brakes that hold a plan.
 #[must_use]
 pub fn refusals(input: &PlanInput, plan: &Plan) -> Vec<Refusal> {
-    let owned = input.stored.iter().filter(|stored: &&Stored| *stored.set == *input.set).count();
+    let owned = input.owned();
     let count = |actions: &[Action]| {
         plan.proceeding().filter(|c| actions.contains(&c.action) && !c.release).count()
     };
@@ -26,7 +25,7 @@ pub fn refusals(input: &PlanInput, plan: &Plan) -> Vec<Refusal> {
         .count();
     let limits = &input.limits;
     let mut refusals = Vec::new();
-    if input.scope == Scope::WholeAndPrune && input.desired.is_empty() && owned > 0 {
+    if input.scope == Scope::WholeAndPrune && input.declares_nothing() && owned > 0 {
         let owned = counted(owned, "resource");
         let message = format!("there are no manifests, while the set owns {owned}");
         refusals.push(refuse("the brake on empty input", "always on".to_owned(), message));

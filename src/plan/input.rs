@@ -36,6 +36,38 @@ pub struct PlanInput {
     pub limits: Limits,
     /// A plan id whose brakes are let go.
     pub override_id: Option<String>,
+    /// What gathering left out, because nothing of it has to do with anything that differs.
+    pub left_out: LeftOut,
+}
+
+/// Counts of what is not in the input. Whatever a resource in it has to do with is in it as well.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct LeftOut {
+    /// Resources of the set that are declared as they stand, with nothing to say about them.
+    pub settled: usize,
+    /// Rows of other sets.
+    pub foreign: usize,
+}
+
+impl PlanInput {
+    /// How many resources the planned set owns.
+    #[must_use]
+    pub fn owned(&self) -> usize {
+        let own = self.stored.iter().filter(|stored: &&Stored| *stored.set == *self.set).count();
+        own + self.left_out.settled
+    }
+
+    /// True when the manifests declare nothing.
+    #[must_use]
+    pub fn declares_nothing(&self) -> bool {
+        self.desired.is_empty() && self.left_out.settled == 0
+    }
+
+    /// True when the store manages nothing, of no set.
+    #[must_use]
+    pub fn manages_nothing(&self) -> bool {
+        self.stored.is_empty() && self.left_out == LeftOut::default()
+    }
 }
 
 /// How much of the set was read, and so what may be said about what was not declared.

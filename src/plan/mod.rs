@@ -23,7 +23,7 @@ pub mod unended;
 pub mod why;
 
 pub use change::{Action, Change, Plan, Reason, Summary};
-pub use input::{Limits, PlanInput, Scope};
+pub use input::{LeftOut, Limits, PlanInput, Scope};
 pub use selection::Selection;
 
 use crate::model::digest::Digest;
@@ -43,7 +43,8 @@ pub fn plan(input: &PlanInput) -> Plan {
     order::order(input, &worlds, &mut changes);
     let outside = (!input.selection.is_everything()).then_some(drafts.outside.len());
     changes.retain(|change| !drafts.outside.contains(&change.id));
-    let mut summary = Summary { unchanged: drafts.unchanged.len(), ..Summary::default() };
+    let unchanged = drafts.unchanged.len() + input.left_out.settled;
+    let mut summary = Summary { unchanged, ..Summary::default() };
     for change in &changes {
         if !change.blocked.is_empty() {
             summary.blocked += 1;
@@ -99,7 +100,7 @@ pub fn plan(input: &PlanInput) -> Plan {
     };
     plan.id = id_of(&plan);
     // A plan made before the store was names no lineage; nothing else differs while it is empty.
-    let first = input.stored.is_empty().then(|| id_of(&Plan { lineage: None, ..plan.clone() }));
+    let first = input.manages_nothing().then(|| id_of(&Plan { lineage: None, ..plan.clone() }));
     let let_go = [Some(&plan.id), first.as_ref()].contains(&input.override_id.as_ref());
     if !(let_go && input.override_id.is_some()) {
         plan.refused = brakes::refusals(input, &plan);

@@ -32,6 +32,13 @@ impl Selection {
             && exclude_kinds.is_empty()
     }
 
+    /// The resources it names.
+    #[must_use]
+    pub fn names(&self) -> Vec<ResourceId> {
+        let customers = self.customers.iter().map(|name| ResourceId::new("Customer", name));
+        customers.chain(self.exclude.iter().cloned()).collect()
+    }
+
     /// True when a resource is chosen.
     #[must_use]
     pub fn chooses(

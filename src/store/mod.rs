@@ -195,6 +195,9 @@ pub trait Store: Send {
     /// The store's own id, made with it: a plan or a checkpoint of another store is refused.
     fn lineage(&self) -> &str;
 
+    /// The file it is in, when it is in one: what this machine remembers of it lies beside.
+    fn file(&self) -> Option<&Path>;
+
     /// Runs several questions against one state of the store: what others commit meanwhile shows to
     /// none of them.
     ///

@@ -198,6 +198,10 @@ impl Store for Sqlite {
         &self.lineage
     }
 
+    fn file(&self) -> Option<&Path> {
+        Some(&self.path)
+    }
+
     fn consistently(
         &self,
         body: &mut dyn FnMut(&dyn Store) -> Result<(), StoreError>,
@@ -218,8 +222,7 @@ impl Store for Sqlite {
     }
 
     fn resources_of(&self, ids: &BTreeSet<ResourceId>) -> Result<Vec<Stored>, StoreError> {
-        let sql =
-            format!("SELECT {} FROM resources WHERE kind = $1 AND name = $2", rows::COLUMNS);
+        let sql = format!("SELECT {} FROM resources WHERE kind = $1 AND name = $2", rows::COLUMNS);
         let mut found = Vec::with_capacity(ids.len());
         for ResourceId { kind, name } in ids {
             found.extend(self.query(&sql, &[&kind.as_str(), &name.as_str()], rows::stored)?);

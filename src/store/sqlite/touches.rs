@@ -59,8 +59,8 @@ pub(super) fn note(transaction: &Transaction<'_>, writes: &[Write]) -> rusqlite:
         return Ok(());
     }
     let number = version(transaction)?.number + 1;
-    let text = (touched.len() <= IDS_MAX)
-        .then(|| serde_json::to_string(&touched).unwrap_or_default());
+    let text =
+        (touched.len() <= IDS_MAX).then(|| serde_json::to_string(&touched).unwrap_or_default());
     let count = text.as_ref().map_or(0, |_| i64::try_from(touched.len()).unwrap_or(i64::MAX));
     transaction
         .prepare_cached("INSERT INTO touches VALUES ($1, lower(hex(randomblob(8))), $2, $3)")?

@@ -1,0 +1,231 @@
+//! One pass as commands make it: of what moved where that can be told, else of everything.
+
+use crate::cli::error::CommandError;
+use crate::cli::session::{self, Input, PassArgs, check_names};
+use crate::cli::settings::{Settings, program};
+use crate::cli::ui::Ui;
+use crate::engine::gather::from_workspace;
+use crate::engine::memory::{Key, Place};
+use crate::engine::moved::Moved;
+use crate::engine::narrow::{Look, Narrow, Next, narrow};
+use crate::engine::remember::{Recollection, places, remember};
+use crate::engine::{Gathered, Workspace};
+use crate::manifest::Manifests;
+use crate::model::{Resource, ResourceId};
+use crate::plan::{LeftOut, Plan, PlanInput, Scope, plan};
+use crate::provider::Provider;
+use crate::store::{Store, StoreError};
+use chrono::{DateTime, Utc};
+
+/// What a pass is made with.
+pub struct Pass<'a> {
+    /// Options.
+    pub settings: &'a Settings,
+    /// The workspace.
+    pub workspace: &'a Workspace,
+    /// What was asked for.
+    pub args: &'a PassArgs,
+    /// Who holds the actual state.
+    pub provider: &'a dyn Provider,
+    /// The plan's clock.
+    pub at: DateTime<Utc>,
+}
+
+/// What there is, and what to do about it.
+pub struct Planned {
+    /// What the plan was made from.
+    pub gathered: Gathered,
+    /// The plan.
+    pub plan: Plan,
+}
+
+impl Pass<'_> {
+    /// The plan, of what moved where that can be told.
+    pub fn plan(
+        &self,
+        input: &mut Input,
+        store: Option<&dyn Store>,
+        ui: &mut Ui,
+    ) -> Result<Planned, CommandError> {
+        if let Some(store) = store
+            && let Some(planned) = self.narrow(input, store, ui)?
+        {
+            return Ok(planned);
+        }
+        let gathered = session::observe(store, self.provider, ui)?;
+        let plan = self.whole(input, store, &gathered, ui)?;
+        Ok(Planned { gathered, plan })
+    }
+
+    /// The plan of what moved since the last pass; `None` when everything must be looked at.
+    pub fn narrow(
+        &self,
+        input: &mut Input,
+        store: &dyn Store,
+        ui: &mut Ui,
+    ) -> Result<Option<Planned>, CommandError> {
+        let Some(place) = self.place(input, store) else { return Ok(None) };
+        let Some(mut memory) = place.read() else { return Ok(None) };
+        let _progress = ui.progress("planning", 0);
+        let (mut found, mut once) = (Ok(None), Some(&mut memory));
+        let (also, folder) = (input.selection.names(), input.folder.clone().unwrap_or_default());
+        store.consistently(&mut |store| {
+            let look = Look {
+                kinds: &self.settings.kinds,
+                workspace: &self.workspace.folder,
+                folder: &folder,
+                store,
+                place: &place,
+                begun: input.begun,
+                also: &also,
+            };
+            if let Some(memory) = once.take() {
+                found = narrow(&look, &mut input.sources, memory);
+            }
+            Ok::<(), StoreError>(())
+        })?;
+        let Some(Narrow { desired, gathered, left_out, next }) = found? else { return Ok(None) };
+        // Where a name is not known, all of them are needed to say so.
+        if check_names(&input.selection, known(&desired, &gathered).iter()).is_err() {
+            return Ok(None);
+        }
+        let planned = self.input(input, desired, &gathered, left_out);
+        // Whether there are no manifests or empty ones is seen when they are read.
+        if planned.declares_nothing() {
+            return Ok(None);
+        }
+        let plan = plan(&planned);
+        if input.selection.is_everything() {
+            match next {
+                Next::Holds => {}
+                Next::Renewed(front) => place.renew(&front),
+                Next::Another(recollection) => {
+                    let kinds = &self.settings.kinds;
+                    remember(recollection, kinds, &planned.desired, &gathered, &plan, &place);
+                }
+            }
+        }
+        Ok(Some(Planned { gathered, plan }))
+    }
+
+    /// The plan of everything, which is remembered.
+    pub fn whole(
+        &self,
+        input: &mut Input,
+        store: Option<&dyn Store>,
+        gathered: &Gathered,
+        ui: &mut Ui,
+    ) -> Result<Plan, CommandError> {
+        let manifests = session::manifests(self.settings, input, &gathered.stored, ui)?;
+        let recollection = self.recollection(input, &manifests, gathered);
+        let planned = self.whole_input(input, manifests, gathered, ui)?;
+        let progress = ui.progress("planning", 0);
+        let plan = plan(&planned);
+        progress.finish();
+        let recollection = recollection.filter(|_| input.selection.is_everything());
+        if let Some(recollection) = recollection
+            && let Some(place) = store.and_then(|store| self.place(input, store))
+        {
+            let kinds = &self.settings.kinds;
+            remember(recollection, kinds, &planned.desired, gathered, &plan, &place);
+        }
+        Ok(plan)
+    }
+
+    /// What everything is planned from.
+    pub fn whole_input(
+        &self,
+        input: &Input,
+        manifests: Manifests,
+        gathered: &Gathered,
+        ui: &mut Ui,
+    ) -> Result<PlanInput, CommandError> {
+        let texts = &input.sources.texts.texts;
+        if manifests.resources.is_empty() && texts.values().all(|text| text.trim().is_empty()) {
+            ui.say("warning: there are no manifests");
+        }
+        check_names(&input.selection, known(&manifests.resources, gathered).iter())?;
+        let desired = from_workspace(manifests.resources, &self.workspace.folder);
+        Ok(self.input(input, desired, gathered, LeftOut::default()))
+    }
+
+    fn input(
+        &self,
+        input: &Input,
+        desired: Vec<Resource>,
+        gathered: &Gathered,
+        left_out: LeftOut,
+    ) -> PlanInput {
+        PlanInput {
+            kinds: self.settings.kinds.clone(),
+            at: self.at,
+            lineage: gathered.lineage.clone(),
+            set: self.workspace.set(),
+            actor: self.settings.actor(self.workspace),
+            desired,
+            stored: gathered.stored.clone(),
+            unmanaged: gathered.unmanaged.clone(),
+            intents: gathered.intents.clone(),
+            scope: match (input.whole, self.args.prune) {
+                (true, true) => Scope::WholeAndPrune,
+                (true, false) => Scope::Whole,
+                (false, _) => Scope::Part,
+            },
+            selection: input.selection.clone(),
+            limits: self.workspace.limits(),
+            override_id: self.args.override_id.clone(),
+            left_out,
+        }
+    }
+
+    /// Where passes over all manifests of the workspace are remembered. What a program outside
+    /// holds is asked of it each time.
+    fn place(&self, input: &Input, store: &dyn Store) -> Option<Place> {
+        if !input.whole || self.provider.outside().is_some() {
+            return None;
+        }
+        let folder = input.folder.as_ref()?.canonicalize().ok()?;
+        let workspace = self.workspace.folder.canonicalize().ok()?;
+        let below = folder.strip_prefix(workspace).ok()?;
+        let key = Key {
+            program: program()?,
+            lineage: store.lineage().to_owned(),
+            set: self.workspace.set(),
+            folder: below.to_str()?.to_owned(),
+        };
+        Some(Place::beside(store.file()?, key))
+    }
+
+    /// What can be remembered of a pass over everything; nothing where anything was wrong.
+    fn recollection(
+        &self,
+        input: &mut Input,
+        manifests: &Manifests,
+        gathered: &Gathered,
+    ) -> Option<Recollection<'static>> {
+        if !manifests.problems.is_empty() || !gathered.intents.is_empty() || !input.whole {
+            return None;
+        }
+        let version = gathered.version.clone()?;
+        let mut moved = Moved::new(input.folder.as_ref()?, &input.sources)?;
+        moved.digest_all(&input.sources)?;
+        let files = moved.remembered(&input.sources)?;
+        Some(Recollection {
+            version,
+            begun: input.begun,
+            selects: manifests.selects,
+            kept: files.iter().map(|_| Vec::new()).collect(),
+            files,
+            kept_others: Vec::new(),
+            places: places(&manifests.resources, &input.sources.files),
+        })
+    }
+}
+
+/// What can be chosen by its name; what belongs to a customer that nobody manages as well.
+fn known(desired: &[Resource], gathered: &Gathered) -> Vec<ResourceId> {
+    let unmanaged = gathered.unmanaged.iter().map(|o| ResourceId::new(o.kind.as_str(), &o.name));
+    let declared = desired.iter().map(|resource| resource.id.clone());
+    let stored = gathered.stored.iter().map(|row| row.id.clone());
+    declared.chain(unmanaged).chain(stored).collect()
+}

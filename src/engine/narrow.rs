@@ -1,0 +1,370 @@
+//! A pass over what moved: from what the last one remembered, without looking at the rest.
+//!
+//! What moved, whatever there was something to say about before, and everything of the same islands
+//! is gathered and checked as always. The rest is settled and stays so: nothing in it moved, and
+//! nothing that moved has to do with it. Where this cannot be told, or anything is wrong with the
+//! manifests, there is no narrow pass: then everything is read.
+
+use crate::engine::Gathered;
+use crate::engine::gather::{self, FromWorkspace, read_files};
+use crate::engine::islands::{self, Key};
+use crate::engine::memory::{Back, Declared, Front, Memory, Other, Place, Whose};
+use crate::engine::moved::Moved;
+use crate::engine::remember::{Recollection, keys, taken};
+use crate::engine::tree::Sources;
+use crate::kinds::{Kinds, ReferenceTo};
+use crate::manifest::{self, Document, FileRead};
+use crate::model::{KindName, Resource, ResourceId, Stored};
+use crate::plan::LeftOut;
+use crate::store::{Store, StoreError, Touched};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::path::Path;
+
+/// Where a narrow pass looks.
+pub struct Look<'a> {
+    /// The kinds.
+    pub kinds: &'a Kinds,
+    /// The folder of the workspace.
+    pub workspace: &'a Path,
+    /// The folder of the manifests.
+    pub folder: &'a Path,
+    /// The store.
+    pub store: &'a dyn Store,
+    /// Where the memory is, and of what.
+    pub place: &'a Place,
+    /// When the pass began to read, in nanoseconds since 1970.
+    pub begun: i64,
+    /// Resources to look at in any case.
+    pub also: &'a [ResourceId],
+}
+
+/// What a narrow pass found.
+pub struct Narrow<'m> {
+    /// What the manifests declare of it.
+    pub desired: Vec<Resource>,
+    /// What the store and the provider say of it.
+    pub gathered: Gathered,
+    /// How much was left out.
+    pub left_out: LeftOut,
+    /// What is remembered of it.
+    pub next: Next<'m>,
+}
+
+/// What becomes of the memory.
+pub enum Next<'m> {
+    /// It holds as it is.
+    Holds,
+    /// It holds, and its stats were seen again.
+    Renewed(Box<Front>),
+    /// Another takes its place.
+    Another(Recollection<'m>),
+}
+
+/// Gathers what moved since a memory was made; `None` when everything must be looked at.
+///
+/// # Errors
+/// When the store fails.
+pub fn narrow<'m>(
+    look: &Look<'_>,
+    sources: &mut Sources,
+    memory: &'m mut Memory,
+) -> Result<Option<Narrow<'m>>, StoreError> {
+    if !sources.texts.problems.is_empty() || !look.store.intents()?.is_empty() {
+        return Ok(None);
+    }
+    let Some(touched) = touched(look.store, &memory.front)? else { return Ok(None) };
+    let Some(mut moved) = Moved::of(look.folder, sources, &memory.front) else { return Ok(None) };
+    if moved.is_nothing() && touched.is_empty() && memory.front.quiet && look.also.is_empty() {
+        return nothing_moved(look, sources, &moved, memory);
+    }
+    if memory.front.selects || look.place.read_back(memory).is_none() {
+        return Ok(None);
+    }
+    let memory: &'m Memory = memory;
+    let Some(back) = memory.back() else { return Ok(None) };
+    if moved.read_touched(sources, &back, &touched).is_none() {
+        return Ok(None);
+    }
+    let Some(read) = parse(look, sources, &mut moved) else { return Ok(None) };
+    let seeds = seeds(look, &read, &touched)?;
+    let islands = islands_of(&back, &moved, &seeds);
+    let split = Split::new(back, &moved, &islands);
+    split.gather(look, sources, &moved, read, &touched, &memory.front)
+}
+
+/// What transactions touched since; `None` when that is not known.
+fn touched(store: &dyn Store, front: &Front) -> Result<Option<Touched>, StoreError> {
+    if store.version()? == front.version {
+        return Ok(Some(Touched::default()));
+    }
+    store.touched_since(&front.version)
+}
+
+fn nothing_moved<'m>(
+    look: &Look<'_>,
+    sources: &Sources,
+    moved: &Moved,
+    memory: &Memory,
+) -> Result<Option<Narrow<'m>>, StoreError> {
+    let front = &memory.front;
+    let left_out = LeftOut { settled: front.settled, foreign: front.foreign };
+    let files = moved.restless.then(|| moved.remembered(sources)).flatten();
+    let next = files.map_or(Next::Holds, |files| {
+        Next::Renewed(Box::new(Front { begun: look.begun, files, ..front.clone() }))
+    });
+    let gathered = gather::some(look.store, Vec::new(), Vec::new())?;
+    Ok(Some(Narrow { desired: Vec::new(), gathered, left_out, next }))
+}
+
+impl Moved {
+    /// A settled resource is known by its row; where that was touched, its file is read again.
+    fn read_touched(
+        &mut self,
+        sources: &mut Sources,
+        back: &Back<'_>,
+        touched: &Touched,
+    ) -> Option<()> {
+        let rows: HashSet<Key> = touched.rows.iter().map(islands::of_id).collect();
+        let lost = |one: &Declared<'_>| {
+            one.is_settled() && keys(one.keys).next().is_some_and(|name| rows.contains(&name))
+        };
+        if !rows.is_empty() {
+            for place in 0..self.same.len() {
+                let number = self.same[place].filter(|n| back.declared[*n].iter().any(lost));
+                if let Some(number) = number {
+                    self.same[place] = None;
+                    self.former.insert(number);
+                }
+            }
+        }
+        let unread = |place: &usize| !sources.texts.texts.contains_key(&sources.files[*place].name);
+        let unread: Vec<usize> = self.changed().into_iter().filter(unread).collect();
+        self.read(sources, &unread)
+    }
+}
+
+/// The manifests of the files that moved, by the places of these; `None` when anything is wrong with
+/// one, or it stands for others.
+fn parse(look: &Look<'_>, sources: &Sources, moved: &mut Moved) -> Option<Vec<(usize, FileRead)>> {
+    let places = moved.changed();
+    let texts = places.iter().map(|place| {
+        let name = sources.files[*place].name.clone();
+        let text = sources.texts.texts.get(&name).cloned().unwrap_or_default();
+        (name, text)
+    });
+    let mut read = read_files(look.kinds, texts);
+    let mut from_workspace = FromWorkspace::new(look.workspace);
+    for document in read.iter_mut().flat_map(|file| file.documents.iter_mut()) {
+        let resource = document.resource.as_mut()?;
+        let entry = look.kinds.get(resource.id.kind.as_str())?;
+        if (entry.expand)(resource, &[]).is_some() {
+            return None;
+        }
+        resource.source.file = resource.source.file.take().map(|file| from_workspace.name(file));
+    }
+    read.iter().all(|file| file.problems.is_empty()).then(|| places.into_iter().zip(read).collect())
+}
+
+/// The keys of everything that moved, as it is now. As it was, the memory knows it.
+fn seeds(
+    look: &Look<'_>,
+    read: &[(usize, FileRead)],
+    touched: &Touched,
+) -> Result<HashSet<Key>, StoreError> {
+    let mut seeds = HashSet::new();
+    let documents = read.iter().flat_map(|(_, file)| &file.documents);
+    for resource in documents.filter_map(|document| document.resource.as_ref()) {
+        seeds.extend(islands::of_resource(look.kinds, resource));
+    }
+    seeds.extend(touched.rows.iter().chain(look.also).map(islands::of_id));
+    let mut things = touched.things.clone();
+    for row in look.store.resources_of(&touched.rows)? {
+        seeds.extend(islands::of_row(look.kinds, &row));
+        things.extend(row.external_id.map(|id| (row.id.kind, id)));
+    }
+    seeds.extend(things.iter().map(|(kind, id)| islands::external(kind.as_str(), id)));
+    for thing in look.store.actual_of(&things)? {
+        seeds.extend(islands::of_thing(look.kinds, &thing));
+    }
+    Ok(seeds)
+}
+
+/// The islands that anything which moved belongs to, or about which there was something to say.
+fn islands_of(back: &Back<'_>, moved: &Moved, seeds: &HashSet<Key>) -> HashSet<u32> {
+    let mut islands = HashSet::new();
+    for (number, declared) in back.declared.iter().enumerate() {
+        let former = moved.former.contains(&number);
+        for one in declared {
+            if former || !one.is_settled() || keys(one.keys).any(|key| seeds.contains(&key)) {
+                islands.insert(one.island);
+            }
+        }
+    }
+    for one in &back.others {
+        if one.whose == Whose::Undeclared || keys(one.keys).any(|key| seeds.contains(&key)) {
+            islands.insert(one.island);
+        }
+    }
+    islands
+}
+
+/// A memory in two: what is kept as it is, and what is looked at.
+struct Split<'m> {
+    kept: Vec<Vec<Declared<'m>>>,
+    kept_others: Vec<Other<'m>>,
+    /// Declared in files that did not move, with their places.
+    looked: Vec<(usize, Declared<'m>)>,
+    /// Declared until now, in files that moved.
+    former: Vec<Declared<'m>>,
+    others: Vec<Other<'m>>,
+}
+
+impl<'m> Split<'m> {
+    fn new(mut back: Back<'m>, moved: &Moved, islands: &HashSet<u32>) -> Self {
+        let mut split = Self {
+            kept: Vec::with_capacity(moved.same.len()),
+            kept_others: Vec::new(),
+            looked: Vec::new(),
+            former: Vec::new(),
+            others: Vec::new(),
+        };
+        for (place, same) in moved.same.iter().enumerate() {
+            let declared = same.map(|number| std::mem::take(&mut back.declared[number]));
+            let (looked, kept): (Vec<_>, Vec<_>) = declared
+                .unwrap_or_default()
+                .into_iter()
+                .partition(|one| islands.contains(&one.island));
+            split.looked.extend(looked.into_iter().map(|one| (place, one)));
+            split.kept.push(kept);
+        }
+        // What is left are files that moved.
+        split.former = back.declared.into_iter().flatten().collect();
+        (split.others, split.kept_others) =
+            back.others.into_iter().partition(|one| islands.contains(&one.island));
+        split
+    }
+
+    /// Reads what is looked at, and checks it; `None` when anything is wrong.
+    fn gather(
+        self,
+        look: &Look<'_>,
+        sources: &Sources,
+        moved: &Moved,
+        read: Vec<(usize, FileRead)>,
+        touched: &Touched,
+        front: &Front,
+    ) -> Result<Option<Narrow<'m>>, StoreError> {
+        let rows = look.store.resources_of(&self.rows(front, &read, touched))?;
+        let things = look.store.actual_of(&self.things(front, &rows, touched))?;
+        let mut places: BTreeMap<ResourceId, usize> = BTreeMap::new();
+        let by_id: BTreeMap<&ResourceId, &Stored> = rows.iter().map(|row| (&row.id, row)).collect();
+        let mut files = Vec::with_capacity(read.len() + 1);
+        for (place, file) in read {
+            places.extend(file.documents.iter().filter_map(|d| Some((d.id.clone()?, place))));
+            files.push(file);
+        }
+        let mut documents = Vec::with_capacity(self.looked.len());
+        for (place, one) in &self.looked {
+            let id = id_of(front, one.kind, one.name);
+            let resource = if one.is_settled() {
+                by_id.get(&id).map(|row| declared(row))
+            } else {
+                taken(one.resource)
+            };
+            let Some(resource) = resource else { return Ok(None) };
+            documents.push(document(look.kinds, resource));
+            // Declared here and in a file that moved: the check says so.
+            places.insert(id, *place);
+        }
+        files.push(FileRead { file: "".into(), documents, problems: Vec::new() });
+        let known: BTreeSet<ResourceId> = by_id.into_keys().cloned().collect();
+        let checked = manifest::check(look.kinds, files, BTreeMap::new(), &known, false);
+        if !checked.problems.is_empty() {
+            return Ok(None);
+        }
+        let Some(files) = moved.remembered(sources) else { return Ok(None) };
+        let left_out = LeftOut {
+            settled: self.kept.iter().map(Vec::len).sum(),
+            foreign: self.kept_others.iter().filter(|one| one.whose == Whose::Foreign).count(),
+        };
+        let recollection = Recollection {
+            version: look.store.version()?,
+            begun: look.begun,
+            selects: false,
+            files,
+            kept: self.kept,
+            kept_others: self.kept_others,
+            places,
+        };
+        let gathered = gather::some(look.store, rows, things)?;
+        let next = Next::Another(recollection);
+        Ok(Some(Narrow { desired: checked.resources, gathered, left_out, next }))
+    }
+
+    /// The rows to read.
+    fn rows(
+        &self,
+        front: &Front,
+        read: &[(usize, FileRead)],
+        touched: &Touched,
+    ) -> BTreeSet<ResourceId> {
+        let looked = self.looked.iter().map(|(_, one)| one).chain(&self.former);
+        let mut ids: BTreeSet<ResourceId> =
+            looked.map(|one| id_of(front, one.kind, one.name)).collect();
+        let rows = self.others.iter().filter(|one| one.whose != Whose::Unmanaged);
+        ids.extend(rows.map(|one| id_of(front, one.kind, one.name)));
+        let documents = read.iter().flat_map(|(_, file)| &file.documents);
+        ids.extend(documents.filter_map(|document| document.id.clone()));
+        ids.extend(touched.rows.iter().cloned());
+        ids
+    }
+
+    /// The things to read.
+    fn things(
+        &self,
+        front: &Front,
+        rows: &[Stored],
+        touched: &Touched,
+    ) -> BTreeSet<(KindName, String)> {
+        let unmanaged = self.others.iter().filter(|one| one.whose == Whose::Unmanaged);
+        let mut ids: BTreeSet<(KindName, String)> = unmanaged
+            .map(|one| (id_of(front, one.kind, one.name).kind, one.name.to_owned()))
+            .collect();
+        let managed = |row: &Stored| Some((row.id.kind.clone(), row.external_id.clone()?));
+        ids.extend(rows.iter().filter_map(managed));
+        ids.extend(touched.things.iter().cloned());
+        ids
+    }
+}
+
+fn id_of(front: &Front, kind: u8, name: &str) -> ResourceId {
+    let kind = front.kinds.get(usize::from(kind)).map_or("", String::as_str);
+    ResourceId::new(kind, name)
+}
+
+/// A settled resource as its manifest says it.
+fn declared(row: &Stored) -> Resource {
+    Resource {
+        id: row.id.clone(),
+        metadata: row.metadata.clone(),
+        spec: row.spec.clone(),
+        source: row.source.clone(),
+    }
+}
+
+/// A remembered resource as a document that was read.
+fn document(kinds: &Kinds, resource: Resource) -> Document {
+    let references = kinds.get(resource.id.kind.as_str()).map_or(&[][..], |e| e.facts.references);
+    let named = |reference: &crate::kinds::Reference| match reference.target(&resource.spec)? {
+        ReferenceTo::Resource(id) => Some((reference.path, id)),
+        ReferenceTo::External(_) => None,
+    };
+    Document {
+        index: 0,
+        line: resource.source.line.unwrap_or(1),
+        id: Some(resource.id.clone()),
+        unclear: None,
+        references: references.iter().filter_map(named).collect(),
+        resource: Some(resource),
+    }
+}

@@ -1,0 +1,219 @@
+//! What the next pass need not look at again.
+
+use crate::engine::Gathered;
+use crate::engine::islands::{self, Islands};
+use crate::engine::memory::{Back, Declared, File, Front, Other, Place, Whose};
+use crate::engine::tree::Found;
+use crate::kinds::Kinds;
+use crate::model::{Metadata, Resource, ResourceId, Source, Spec};
+use crate::plan::Plan;
+use crate::store::Version;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What a pass leaves to be remembered, once it was planned.
+pub struct Recollection<'m> {
+    /// The store's version.
+    pub version: Version,
+    /// When the pass began to read.
+    pub begun: i64,
+    /// True when manifests choose others by selectors.
+    pub selects: bool,
+    /// The files.
+    pub files: Vec<File>,
+    /// What was not looked at, for each of the files.
+    pub kept: Vec<Vec<Declared<'m>>>,
+    /// What was not looked at and is not declared.
+    pub kept_others: Vec<Other<'m>>,
+    /// In which of the files each resource that was looked at is declared.
+    pub places: BTreeMap<ResourceId, usize>,
+}
+
+/// More resources than this with something to say about them are not remembered, unless they are
+/// fewer than the settled ones: the memory is for what rests.
+const UNSETTLED_MAX: usize = 10_000;
+
+/// A declared resource in the memory.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    id: ResourceId,
+    metadata: Metadata,
+    spec: Spec,
+    source: Source,
+}
+
+/// A resource as it is kept.
+fn kept(resource: &Resource) -> String {
+    let Resource { id, metadata, spec, source } = resource.clone();
+    serde_json::to_string(&Kept { id, metadata, spec, source }).unwrap_or_default()
+}
+
+/// A resource that was kept.
+#[must_use]
+pub fn taken(text: &str) -> Option<Resource> {
+    let Kept { id, metadata, spec, source } = serde_json::from_str(text).ok()?;
+    Some(Resource { id, metadata, spec, source })
+}
+
+/// A resource that was looked at, before it is written down.
+struct Fresh {
+    file: usize,
+    kind: u8,
+    name: String,
+    resource: String,
+    keys: Vec<u8>,
+    key: islands::Key,
+}
+
+/// Writes down what a pass found out. `desired` and `gathered` are what it looked at, `plan` is what
+/// came of it.
+pub fn remember(
+    recollection: Recollection<'_>,
+    kinds: &Kinds,
+    desired: &[Resource],
+    gathered: &Gathered,
+    plan: &Plan,
+    place: &Place,
+) {
+    let mut islands = Islands::default();
+    let fresh = fresh(&recollection, kinds, desired, gathered, plan, &mut islands);
+    let others = others(kinds, &place.key().set, desired, gathered, &mut islands);
+    let Recollection { version, begun, selects, files, mut kept, kept_others, .. } = recollection;
+    let last = kept.iter().flatten().map(|one| one.island);
+    let base = last.chain(kept_others.iter().map(|one| one.island)).max().map_or(0, |n| n + 1);
+    for one in &fresh {
+        let island = base + islands.of(one.key);
+        let Fresh { file, kind, name, resource, keys, .. } = one;
+        kept[*file].push(Declared { kind: *kind, name, resource, island, keys });
+    }
+    let new_others = others.iter().map(|(whose, kind, name, keys, key)| Other {
+        whose: *whose,
+        kind: *kind,
+        name,
+        island: base + islands.of(*key),
+        keys,
+    });
+    let all: Vec<Other<'_>> = kept_others.into_iter().chain(new_others).collect();
+    let settled = kept.iter().flatten().filter(|one| one.is_settled()).count();
+    let unsettled = kept.iter().flatten().count() - settled;
+    if unsettled > UNSETTLED_MAX && unsettled > settled {
+        place.forget();
+        return;
+    }
+    let count = |whose: Whose| all.iter().filter(|other| other.whose == whose).count();
+    let front = Front {
+        key: place.key().clone(),
+        version,
+        begun,
+        settled,
+        foreign: count(Whose::Foreign),
+        quiet: unsettled == 0 && count(Whose::Undeclared) == 0,
+        selects,
+        kinds: kinds.iter().map(|entry| entry.facts.kind.to_owned()).collect(),
+        files,
+    };
+    place.write(&front, &Back { declared: kept, others: all });
+}
+
+fn fresh(
+    recollection: &Recollection<'_>,
+    kinds: &Kinds,
+    desired: &[Resource],
+    gathered: &Gathered,
+    plan: &Plan,
+    islands: &mut Islands,
+) -> Vec<Fresh> {
+    let spoken_of = spoken_of(plan);
+    let rows: BTreeMap<&ResourceId, _> = gathered.stored.iter().map(|row| (&row.id, row)).collect();
+    let mut fresh = Vec::with_capacity(desired.len());
+    for resource in desired {
+        let Some(file) = recollection.places.get(&resource.id) else { continue };
+        let mut keys = islands::of_resource(kinds, resource);
+        let row = rows.get(&resource.id);
+        if let Some(row) = row {
+            keys.extend(islands::of_row(kinds, row));
+        }
+        let key = keys[0];
+        islands.join(&keys);
+        let settled = row.is_some() && !spoken_of.contains(&resource.id);
+        fresh.push(Fresh {
+            file: *file,
+            kind: number(kinds, resource.id.kind.as_str()),
+            name: resource.id.name.to_string(),
+            resource: if settled { String::new() } else { kept(resource) },
+            keys: bytes(keys),
+            key,
+        });
+    }
+    fresh
+}
+
+/// What a plan has anything to say about.
+fn spoken_of(plan: &Plan) -> BTreeSet<&ResourceId> {
+    let changes = plan.changes.iter().map(|change| &change.id);
+    let records = plan.records.iter().map(|record| &record.resource);
+    let warnings = plan.warnings.iter().filter_map(|warning| warning.resource.as_ref());
+    changes.chain(records).chain(warnings).collect()
+}
+
+/// Rows that are not declared, and things that nobody manages.
+fn others(
+    kinds: &Kinds,
+    set: &str,
+    desired: &[Resource],
+    gathered: &Gathered,
+    islands: &mut Islands,
+) -> Vec<(Whose, u8, String, Vec<u8>, islands::Key)> {
+    let declared: BTreeSet<&ResourceId> = desired.iter().map(|resource| &resource.id).collect();
+    let mut others = Vec::new();
+    let mut put = |whose, kind: &str, name: &str, keys: Vec<islands::Key>| {
+        let key = keys[0];
+        islands.join(&keys);
+        others.push((whose, number(kinds, kind), name.to_owned(), bytes(keys), key));
+    };
+    for row in gathered.stored.iter() {
+        let whose = if *row.set != *set {
+            Whose::Foreign
+        } else if !declared.contains(&row.id) {
+            Whose::Undeclared
+        } else {
+            continue;
+        };
+        put(whose, row.id.kind.as_str(), row.id.name.as_str(), islands::of_row(kinds, row));
+    }
+    for thing in &gathered.unmanaged {
+        let keys = islands::of_thing(kinds, thing);
+        put(Whose::Unmanaged, thing.kind.as_str(), &thing.external_id, keys);
+    }
+    others
+}
+
+fn number(kinds: &Kinds, kind: &str) -> u8 {
+    u8::try_from(kinds.rank(kind)).unwrap_or(u8::MAX)
+}
+
+/// Keys as bytes; the first stays first, the others without repetition.
+fn bytes(mut keys: Vec<islands::Key>) -> Vec<u8> {
+    let first = keys.first().copied();
+    keys.sort_unstable();
+    keys.dedup();
+    let rest = keys.iter().filter(|key| Some(**key) != first);
+    first.iter().chain(rest).flat_map(|key| key.to_le_bytes()).collect()
+}
+
+/// The keys that bytes stand for.
+pub fn keys(bytes: &[u8]) -> impl Iterator<Item = islands::Key> {
+    let key = |chunk: &[u8]| chunk.try_into().ok().map(islands::Key::from_le_bytes);
+    bytes.chunks_exact(8).filter_map(key)
+}
+
+/// In which of the files each resource is declared.
+#[must_use]
+pub fn places(resources: &[Resource], files: &[Found]) -> BTreeMap<ResourceId, usize> {
+    let files: BTreeMap<&str, usize> =
+        files.iter().enumerate().map(|(place, file)| (file.name.as_ref(), place)).collect();
+    let place = |resource: &Resource| {
+        Some((resource.id.clone(), *files.get(resource.source.file.as_deref()?)?))
+    };
+    resources.iter().filter_map(place).collect()
+}

@@ -1,0 +1,197 @@
+//! The memory beside the store: it may be there or not, and no plan differs.
+
+use crate::common::{AT, TestEnv};
+use crate::properties::{State, documents, state};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// One step of a history.
+#[derive(Debug, Clone)]
+enum Step {
+    /// The manifests become those of a state, in files by what their documents hash to.
+    Edit(State, u8),
+    /// The same documents in other files.
+    Move(u8),
+    /// One customer's budget changes.
+    Amount(u8, u32),
+    /// `apply`, with or without `--prune`, of all or of one customer.
+    Apply(bool, Option<u8>),
+    /// The outside changes one thing: gone, renamed, or something of the same name comes.
+    Outside(u8, u8),
+    /// Another set applies a state to the same store.
+    Other(State),
+    /// A file is written again with the same text.
+    Touch(u8),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        2 => (calm(), 1..5u8).prop_map(|(state, files)| Step::Edit(state, files)),
+        1 => (state(), 1..5u8).prop_map(|(state, files)| Step::Edit(state, files)),
+        1 => (1..5u8).prop_map(Step::Move),
+        3 => (0..6u8, 1..99_999u32).prop_map(|(customer, cents)| Step::Amount(customer, cents)),
+        4 => (prop::bool::weighted(0.3), prop::option::weighted(0.2, 0..6u8))
+            .prop_map(|(prune, customer)| Step::Apply(prune && customer.is_none(), customer)),
+        3 => (any::<u8>(), 0..4u8).prop_map(|(which, how)| Step::Outside(which, how)),
+        1 => calm().prop_map(Step::Other),
+        1 => any::<u8>().prop_map(Step::Touch),
+    ]
+}
+
+/// A state without a selector: with one, everything has to do with everything.
+fn calm() -> impl Strategy<Value = State> {
+    state().prop_map(|(customers, _)| (customers, None))
+}
+
+/// A workspace with a history.
+struct History {
+    env: TestEnv,
+    documents: Vec<String>,
+    files: u8,
+}
+
+impl History {
+    fn new() -> Self {
+        let env = TestEnv::new();
+        env.write("partnerctl.yaml", "set: test\nlimits: {atLeast: 1000}\n");
+        env.write("other/partnerctl.yaml", "set: other\nstore: sqlite:../.partnerctl/state.db\n");
+        env.write("manifests/empty.yaml", "");
+        Self { env, documents: Vec::new(), files: 1 }
+    }
+
+    /// Writes the documents into files: what belongs to one customer may be in several.
+    fn write(&self) {
+        let mut texts: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+        for (index, document) in self.documents.iter().enumerate() {
+            let file = format!("manifests/f{}.yaml", index % usize::from(self.files));
+            texts.entry(file).or_default().push(document);
+        }
+        for entry in std::fs::read_dir(self.env.path().join("manifests")).unwrap() {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            if !texts.contains_key(&format!("manifests/{name}")) {
+                std::fs::remove_file(self.env.path().join("manifests").join(name)).unwrap();
+            }
+        }
+        for (file, documents) in texts {
+            let text = documents.join("---\n");
+            if std::fs::read_to_string(self.env.path().join(&file)).ok().as_ref() != Some(&text) {
+                self.env.write(&file, text);
+            }
+        }
+    }
+
+    fn take(&mut self, step: &Step) {
+        match step {
+            Step::Edit(state, files) => {
+                (self.documents, self.files) = (documents(state), *files);
+            }
+            Step::Move(files) => self.files = *files,
+            Step::Amount(customer, cents) => {
+                let budget = format!("kind: Budget\nmetadata: {{name: b{customer}}}");
+                for document in self.documents.iter_mut().filter(|d| d.contains(&budget)) {
+                    let (before, rest) = document.split_once("amount: \"").unwrap();
+                    let (_, after) = rest.split_once('"').unwrap();
+                    *document = format!("{before}amount: \"{cents}\"{after}");
+                }
+            }
+            Step::Touch(which) => {
+                let file = self.env.path().join(format!("manifests/f{}.yaml", which % self.files));
+                if let Ok(text) = std::fs::read(&file) {
+                    std::fs::write(file, text).unwrap();
+                }
+            }
+            Step::Apply(prune, customer) => {
+                let mut args = vec!["apply", "--yes", "--approve", "irreversible"];
+                let name = customer.map(|customer| format!("c{customer}"));
+                args.extend(prune.then_some("--prune"));
+                args.extend(name.iter().flat_map(|name| ["--customer", name]));
+                self.env.run(&args);
+            }
+            Step::Outside(which, how) => self.outside(usize::from(*which), *how),
+            Step::Other(state) => {
+                let text = documents(state).join("---\n").replace("{name: b", "{name: o");
+                self.env.write("other/manifests/all.yaml", text);
+                self.env.run(&["--workspace", "other", "apply", "--yes"]);
+            }
+        }
+        self.write();
+    }
+
+    fn outside(&self, which: usize, how: u8) {
+        let listed = self.env.run(&["get", "all", "--unmanaged", "-o", "json"]);
+        let listed = if listed.status.success() && which % 2 == 0 {
+            listed.stdout
+        } else {
+            self.env.run(&["get", "all", "-o", "json"]).stdout
+        };
+        let Ok(mut list) = serde_json::from_slice::<Value>(&listed) else { return };
+        let Some(items) = list["items"].as_array_mut().filter(|items| !items.is_empty()) else {
+            return;
+        };
+        let count = items.len();
+        let mut item = items.swap_remove(which % count);
+        let observed = &mut item["status"]["observed"];
+        match how {
+            0 => *observed = Value::Null,
+            1 if observed.get("companyName").is_some() => {
+                observed["companyName"] = json!(format!("Outside {which}"));
+            }
+            1 if observed.get("monthly").is_some() => observed["monthly"]["amount"] = json!("7.00"),
+            1 | 2 => observed["friendlyName"] = json!(format!("outside {which}")),
+            _ => item["metadata"]["name"] = json!(format!("outside-{which}")),
+        }
+        list["items"] = json!([item]);
+        self.env.write("outside.json", list.to_string());
+        self.env.run(&["ingest", "state", "outside.json"]);
+    }
+
+    fn memories(&self) -> Vec<PathBuf> {
+        let Ok(folder) = std::fs::read_dir(self.env.path().join(".partnerctl")) else {
+            return Vec::new();
+        };
+        let paths = folder.map(|entry| entry.unwrap().path());
+        paths.filter(|path| path.extension().is_some_and(|e| e == "cache")).collect()
+    }
+
+    /// What a command says, with the memory as it is and without any; the memory then is the one of
+    /// the first.
+    fn both(&self, args: &[&str]) -> [(Option<i32>, String, String); 2] {
+        let say = || {
+            let output = self.env.run(args);
+            let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+            (output.status.code(), text(&output.stdout), text(&output.stderr))
+        };
+        let with = say();
+        let kept: Vec<_> =
+            self.memories().into_iter().map(|p| (p.clone(), std::fs::read(p).unwrap())).collect();
+        kept.iter().for_each(|(path, _)| std::fs::remove_file(path).unwrap());
+        let without = say();
+        self.memories().iter().for_each(|path| std::fs::remove_file(path).unwrap());
+        kept.iter().for_each(|(path, bytes)| std::fs::write(path, bytes).unwrap());
+        [with, without]
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn with_and_without_the_memory_plans_are_the_same_bytes(steps in prop::collection::vec(step(), 2..9)) {
+        let mut history = History::new();
+        for (number, step) in steps.iter().enumerate() {
+            history.take(step);
+            let questions: [&[&str]; 3] = [
+                &["plan", "-o", "json", "--at", AT],
+                &["plan", "-o", "json", "--at", AT, "--prune"],
+                &["plan", "-o", "json", "--at", AT, "--customer", "c1", "--exclude", "budget/b1"],
+            ];
+            for question in questions {
+                let [with, without] = history.both(question);
+                let told = format!("{question:?} after step {number} of {steps:#?}\n{}", history.documents.join("---\n"));
+                prop_assert_eq!(with, without, "{}", told);
+            }
+        }
+    }
+}
