@@ -64,6 +64,10 @@ impl Pass<'_> {
         store: &dyn Store,
         ui: &mut Ui,
     ) -> Result<Option<Planned>, CommandError> {
+        // What is chosen by a customer's name is looked at whole; what else is chosen may be anywhere.
+        if !input.selection.is_everything() && input.selection.customers.is_empty() {
+            return Ok(None);
+        }
         let Some(place) = self.place(input, store) else { return Ok(None) };
         let Some(mut memory) = place.read() else { return Ok(None) };
         let _progress = ui.progress("planning", 0);
@@ -84,7 +88,12 @@ impl Pass<'_> {
             }
             Ok::<(), StoreError>(())
         })?;
-        let Some(Narrow { desired, gathered, left_out, next }) = found? else { return Ok(None) };
+        let Some(Narrow { desired, gathered, mut left_out, next }) = found? else {
+            return Ok(None);
+        };
+        if !input.selection.is_everything() {
+            left_out.chosen = 0;
+        }
         // Where a name is not known, all of them are needed to say so.
         if check_names(&input.selection, known(&desired, &gathered).iter()).is_err() {
             return Ok(None);

@@ -107,7 +107,8 @@ fn nothing_moved<'m>(
     memory: &Memory,
 ) -> Result<Option<Narrow<'m>>, StoreError> {
     let front = &memory.front;
-    let left_out = LeftOut { settled: front.settled, foreign: front.foreign };
+    let (settled, foreign) = (front.settled, front.foreign);
+    let left_out = LeftOut { settled, chosen: settled, foreign };
     let files = moved.restless.then(|| moved.remembered(sources)).flatten();
     let next = files.map_or(Next::Holds, |files| {
         Next::Renewed(Box::new(Front { begun: look.begun, files, ..front.clone() }))
@@ -283,8 +284,10 @@ impl<'m> Split<'m> {
             return Ok(None);
         }
         let Some(files) = moved.remembered(sources) else { return Ok(None) };
+        let settled = self.kept.iter().map(Vec::len).sum();
         let left_out = LeftOut {
-            settled: self.kept.iter().map(Vec::len).sum(),
+            settled,
+            chosen: settled,
             foreign: self.kept_others.iter().filter(|one| one.whose == Whose::Foreign).count(),
         };
         let recollection = Recollection {

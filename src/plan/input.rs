@@ -45,6 +45,8 @@ pub struct PlanInput {
 pub struct LeftOut {
     /// Resources of the set that are declared as they stand, with nothing to say about them.
     pub settled: usize,
+    /// Those of them that the selection chooses.
+    pub chosen: usize,
     /// Rows of other sets.
     pub foreign: usize,
 }

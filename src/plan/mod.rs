@@ -43,7 +43,7 @@ pub fn plan(input: &PlanInput) -> Plan {
     order::order(input, &worlds, &mut changes);
     let outside = (!input.selection.is_everything()).then_some(drafts.outside.len());
     changes.retain(|change| !drafts.outside.contains(&change.id));
-    let unchanged = drafts.unchanged.len() + input.left_out.settled;
+    let unchanged = drafts.unchanged.len() + input.left_out.chosen;
     let mut summary = Summary { unchanged, ..Summary::default() };
     for change in &changes {
         if !change.blocked.is_empty() {
