@@ -6,11 +6,12 @@
 use crate::kinds::{KindEntry, Kinds, ReferenceTo};
 use crate::model::resource::{EXTERNAL_ID, PREVIOUS_NAME};
 use crate::model::{Metadata, Observed, Resource, ResourceId, Spec, Stored};
-use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::collections::HashSet;
+use std::hash::{BuildHasherDefault, DefaultHasher, Hash, Hasher};
 
-/// Something that a resource is called by, or calls another by, as a hash: two with one key are of
-/// one island. A collision only makes an island larger than it need be.
+/// Something that a resource is called by, or calls another by, as a hash: two that share a key are
+/// of one island, and so is whatever shares one with either. A collision only makes an island larger
+/// than it need be.
 pub type Key = u64;
 
 fn key(kind: &str, what: &str, text: &str) -> Key {
@@ -90,58 +91,44 @@ pub fn of_id(id: &ResourceId) -> Key {
     named(id.kind.as_str(), id.name.as_str())
 }
 
-/// Islands while they grow together.
-#[derive(Default)]
-pub struct Islands {
-    parents: Vec<u32>,
-    by_key: HashMap<Key, u32>,
-}
+/// Keys that are looked for. They are hashes already.
+#[derive(Debug, Default)]
+pub struct Keys(HashSet<Key, BuildHasherDefault<AsItIs>>);
 
-impl Islands {
-    /// Brings everything with one of these keys together.
-    pub fn join(&mut self, keys: &[Key]) {
-        let mut first = None;
-        for key in keys {
-            let next = u32::try_from(self.parents.len()).unwrap_or(u32::MAX);
-            let node = *self.by_key.entry(*key).or_insert(next);
-            if node == next {
-                self.parents.push(next);
-            }
-            let root = self.root(node);
-            let to = *first.get_or_insert(root);
-            self.parents[root as usize] = to;
-        }
+impl Keys {
+    /// Adds keys; true when one of them is new.
+    pub fn add(&mut self, keys: impl IntoIterator<Item = Key>) -> bool {
+        keys.into_iter().fold(false, |new, key| self.0.insert(key) || new)
     }
 
-    fn root(&mut self, mut node: u32) -> u32 {
-        while self.parents[node as usize] != node {
-            let above = self.parents[self.parents[node as usize] as usize];
-            self.parents[node as usize] = above;
-            node = above;
-        }
-        node
+    /// True when one of these is among them.
+    pub fn meet(&self, mut keys: impl Iterator<Item = Key>) -> bool {
+        keys.any(|key| self.0.contains(&key))
     }
 
-    /// The number of the island with a key; 0 for one that was never joined.
-    pub fn of(&mut self, key: Key) -> u32 {
-        let node = self.by_key.get(&key).copied();
-        node.map_or(0, |node| self.root(node))
+    /// True when it is among them.
+    #[must_use]
+    pub fn contains(&self, key: Key) -> bool {
+        self.0.contains(&key)
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::Islands;
+/// Takes a number for its hash.
+#[derive(Debug, Default)]
+pub struct AsItIs(u64);
 
-    #[test]
-    fn what_shares_a_key_is_of_one_island_however_far_around() {
-        let mut islands = Islands::default();
-        islands.join(&[1, 2]);
-        islands.join(&[3, 4]);
-        islands.join(&[5]);
-        assert_ne!(islands.of(1), islands.of(4));
-        islands.join(&[4, 6, 2]);
-        assert_eq!(islands.of(1), islands.of(3));
-        assert_ne!(islands.of(1), islands.of(5));
+impl Hasher for AsItIs {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        }
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        self.0 = number;
     }
 }

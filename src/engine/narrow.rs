@@ -7,7 +7,7 @@
 
 use crate::engine::Gathered;
 use crate::engine::gather::{self, FromWorkspace, read_files};
-use crate::engine::islands::{self, Key};
+use crate::engine::islands::{self, Keys};
 use crate::engine::memory::{Back, Declared, Front, Memory, Other, Place, Whose};
 use crate::engine::moved::Moved;
 use crate::engine::remember::{Recollection, keys, taken};
@@ -17,7 +17,7 @@ use crate::manifest::{self, Document, FileRead};
 use crate::model::{KindName, Resource, ResourceId, Stored};
 use crate::plan::LeftOut;
 use crate::store::{Store, StoreError, Touched};
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// Where a narrow pass looks.
@@ -86,9 +86,8 @@ pub fn narrow<'m>(
         return Ok(None);
     }
     let Some(read) = parse(look, sources, &mut moved) else { return Ok(None) };
-    let seeds = seeds(look, &read, &touched)?;
-    let islands = islands_of(&back, &moved, &seeds);
-    let split = Split::new(back, &moved, &islands);
+    let reached = reached(&back, &moved, seeds(look, &read, &touched)?);
+    let split = Split::new(back, &moved, &reached);
     split.gather(look, sources, &moved, read, &touched, &memory.front)
 }
 
@@ -125,13 +124,14 @@ impl Moved {
         back: &Back<'_>,
         touched: &Touched,
     ) -> Option<()> {
-        let rows: HashSet<Key> = touched.rows.iter().map(islands::of_id).collect();
-        let lost = |one: &Declared<'_>| {
-            one.is_settled() && keys(one.keys).next().is_some_and(|name| rows.contains(&name))
+        let mut rows = Keys::default();
+        let lost = |rows: &Keys, one: &Declared<'_>| {
+            one.is_settled() && keys(one.keys).next().is_some_and(|name| rows.contains(name))
         };
-        if !rows.is_empty() {
+        if rows.add(touched.rows.iter().map(islands::of_id)) {
             for place in 0..self.same.len() {
-                let number = self.same[place].filter(|n| back.declared[*n].iter().any(lost));
+                let number = self.same[place]
+                    .filter(|n| back.declared[*n].iter().any(|one| lost(&rows, one)));
                 if let Some(number) = number {
                     self.same[place] = None;
                     self.former.insert(number);
@@ -171,42 +171,59 @@ fn seeds(
     look: &Look<'_>,
     read: &[(usize, FileRead)],
     touched: &Touched,
-) -> Result<HashSet<Key>, StoreError> {
-    let mut seeds = HashSet::new();
+) -> Result<Keys, StoreError> {
+    let mut seeds = Keys::default();
     let documents = read.iter().flat_map(|(_, file)| &file.documents);
     for resource in documents.filter_map(|document| document.resource.as_ref()) {
-        seeds.extend(islands::of_resource(look.kinds, resource));
+        seeds.add(islands::of_resource(look.kinds, resource));
     }
-    seeds.extend(touched.rows.iter().chain(look.also).map(islands::of_id));
+    seeds.add(touched.rows.iter().chain(look.also).map(islands::of_id));
     let mut things = touched.things.clone();
     for row in look.store.resources_of(&touched.rows)? {
-        seeds.extend(islands::of_row(look.kinds, &row));
+        seeds.add(islands::of_row(look.kinds, &row));
         things.extend(row.external_id.map(|id| (row.id.kind, id)));
     }
-    seeds.extend(things.iter().map(|(kind, id)| islands::external(kind.as_str(), id)));
+    seeds.add(things.iter().map(|(kind, id)| islands::external(kind.as_str(), id)));
     for thing in look.store.actual_of(&things)? {
-        seeds.extend(islands::of_thing(look.kinds, &thing));
+        seeds.add(islands::of_thing(look.kinds, &thing));
     }
     Ok(seeds)
 }
 
-/// The islands that anything which moved belongs to, or about which there was something to say.
-fn islands_of(back: &Back<'_>, moved: &Moved, seeds: &HashSet<Key>) -> HashSet<u32> {
-    let mut islands = HashSet::new();
-    for (number, declared) in back.declared.iter().enumerate() {
-        let former = moved.former.contains(&number);
-        for one in declared {
-            if former || !one.is_settled() || keys(one.keys).any(|key| seeds.contains(&key)) {
-                islands.insert(one.island);
+/// Everything of the islands that anything which moved belongs to, or about which there was something
+/// to say: these places among the files and among the others.
+fn reached(back: &Back<'_>, moved: &Moved, mut seeds: Keys) -> Reached {
+    let mut reached = Reached {
+        declared: back.declared.iter().map(|file| vec![false; file.len()]).collect(),
+        others: vec![false; back.others.len()],
+    };
+    loop {
+        let mut grown = false;
+        for (number, declared) in back.declared.iter().enumerate() {
+            let former = moved.former.contains(&number);
+            for (one, is_reached) in declared.iter().zip(&mut reached.declared[number]) {
+                if !*is_reached && (former || !one.is_settled() || seeds.meet(keys(one.keys))) {
+                    *is_reached = true;
+                    grown |= seeds.add(keys(one.keys));
+                }
             }
         }
-    }
-    for one in &back.others {
-        if one.whose == Whose::Undeclared || keys(one.keys).any(|key| seeds.contains(&key)) {
-            islands.insert(one.island);
+        for (one, is_reached) in back.others.iter().zip(&mut reached.others) {
+            if !*is_reached && (one.whose == Whose::Undeclared || seeds.meet(keys(one.keys))) {
+                *is_reached = true;
+                grown |= seeds.add(keys(one.keys));
+            }
+        }
+        if !grown {
+            return reached;
         }
     }
-    islands
+}
+
+/// What is looked at of a memory.
+struct Reached {
+    declared: Vec<Vec<bool>>,
+    others: Vec<bool>,
 }
 
 /// A memory in two: what is kept as it is, and what is looked at.
@@ -221,7 +238,7 @@ struct Split<'m> {
 }
 
 impl<'m> Split<'m> {
-    fn new(mut back: Back<'m>, moved: &Moved, islands: &HashSet<u32>) -> Self {
+    fn new(mut back: Back<'m>, moved: &Moved, reached: &Reached) -> Self {
         let mut split = Self {
             kept: Vec::with_capacity(moved.same.len()),
             kept_others: Vec::new(),
@@ -230,18 +247,24 @@ impl<'m> Split<'m> {
             others: Vec::new(),
         };
         for (place, same) in moved.same.iter().enumerate() {
-            let declared = same.map(|number| std::mem::take(&mut back.declared[number]));
-            let (looked, kept): (Vec<_>, Vec<_>) = declared
-                .unwrap_or_default()
-                .into_iter()
-                .partition(|one| islands.contains(&one.island));
-            split.looked.extend(looked.into_iter().map(|one| (place, one)));
+            let mut kept = Vec::new();
+            if let Some(number) = *same {
+                let declared = std::mem::take(&mut back.declared[number]);
+                for (one, is_reached) in declared.into_iter().zip(&reached.declared[number]) {
+                    if *is_reached {
+                        split.looked.push((place, one));
+                    } else {
+                        kept.push(one);
+                    }
+                }
+            }
             split.kept.push(kept);
         }
         // What is left are files that moved.
         split.former = back.declared.into_iter().flatten().collect();
-        (split.others, split.kept_others) =
-            back.others.into_iter().partition(|one| islands.contains(&one.island));
+        for (one, is_reached) in back.others.into_iter().zip(&reached.others) {
+            if *is_reached { &mut split.others } else { &mut split.kept_others }.push(one);
+        }
         split
     }
 

@@ -1,7 +1,7 @@
 //! What the next pass need not look at again.
 
 use crate::engine::Gathered;
-use crate::engine::islands::{self, Islands};
+use crate::engine::islands;
 use crate::engine::memory::{Back, Declared, File, Front, Other, Place, Whose};
 use crate::engine::tree::Found;
 use crate::kinds::Kinds;
@@ -62,7 +62,6 @@ struct Fresh {
     name: String,
     resource: String,
     keys: Vec<u8>,
-    key: islands::Key,
 }
 
 /// Writes down what a pass found out. `desired` and `gathered` are what it looked at, `plan` is what
@@ -75,22 +74,16 @@ pub fn remember(
     plan: &Plan,
     place: &Place,
 ) {
-    let mut islands = Islands::default();
-    let fresh = fresh(&recollection, kinds, desired, gathered, plan, &mut islands);
-    let others = others(kinds, &place.key().set, desired, gathered, &mut islands);
+    let fresh = fresh(&recollection, kinds, desired, gathered, plan);
+    let others = others(kinds, &place.key().set, desired, gathered);
     let Recollection { version, begun, selects, files, mut kept, kept_others, .. } = recollection;
-    let last = kept.iter().flatten().map(|one| one.island);
-    let base = last.chain(kept_others.iter().map(|one| one.island)).max().map_or(0, |n| n + 1);
-    for one in &fresh {
-        let island = base + islands.of(one.key);
-        let Fresh { file, kind, name, resource, keys, .. } = one;
-        kept[*file].push(Declared { kind: *kind, name, resource, island, keys });
+    for Fresh { file, kind, name, resource, keys } in &fresh {
+        kept[*file].push(Declared { kind: *kind, name, resource, keys });
     }
-    let new_others = others.iter().map(|(whose, kind, name, keys, key)| Other {
+    let new_others = others.iter().map(|(whose, kind, name, keys)| Other {
         whose: *whose,
         kind: *kind,
         name,
-        island: base + islands.of(*key),
         keys,
     });
     let all: Vec<Other<'_>> = kept_others.into_iter().chain(new_others).collect();
@@ -121,7 +114,6 @@ fn fresh(
     desired: &[Resource],
     gathered: &Gathered,
     plan: &Plan,
-    islands: &mut Islands,
 ) -> Vec<Fresh> {
     let spoken_of = spoken_of(plan);
     let rows: BTreeMap<&ResourceId, _> = gathered.stored.iter().map(|row| (&row.id, row)).collect();
@@ -133,16 +125,17 @@ fn fresh(
         if let Some(row) = row {
             keys.extend(islands::of_row(kinds, row));
         }
-        let key = keys[0];
-        islands.join(&keys);
-        let settled = row.is_some() && !spoken_of.contains(&resource.id);
+        let says_the_same = row.is_some_and(|row| {
+            (&row.metadata, &row.spec, &row.source)
+                == (&resource.metadata, &resource.spec, &resource.source)
+        });
+        let settled = says_the_same && !spoken_of.contains(&resource.id);
         fresh.push(Fresh {
             file: *file,
             kind: number(kinds, resource.id.kind.as_str()),
             name: resource.id.name.to_string(),
             resource: if settled { String::new() } else { kept(resource) },
             keys: bytes(keys),
-            key,
         });
     }
     fresh
@@ -162,14 +155,11 @@ fn others(
     set: &str,
     desired: &[Resource],
     gathered: &Gathered,
-    islands: &mut Islands,
-) -> Vec<(Whose, u8, String, Vec<u8>, islands::Key)> {
+) -> Vec<(Whose, u8, String, Vec<u8>)> {
     let declared: BTreeSet<&ResourceId> = desired.iter().map(|resource| &resource.id).collect();
     let mut others = Vec::new();
     let mut put = |whose, kind: &str, name: &str, keys: Vec<islands::Key>| {
-        let key = keys[0];
-        islands.join(&keys);
-        others.push((whose, number(kinds, kind), name.to_owned(), bytes(keys), key));
+        others.push((whose, number(kinds, kind), name.to_owned(), bytes(keys)));
     };
     for row in gathered.stored.iter() {
         let whose = if *row.set != *set {

@@ -76,10 +76,7 @@ pub struct Declared<'a> {
     pub name: &'a str,
     /// The resource as JSON. Empty for a settled one: the store's row says the same.
     pub resource: &'a str,
-    /// The island it belongs to: two resources of different islands have nothing to do with each
-    /// other.
-    pub island: u32,
-    /// What it is called by, eight bytes each; its own name comes first.
+    /// What it is called by and calls others by, eight bytes each; its own name comes first.
     pub keys: &'a [u8],
 }
 
@@ -100,9 +97,7 @@ pub struct Other<'a> {
     pub kind: u8,
     /// The name of the row; of a thing that nobody manages its external id.
     pub name: &'a str,
-    /// The island it belongs to.
-    pub island: u32,
-    /// What it is called by.
+    /// What it is called by and calls others by.
     pub keys: &'a [u8],
 }
 
@@ -182,7 +177,7 @@ mod tests {
             kinds: vec!["Customer".to_owned()],
             files: Vec::new(),
         };
-        let one = Declared { kind: 0, name: "a", resource: "", island: 7, keys: &[1, 2, 3] };
+        let one = Declared { kind: 0, name: "a", resource: "", keys: &[1, 2, 3] };
         encode(&front, &Back { declared: vec![vec![one]], others: Vec::new() }).unwrap()
     }
 
