@@ -155,22 +155,23 @@ impl History {
         paths.filter(|path| path.extension().is_some_and(|e| e == "cache")).collect()
     }
 
-    /// What a command says, with the memory as it is and without any; the memory then is the one of
-    /// the first.
-    fn both(&self, args: &[&str]) -> [(Option<i32>, String, String); 2] {
-        let say = || {
-            let output = self.env.run(args);
+    /// What a command says with the memory as it is, without any, and looking at everything; the
+    /// memory then is the one of the first.
+    fn answers(&self, args: &[&str]) -> [(Option<i32>, String, String); 3] {
+        let say = |more: &[&str]| {
+            let output = self.env.run(&[args, more].concat());
             let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
             (output.status.code(), text(&output.stdout), text(&output.stderr))
         };
-        let with = say();
+        let with = say(&[]);
         let kept: Vec<_> =
             self.memories().into_iter().map(|p| (p.clone(), std::fs::read(p).unwrap())).collect();
         kept.iter().for_each(|(path, _)| std::fs::remove_file(path).unwrap());
-        let without = say();
+        let without = say(&[]);
+        let full = say(&["--full"]);
         self.memories().iter().for_each(|path| std::fs::remove_file(path).unwrap());
         kept.iter().for_each(|(path, bytes)| std::fs::write(path, bytes).unwrap());
-        [with, without]
+        [with, without, full]
     }
 }
 
@@ -188,9 +189,10 @@ proptest! {
                 &["plan", "-o", "json", "--at", AT, "--customer", "c1", "--exclude", "budget/b1"],
             ];
             for question in questions {
-                let [with, without] = history.both(question);
+                let [with, without, full] = history.answers(question);
                 let told = format!("{question:?} after step {number} of {steps:#?}\n{}", history.documents.join("---\n"));
-                prop_assert_eq!(with, without, "{}", told);
+                prop_assert_eq!(&with, &full, "with the memory: {}", told);
+                prop_assert_eq!(&without, &full, "without: {}", told);
             }
         }
     }

@@ -35,7 +35,7 @@ use std::time::Duration;
 pub struct ApplyArgs {
     /// A plan saved by `plan --out`: do exactly that
     #[arg(value_name = "PLANFILE", conflicts_with_all = [
-        "filename", "prune", "override_id", "selector", "customer", "kind", "exclude"])]
+        "filename", "prune", "full", "override_id", "selector", "customer", "kind", "exclude"])]
     plan_file: Option<PathBuf>,
     #[command(flatten)]
     pass: PassArgs,
@@ -140,29 +140,30 @@ fn under_lease(
     ui: &mut Ui,
 ) -> Result<Exit, CommandError> {
     let hands = usize::from(args.parallelism);
-    let (Planned { gathered, plan }, resumed) = match wanted {
+    let (planned, resumed) = match wanted {
         Wanted::Fresh(input) => fresh(args, workspace, input, place, ui)?,
         Wanted::Saved(plan) => {
             let (gathered, resumed) = place.resume(place.gather(ui)?, hands, ui)?;
             fits(plan, &gathered, place)?;
-            (Planned { gathered, plan: plan.as_ref().clone() }, resumed)
+            (Planned { gathered, plan: plan.as_ref().clone(), judgement: None }, resumed)
         }
     };
-    events.planned(&plan, ui);
+    let plan = &planned.plan;
+    events.planned(plan, ui);
     if !events.own_stdout() {
-        ui.data(&render::text(&plan, ui.colours, ui.plan_width()));
+        ui.data(&render::text(plan, ui.colours, ui.plan_width()));
     }
     ui.seen()?;
     if !plan.refused.is_empty() {
         ui.warn("nothing was applied: the plan is refused");
         return Ok(Exit::Held);
     }
-    let approved = saved::is_approved(place.store.lock().as_ref(), &plan, args.ttl())?;
+    let approved = saved::is_approved(place.store.lock().as_ref(), plan, args.ttl())?;
     let command = format!("partnerctl apply{}", repeated(args, place.settings));
-    if let Some(exit) = consent::ask(&args.consent, &plan, approved, &command, ui) {
+    if let Some(exit) = consent::ask(&args.consent, plan, approved, &command, ui) {
         return Ok(exit);
     }
-    let exit = place.carry_out(&plan, &gathered, hands, events, ui)?;
+    let exit = place.carry_out(&planned, hands, events, ui)?;
     // What could not be ended now is no success, even where everything else is.
     let unknown = resumed.iter().any(|how| matches!(how, Ended::Unknown(_)));
     Ok(if unknown && exit == Exit::Done { Exit::Partly } else { exit })
@@ -183,8 +184,8 @@ fn fresh(
     }
     let hands = usize::from(args.parallelism);
     let (gathered, resumed) = place.resume(place.gather(ui)?, hands, ui)?;
-    let plan = pass.whole(input, Some(place.store.lock().as_ref()), &gathered, ui)?;
-    Ok((Planned { gathered, plan }, resumed))
+    let planned = pass.whole(input, Some(place.store.lock().as_ref()), gathered, ui)?;
+    Ok((planned, resumed))
 }
 
 /// Refuses a saved plan that was applied already, or whose resources moved on.

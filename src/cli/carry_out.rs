@@ -2,6 +2,7 @@
 
 use crate::cli::error::{CommandError, Exit};
 use crate::cli::events::Events;
+use crate::cli::pass::Planned;
 use crate::cli::session;
 use crate::cli::settings::Settings;
 use crate::cli::ui::Ui;
@@ -17,7 +18,7 @@ use crate::model::text::{counted, printable};
 use crate::plan::Plan;
 use crate::plan::intent::Intent;
 use crate::provider::{Context, Ids, Outside, Provider};
-use crate::store::{ApplyRecord, Write};
+use crate::store::{ApplyRecord, Judgement, Write};
 use anyhow::Context as _;
 use chrono::{DateTime, SubsecRound, Utc};
 use std::sync::atomic::AtomicBool;
@@ -69,6 +70,7 @@ impl Place<'_> {
         &self,
         gathered: &Gathered,
         plan: Option<&Plan>,
+        judgement: Option<Judgement>,
         note: &str,
     ) -> (Arc<Work>, UnboundedReceiver<Notice>) {
         let (notices, told) = unbounded_channel();
@@ -105,6 +107,7 @@ impl Place<'_> {
             clock: now,
             apply_id,
             prelude: Mutex::new(prelude.collect()),
+            judgement,
             stop: AtomicBool::new(false),
             notices,
         };
@@ -131,7 +134,7 @@ impl Place<'_> {
         if !open().any(|intent| mine(&intent)) {
             return Ok((gathered, Vec::new()));
         }
-        let (work, _told) = self.work(&gathered, None, "");
+        let (work, _told) = self.work(&gathered, None, None, "");
         let progress = ui.progress("ending open operations", 0);
         let resumed = resume(&work, self.outside()?, &gathered.intents, hands);
         progress.finish();
@@ -154,13 +157,12 @@ impl Place<'_> {
     /// Carries out a plan that was agreed to, and tells how it ended.
     pub fn carry_out(
         &self,
-        plan: &Plan,
-        gathered: &Gathered,
+        Planned { plan, gathered, judgement }: &Planned,
         parallelism: usize,
         events: &mut Events,
         ui: &mut Ui,
     ) -> Result<Exit, CommandError> {
-        let (work, told) = self.work(gathered, Some(plan), "");
+        let (work, told) = self.work(gathered, Some(plan), judgement.clone(), "");
         let pace = Pace::new(self.provider.outside().is_none(), parallelism);
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()

@@ -4,6 +4,7 @@ use crate::cli::error::CommandError;
 use crate::cli::session::{self, Input, PassArgs, check_names};
 use crate::cli::settings::{Settings, program};
 use crate::cli::ui::Ui;
+use crate::engine::cold::{Ground, cold};
 use crate::engine::gather::from_workspace;
 use crate::engine::memory::{Key, Place};
 use crate::engine::moved::Moved;
@@ -14,7 +15,7 @@ use crate::manifest::Manifests;
 use crate::model::{Resource, ResourceId};
 use crate::plan::{LeftOut, Plan, PlanInput, Scope, plan};
 use crate::provider::Provider;
-use crate::store::{Store, StoreError};
+use crate::store::{Judgement, Store, Version};
 use chrono::{DateTime, Utc};
 
 /// What a pass is made with.
@@ -37,6 +38,8 @@ pub struct Planned {
     pub gathered: Gathered,
     /// The plan.
     pub plan: Plan,
+    /// What can be said once all of it is done, where it was made from everything.
+    pub judgement: Option<Judgement>,
 }
 
 impl Pass<'_> {
@@ -53,8 +56,7 @@ impl Pass<'_> {
             return Ok(planned);
         }
         let gathered = session::observe(store, self.provider, ui)?;
-        let plan = self.whole(input, store, &gathered, ui)?;
-        Ok(Planned { gathered, plan })
+        self.whole(input, store, gathered, ui)
     }
 
     /// The plan of what moved since the last pass; `None` when everything must be looked at.
@@ -68,11 +70,13 @@ impl Pass<'_> {
         if !input.selection.is_everything() && input.selection.customers.is_empty() {
             return Ok(None);
         }
-        let Some(place) = self.place(input, store) else { return Ok(None) };
-        let Some(mut memory) = place.read() else { return Ok(None) };
+        let Some(place) = self.place(input, store).filter(|_| !self.args.full) else {
+            return Ok(None);
+        };
         let _progress = ui.progress("planning", 0);
-        let (mut found, mut once) = (Ok(None), Some(&mut memory));
         let (also, folder) = (input.selection.names(), input.folder.clone().unwrap_or_default());
+        let (mut memory, mut ground) = (place.read(), Ground::default());
+        let (mut found, mut once) = (Ok(None), Some((memory.as_mut(), &mut ground)));
         store.consistently(&mut |store| {
             let look = Look {
                 kinds: &self.settings.kinds,
@@ -83,12 +87,14 @@ impl Pass<'_> {
                 begun: input.begun,
                 also: &also,
             };
-            if let Some(memory) = once.take() {
-                found = narrow(&look, &mut input.sources, memory);
-            }
-            Ok::<(), StoreError>(())
+            found = match once.take() {
+                Some((Some(memory), _)) => narrow(&look, &mut input.sources, memory),
+                Some((None, ground)) => cold(&look, &mut input.sources, ground),
+                None => Ok(None),
+            };
+            Ok(())
         })?;
-        let Some(Narrow { desired, gathered, mut left_out, next }) = found? else {
+        let Some(Narrow { desired, gathered, mut left_out, unmanaged, next }) = found? else {
             return Ok(None);
         };
         if !input.selection.is_everything() {
@@ -114,7 +120,8 @@ impl Pass<'_> {
                 }
             }
         }
-        Ok(Some(Planned { gathered, plan }))
+        let judgement = self.judgement(input, &plan, unmanaged);
+        Ok(Some(Planned { gathered, plan, judgement }))
     }
 
     /// The plan of everything, which is remembered.
@@ -122,12 +129,12 @@ impl Pass<'_> {
         &self,
         input: &mut Input,
         store: Option<&dyn Store>,
-        gathered: &Gathered,
+        gathered: Gathered,
         ui: &mut Ui,
-    ) -> Result<Plan, CommandError> {
+    ) -> Result<Planned, CommandError> {
         let manifests = session::manifests(self.settings, input, &gathered.stored, ui)?;
-        let recollection = self.recollection(input, &manifests, gathered);
-        let planned = self.whole_input(input, manifests, gathered, ui)?;
+        let recollection = self.recollection(input, &manifests, &gathered);
+        let planned = self.whole_input(input, manifests, &gathered, ui)?;
         let progress = ui.progress("planning", 0);
         let plan = plan(&planned);
         progress.finish();
@@ -136,9 +143,21 @@ impl Pass<'_> {
             && let Some(place) = store.and_then(|store| self.place(input, store))
         {
             let kinds = &self.settings.kinds;
-            remember(recollection, kinds, &planned.desired, gathered, &plan, &place);
+            remember(recollection, kinds, &planned.desired, &gathered, &plan, &place);
         }
-        Ok(plan)
+        let judgement = self.judgement(input, &plan, !gathered.unmanaged.is_empty());
+        Ok(Planned { gathered, plan, judgement })
+    }
+
+    /// What can be said of the set once the whole of a plan is done.
+    fn judgement(&self, input: &Input, plan: &Plan, unmanaged: bool) -> Option<Judgement> {
+        if !input.whole || !input.selection.is_everything() || self.provider.outside().is_some() {
+            return None;
+        }
+        // What is let go is nobody's from then on.
+        let unmanaged = unmanaged || plan.changes.iter().any(|change| change.release);
+        let (set, program, version) = (self.workspace.set(), program()?, Version::default());
+        Some(Judgement { set, program, unmanaged, version })
     }
 
     /// What everything is planned from.

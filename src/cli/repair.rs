@@ -120,7 +120,7 @@ fn end(
             .exit(Exit::Conflict)
             .hint("put that provider back into partnerctl.yaml to end it"));
     }
-    let (work, _told) = place.work(gathered, None, &note(args));
+    let (work, _told) = place.work(gathered, None, None, &note(args));
     let ended = if args.abandon {
         give_up(&work, &intent)?
     } else if args.retry {

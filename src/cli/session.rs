@@ -40,6 +40,9 @@ pub struct PassArgs {
     /// Delete what the set owns and the manifests no longer declare
     #[arg(long)]
     pub prune: bool,
+    /// Read and compare everything, also what has not moved since the last time
+    #[arg(long)]
+    pub full: bool,
     /// Let the brakes of exactly this plan go
     #[arg(long = "override", value_name = "PLAN-ID")]
     pub override_id: Option<String>,

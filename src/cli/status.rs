@@ -1,7 +1,7 @@
 //! `status`: how the workspace stands, on one screen.
 
 use crate::cli::error::{CommandError, Exit};
-use crate::cli::pass::Pass;
+use crate::cli::pass::{Pass, Planned};
 use crate::cli::session::{self, PassArgs};
 use crate::cli::settings::Settings;
 use crate::cli::ui::Ui;
@@ -129,7 +129,7 @@ pub fn run(args: &StatusArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, 
     let (at, provider) = (Utc::now(), provider.as_ref());
     let pass = Pass { settings, workspace: &workspace, args: &args.pass, provider, at };
     let gathered = session::observe(store.as_deref(), provider, ui)?;
-    let plan = pass.whole(&mut input, store.as_deref(), &gathered, ui)?;
+    let Planned { gathered, plan, .. } = pass.whole(&mut input, store.as_deref(), gathered, ui)?;
     let status = status(&plan, &gathered, store.as_deref())?;
     match args.output {
         Output::Text => {

@@ -46,6 +46,8 @@ pub struct Narrow<'m> {
     pub gathered: Gathered,
     /// How much was left out.
     pub left_out: LeftOut,
+    /// True when there may be things that nobody manages.
+    pub unmanaged: bool,
     /// What is remembered of it.
     pub next: Next<'m>,
 }
@@ -85,10 +87,30 @@ pub fn narrow<'m>(
     if moved.read_touched(sources, &back, &touched).is_none() {
         return Ok(None);
     }
-    let Some(read) = parse(look, sources, &mut moved) else { return Ok(None) };
-    let reached = reached(&back, &moved, seeds(look, &read, &touched)?);
+    look_at(look, sources, moved, back, &touched, &memory.front)
+}
+
+/// Gathers what moved, and whatever there was something to say about; `None` when anything is wrong
+/// with it.
+///
+/// # Errors
+/// When the store fails.
+pub fn look_at<'m>(
+    look: &Look<'_>,
+    sources: &mut Sources,
+    moved: Moved,
+    back: Back<'m>,
+    touched: &Touched,
+    front: &Front,
+) -> Result<Option<Narrow<'m>>, StoreError> {
+    let changed = moved.changed();
+    let unread = |place: &usize| !sources.texts.texts.contains_key(&sources.files[*place].name);
+    let unread: Vec<usize> = changed.iter().copied().filter(unread).collect();
+    sources.read_some(&unread);
+    let Some(read) = parse(look, sources, changed) else { return Ok(None) };
+    let reached = reached(&back, &moved, seeds(look, &read, touched)?);
     let split = Split::new(back, &moved, &reached);
-    split.gather(look, sources, &moved, read, &touched, &memory.front)
+    split.gather(look, sources, &moved, read, touched, front)
 }
 
 /// What transactions touched since; `None` when that is not known.
@@ -113,7 +135,8 @@ fn nothing_moved<'m>(
         Next::Renewed(Box::new(Front { begun: look.begun, files, ..front.clone() }))
     });
     let gathered = gather::some(look.store, Vec::new(), Vec::new())?;
-    Ok(Some(Narrow { desired: Vec::new(), gathered, left_out, next }))
+    let (desired, unmanaged) = (Vec::new(), true);
+    Ok(Some(Narrow { desired, gathered, left_out, unmanaged, next }))
 }
 
 impl Moved {
@@ -146,8 +169,10 @@ impl Moved {
 
 /// The manifests of the files that moved, by the places of these; `None` when anything is wrong with
 /// one, or it stands for others.
-fn parse(look: &Look<'_>, sources: &Sources, moved: &mut Moved) -> Option<Vec<(usize, FileRead)>> {
-    let places = moved.changed();
+fn parse(look: &Look<'_>, sources: &Sources, places: Vec<usize>) -> Option<Vec<(usize, FileRead)>> {
+    if !sources.texts.problems.is_empty() {
+        return None;
+    }
     let texts = places.iter().map(|place| {
         let name = sources.files[*place].name.clone();
         let text = sources.texts.texts.get(&name).cloned().unwrap_or_default();
@@ -313,6 +338,7 @@ impl<'m> Split<'m> {
             chosen: settled,
             foreign: self.kept_others.iter().filter(|one| one.whose == Whose::Foreign).count(),
         };
+        let unmanaged = self.kept_others.iter().any(|one| one.whose == Whose::Unmanaged);
         let recollection = Recollection {
             version: look.store.version()?,
             begun: look.begun,
@@ -323,8 +349,9 @@ impl<'m> Split<'m> {
             places,
         };
         let gathered = gather::some(look.store, rows, things)?;
-        let next = Next::Another(recollection);
-        Ok(Some(Narrow { desired: checked.resources, gathered, left_out, next }))
+        let (desired, next) = (checked.resources, Next::Another(recollection));
+        let unmanaged = unmanaged || !gathered.unmanaged.is_empty();
+        Ok(Some(Narrow { desired, gathered, left_out, unmanaged, next }))
     }
 
     /// The rows to read.

@@ -73,6 +73,10 @@ pub fn record(
         writes.push(Write::EndApply { id: id.clone(), end: end(statuses, now) });
     }
     drop(directory);
+    let all_done = not_done.is_empty() && plan.undeclared.is_empty() && plan.outside.is_none();
+    if let Some(judgement) = work.judgement.as_ref().filter(|_| all_done && !writes.is_empty()) {
+        writes.push(Write::Judge(judgement.clone()));
+    }
     if writes.is_empty() { Ok(()) } else { work.commit_alone(writes) }
 }
 

@@ -178,12 +178,15 @@ fn others(
     others
 }
 
-fn number(kinds: &Kinds, kind: &str) -> u8 {
+/// The number of a kind.
+#[must_use]
+pub fn number(kinds: &Kinds, kind: &str) -> u8 {
     u8::try_from(kinds.rank(kind)).unwrap_or(u8::MAX)
 }
 
 /// Keys as bytes; the first stays first, the others without repetition.
-fn bytes(mut keys: Vec<islands::Key>) -> Vec<u8> {
+#[must_use]
+pub fn bytes(mut keys: Vec<islands::Key>) -> Vec<u8> {
     let first = keys.first().copied();
     keys.sort_unstable();
     keys.dedup();

@@ -156,7 +156,8 @@ pub fn in_parallel<T: Send, R: Send>(things: Vec<T>, work: impl Fn(T) -> R + Syn
 /// Fewer things than this are not worth a second thread.
 const ALONE_MAX: usize = 16;
 
-struct Refused {
+/// Why a file was not read.
+pub struct Refused {
     code: Code,
     message: String,
     hint: &'static str,
@@ -284,7 +285,11 @@ fn path_of(error: &ignore::Error) -> Option<&Path> {
     }
 }
 
-fn read_file(path: &Path) -> Result<String, Refused> {
+/// Reads one file within the bounds.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn read_file(path: &Path) -> Result<String, Refused> {
     let unreadable = |error: std::io::Error| {
         let hint = if error.kind() == std::io::ErrorKind::NotFound {
             "check the path"

@@ -3,7 +3,7 @@
 use crate::engine::lease::SharedStore;
 use crate::model::{Observed, ResourceId};
 use crate::provider::{Context, Directory, Ids, Provider};
-use crate::store::{Batch, StoreError, Write};
+use crate::store::{Batch, Judgement, StoreError, Write};
 use chrono::{DateTime, Utc};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -50,6 +50,8 @@ pub struct Work {
     pub apply_id: Option<String>,
     /// Written with the first batch: that the apply has begun.
     pub prelude: Mutex<Vec<Write>>,
+    /// Written in the end, when everything was looked at and all of it is done.
+    pub judgement: Option<Judgement>,
     /// Told to stop.
     pub stop: AtomicBool,
     /// What is told meanwhile.

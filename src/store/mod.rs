@@ -15,7 +15,7 @@ pub use backup::{Contents, Examined, Problems};
 pub use history::{ApplyEnd, ApplyRecord, Approval};
 pub use lease::{Holder, Lease};
 pub use log::{Checkpoint, Filter, Head, Verification};
-pub use touches::{Touched, Version};
+pub use touches::{Glance, Judgement, Touched, Version};
 
 use crate::model::activity::Draft;
 use crate::model::{Activity, KindName, Observed, ResourceId, Stored};
@@ -80,6 +80,8 @@ pub enum Write {
     },
     /// Approves a plan beforehand.
     Approve(Approval),
+    /// Says that everything was looked at; the version is that of this batch.
+    Judge(Judgement),
     /// Takes an approval away: it was used or withdrawn.
     WithdrawApproval {
         /// Of which plan.
@@ -253,6 +255,24 @@ pub trait Store: Send {
     /// # Errors
     /// When the database fails.
     fn touched_since(&self, version: &Version) -> Result<Option<Touched>, StoreError>;
+
+    /// The last judgement over a set.
+    ///
+    /// # Errors
+    /// When the database fails.
+    fn judgement(&self, set: &str) -> Result<Option<Judgement>, StoreError>;
+
+    /// A glance at every managed resource, in no order.
+    ///
+    /// # Errors
+    /// When the database fails or a row holds no text.
+    fn glance(&self, seen: &mut dyn FnMut(Glance<'_>)) -> Result<(), StoreError>;
+
+    /// The things of the embedded provider that no resource has, in order of kind and id.
+    ///
+    /// # Errors
+    /// When the database fails or a row cannot be read.
+    fn unmanaged(&self) -> Result<Vec<Observed>, StoreError>;
 
     /// Commits a batch durably: when this returns, the writes survive a power loss.
     ///

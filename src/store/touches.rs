@@ -38,3 +38,42 @@ impl Touched {
         self.rows.len() + self.things.len()
     }
 }
+
+/// The last time everything of a set was looked at and all that was to be done was done: since then a
+/// resource moved only where it was touched or its manifest says something else.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Judgement {
+    /// The set.
+    pub set: String,
+    /// The program whose judgement it was.
+    pub program: String,
+    /// True when there may have been things that nobody manages.
+    pub unmanaged: bool,
+    /// The version the store was at then.
+    #[serde(default)]
+    pub version: Version,
+}
+
+/// A row as it lies in the store, for a glance at every one of them. Texts are as they were written:
+/// equal values have equal texts.
+#[derive(Debug, Clone, Copy)]
+pub struct Glance<'a> {
+    /// The kind.
+    pub kind: &'a str,
+    /// The name.
+    pub name: &'a str,
+    /// The set that owns it.
+    pub set: &'a str,
+    /// Labels and annotations.
+    pub metadata: &'a str,
+    /// The last accepted desired state.
+    pub spec: &'a str,
+    /// What was last applied.
+    pub last_applied: Option<&'a str>,
+    /// The provider's id.
+    pub external_id: Option<&'a str>,
+    /// The conditions.
+    pub conditions: &'a str,
+    /// Where it is declared: file, line, commit.
+    pub source: (Option<&'a str>, Option<i64>, Option<&'a str>),
+}

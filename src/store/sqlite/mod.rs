@@ -14,7 +14,9 @@ use crate::store::backup::{Contents, Examined, Problems};
 use crate::store::history::{ApplyRecord, Approval};
 use crate::store::lease::{Holder, Lease};
 use crate::store::log::{Checkpoint, Filter, Head, Verification};
-use crate::store::{Batch, Missing, Store, StoreError, Touched, Version, Write, migrate};
+use crate::store::{
+    Batch, Glance, Judgement, Missing, Store, StoreError, Touched, Version, Write, migrate,
+};
 use chrono::{DateTime, Utc};
 use rusqlite::{
     Connection, OpenFlags, OptionalExtension, Row, Transaction, TransactionBehavior, params,
@@ -187,6 +189,8 @@ fn write_one(
         Write::DropIntent { operation_id } => intents::drop_intent(transaction, operation_id)?,
         Write::BeginApply(apply) => intents::begin(transaction, apply)?,
         Write::EndApply { id, end } => intents::end(transaction, id, end)?,
+        // Written last: its version is that of the whole batch.
+        Write::Judge(_) => {}
         Write::Approve(approval) => intents::approve(transaction, approval)?,
         Write::WithdrawApproval { plan_id } => intents::withdraw(transaction, plan_id)?,
     }
@@ -261,6 +265,23 @@ impl Store for Sqlite {
         touches::since(&self.connection, version).map_err(|e| self.failed(e))
     }
 
+    fn judgement(&self, set: &str) -> Result<Option<Judgement>, StoreError> {
+        touches::judgement(&self.connection, set).map_err(|e| self.failed(e))
+    }
+
+    fn glance(&self, seen: &mut dyn FnMut(Glance<'_>)) -> Result<(), StoreError> {
+        touches::glance(&self.connection, seen).map_err(|e| self.failed(e))
+    }
+
+    fn unmanaged(&self) -> Result<Vec<Observed>, StoreError> {
+        let sql = format!(
+            "SELECT {ACTUAL} FROM actual WHERE NOT EXISTS (SELECT 1 FROM resources \
+             WHERE resources.kind = actual.kind AND resources.external_id = actual.external_id) \
+             ORDER BY kind, external_id"
+        );
+        self.query(&sql, &[], thing)
+    }
+
     fn commit(&mut self, batch: &Batch) -> Result<(), StoreError> {
         self.transact(|transaction, lineage| {
             if let Some(epoch) = batch.epoch {
@@ -275,6 +296,7 @@ impl Store for Sqlite {
                 log::keep_head(transaction, &head)?;
             }
             touches::note(transaction, &batch.writes)?;
+            touches::judge(transaction, &batch.writes)?;
             Ok(())
         })
     }

@@ -1,7 +1,7 @@
 //! The table of touches: written with every transaction, kept short.
 
 use crate::model::{KindName, Observed};
-use crate::store::{Touched, Version, Write};
+use crate::store::{Glance, Judgement, Touched, Version, Write};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use std::collections::BTreeSet;
 
@@ -67,6 +67,67 @@ pub(super) fn note(transaction: &Transaction<'_>, writes: &[Write]) -> rusqlite:
         .execute(params![number, count, text])?;
     if number % SWEEP == 0 {
         sweep(transaction, number)?;
+    }
+    Ok(())
+}
+
+/// Writes a judgement down, as of the version that its batch makes.
+pub(super) fn judge(transaction: &Transaction<'_>, writes: &[Write]) -> rusqlite::Result<()> {
+    for write in writes {
+        let Write::Judge(judgement) = write else { continue };
+        let judgement = Judgement { version: version(transaction)?, ..judgement.clone() };
+        transaction
+            .prepare_cached(
+                "INSERT INTO meta (key, value) VALUES ($1, $2) \
+                 ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+            )?
+            .execute(params![
+                judged(&judgement.set),
+                serde_json::to_string(&judgement).unwrap_or_default()
+            ])?;
+    }
+    Ok(())
+}
+
+/// The last judgement over a set; one that cannot be read is none.
+pub(super) fn judgement(connection: &Connection, set: &str) -> rusqlite::Result<Option<Judgement>> {
+    let text: Option<String> = connection
+        .prepare_cached("SELECT value FROM meta WHERE key = $1")?
+        .query_row([judged(set)], |row| row.get(0))
+        .optional()?;
+    Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
+}
+
+fn judged(set: &str) -> String {
+    format!("judged {set}")
+}
+
+/// Every row, without reading it as a value.
+pub(super) fn glance(
+    connection: &Connection,
+    seen: &mut dyn FnMut(Glance<'_>),
+) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare_cached(
+        "SELECT kind, name, set_name, metadata, spec, last_applied, external_id, conditions, \
+         source_file, source_line, source_commit FROM resources",
+    )?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let text = |column: usize| -> rusqlite::Result<&str> { Ok(row.get_ref(column)?.as_str()?) };
+        let optional = |column: usize| -> rusqlite::Result<Option<&str>> {
+            Ok(row.get_ref(column)?.as_str_or_null()?)
+        };
+        seen(Glance {
+            kind: text(0)?,
+            name: text(1)?,
+            set: text(2)?,
+            metadata: text(3)?,
+            spec: text(4)?,
+            last_applied: optional(5)?,
+            external_id: optional(6)?,
+            conditions: text(7)?,
+            source: (optional(8)?, row.get(9)?, optional(10)?),
+        });
     }
     Ok(())
 }

@@ -1,0 +1,316 @@
+//! A pass with nothing remembered: every manifest is read and every row glanced at, and only what
+//! differs is looked at.
+//!
+//! It rests on the store's last judgement, when everything was looked at and all that was to be done
+//! was done. A row that was not touched since, with nothing said about it, whose manifest says what
+//! the row says, is as settled as then.
+
+use crate::engine::gather::FromWorkspace;
+use crate::engine::islands::{self, AsItIs, Key};
+use crate::engine::memory::{Back, Declared, Front, Other, Whose};
+use crate::engine::moved::Moved;
+use crate::engine::narrow::{Look, Narrow, look_at};
+use crate::engine::remember::{bytes, number};
+use crate::engine::tree::{Found, Sources, read_file};
+use crate::manifest;
+use crate::model::condition::all_is_well;
+use crate::model::digest::Digest;
+use crate::model::resource::{MANAGEMENT, Resource};
+use crate::model::{ResourceId, Stored};
+use crate::store::{Glance, Store, StoreError, Touched};
+use sha2::{Digest as _, Sha256};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::hash::BuildHasherDefault;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+/// What was read of every manifest; the pass borrows from it.
+#[derive(Default)]
+pub struct Ground {
+    files: Vec<Seen>,
+    others: Vec<(Whose, u8, String, Vec<u8>)>,
+}
+
+/// A file.
+struct Seen {
+    digest: [u8; 32],
+    documents: Vec<Said>,
+}
+
+/// What one manifest says, as far as it is needed to tell whether anything differs.
+struct Said {
+    kind: u8,
+    name: Box<str>,
+    mark: [u8; 16],
+    keys: Vec<u8>,
+    named: Key,
+}
+
+/// What the rows say, as far as it is needed.
+#[derive(Default)]
+struct Rows {
+    settled: HashMap<Key, Row, BuildHasherDefault<AsItIs>>,
+    unsettled: BTreeSet<ResourceId>,
+    foreign: BTreeSet<ResourceId>,
+    /// True when two names share a key.
+    confused: bool,
+}
+
+struct Row {
+    mark: [u8; 16],
+    external: Option<Key>,
+    declared: bool,
+}
+
+/// Files that a hand takes at a time.
+const HANDFUL: usize = 32;
+
+/// Gathers what differs; `None` when everything must be looked at.
+///
+/// # Errors
+/// When the store fails.
+pub fn cold<'m>(
+    look: &Look<'_>,
+    sources: &mut Sources,
+    ground: &'m mut Ground,
+) -> Result<Option<Narrow<'m>>, StoreError> {
+    let key = look.place.key();
+    let (store, set) = (look.store, key.set.as_str());
+    if !sources.texts.problems.is_empty() || !store.intents()?.is_empty() {
+        return Ok(None);
+    }
+    let Some(judgement) = store.judgement(set)?.filter(|j| j.program == key.program) else {
+        return Ok(None);
+    };
+    let Some(touched) = store.touched_since(&judgement.version)? else { return Ok(None) };
+    let Some(mut moved) = Moved::new(look.folder, sources) else { return Ok(None) };
+    let (read, rows) = both(look, &sources.files, set, &touched)?;
+    let Some(read) = read.filter(|_| !rows.confused) else { return Ok(None) };
+    ground.files = read;
+    let rest = compare(ground, rows, &mut moved);
+    let unchanged = moved.same.iter().flatten().count();
+    if unchanged * 2 < moved.same.len() {
+        return Ok(None);
+    }
+    ground.others = others(look, rest, judgement.unmanaged)?;
+    let ground: &'m Ground = ground;
+    let front = Front {
+        key: key.clone(),
+        version: judgement.version,
+        begun: look.begun,
+        settled: 0,
+        foreign: 0,
+        quiet: false,
+        selects: false,
+        kinds: look.kinds.iter().map(|entry| entry.facts.kind.to_owned()).collect(),
+        files: Vec::new(),
+    };
+    let back = back(ground, &moved);
+    look_at(look, sources, moved, back, &touched, &front)
+}
+
+/// Reads the manifests on all cores, and the rows on this one meanwhile.
+fn both(
+    look: &Look<'_>,
+    files: &[Found],
+    set: &str,
+    touched: &Touched,
+) -> Result<(Option<Vec<Seen>>, Rows), StoreError> {
+    let (next, faulty) = (AtomicUsize::new(0), AtomicBool::new(false));
+    let (kinds, workspace) = (look.kinds, look.workspace);
+    let hand = || {
+        let mut from_workspace = FromWorkspace::new(workspace);
+        let mut seen: Vec<(usize, Seen)> = Vec::new();
+        loop {
+            let start = next.fetch_add(HANDFUL, Ordering::Relaxed);
+            if start >= files.len() || faulty.load(Ordering::Relaxed) {
+                return seen;
+            }
+            for place in start..files.len().min(start + HANDFUL) {
+                match see(kinds, &files[place], &mut from_workspace) {
+                    Some(one) => seen.push((place, one)),
+                    None => faulty.store(true, Ordering::Relaxed),
+                }
+            }
+        }
+    };
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
+    let (mut seen, rows) = std::thread::scope(|scope| {
+        let hands: Vec<_> = (1..cores).map(|_| scope.spawn(hand)).collect();
+        let rows = rows(look.store, set, touched);
+        let mut seen = hand();
+        for other in hands {
+            seen.extend(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        }
+        (seen, rows)
+    });
+    seen.sort_unstable_by_key(|(place, _)| *place);
+    let all = (!faulty.into_inner()).then(|| seen.into_iter().map(|(_, one)| one).collect());
+    Ok((all, rows?))
+}
+
+/// What a file says; `None` when anything is wrong with it, or it stands for others.
+fn see(
+    kinds: &crate::kinds::Kinds,
+    found: &Found,
+    from_workspace: &mut FromWorkspace,
+) -> Option<Seen> {
+    let text = read_file(&found.path).ok()?;
+    let read = manifest::read_file(kinds, &found.name, &text);
+    if !read.problems.is_empty() {
+        return None;
+    }
+    let name = from_workspace.name(found.name.clone());
+    let mut documents = Vec::with_capacity(read.documents.len());
+    for document in read.documents {
+        let mut resource = document.resource?;
+        resource.source.file = Some(name.clone());
+        let entry = kinds.get(resource.id.kind.as_str())?;
+        if (entry.expand)(&resource, &[]).is_some() {
+            return None;
+        }
+        let keys = islands::of_resource(kinds, &resource);
+        documents.push(Said {
+            kind: number(kinds, entry.facts.kind),
+            name: resource.id.name.as_str().into(),
+            mark: said(&resource),
+            named: keys[0],
+            keys: bytes(keys),
+        });
+    }
+    Some(Seen { digest: Sha256::digest(&text).into(), documents })
+}
+
+fn said(resource: &Resource) -> [u8; 16] {
+    let metadata = serde_json::to_string(&resource.metadata).unwrap_or_default();
+    let source = &resource.source;
+    let source = (source.file.as_deref(), source.line.map(i64::from), source.commit.as_deref());
+    mark(&metadata, &resource.spec.canonical(), source)
+}
+
+fn mark(
+    metadata: &str,
+    spec: &str,
+    (file, line, commit): (Option<&str>, Option<i64>, Option<&str>),
+) -> [u8; 16] {
+    let digest = Digest::default().text(metadata).text(spec);
+    digest.optional(file).number(line).optional(commit).short()
+}
+
+/// A glance at every row.
+fn rows(store: &dyn Store, set: &str, touched: &Touched) -> Result<Rows, StoreError> {
+    let mut rows = Rows::default();
+    store.glance(&mut |row: Glance<'_>| {
+        let id = || ResourceId::new(row.kind, row.name);
+        let well = all_is_well(row.conditions)
+            && row.last_applied == Some(row.spec)
+            // What is only observed may differ, and is warned of then.
+            && !row.metadata.contains(MANAGEMENT);
+        if row.set != set {
+            rows.foreign.insert(id());
+        } else if !well || (!touched.rows.is_empty() && touched.rows.contains(&id())) {
+            rows.unsettled.insert(id());
+        } else {
+            let external = row.external_id.map(|id| islands::external(row.kind, id));
+            let mark = mark(row.metadata, row.spec, row.source);
+            let settled = Row { mark, external, declared: false };
+            let named = islands::named(row.kind, row.name);
+            rows.confused |= rows.settled.insert(named, settled).is_some();
+        }
+    })?;
+    Ok(rows)
+}
+
+/// Marks the files in which everything stands as its row says. What is left of the rows belongs to
+/// manifests that differ, or to none.
+fn compare(ground: &mut Ground, mut rows: Rows, moved: &mut Moved) -> Rows {
+    let mut number = 0;
+    for (place, file) in ground.files.iter_mut().enumerate() {
+        moved.files[place].1 = Some(file.digest);
+        let agrees = |said: &Said| {
+            rows.settled.get(&said.named).is_some_and(|row| row.mark == said.mark && !row.declared)
+        };
+        if !file.documents.iter().all(agrees) {
+            continue;
+        }
+        for said in &mut file.documents {
+            if let Some(row) = rows.settled.get_mut(&said.named) {
+                row.declared = true;
+                said.keys.extend(row.external.iter().flat_map(|key| key.to_le_bytes()));
+            }
+        }
+        moved.same[place] = Some(number);
+        number += 1;
+    }
+    rows.settled.retain(|_, row| !row.declared);
+    rows
+}
+
+/// Rows that no file declares as they are, and things that nobody manages.
+fn others(
+    look: &Look<'_>,
+    mut rows: Rows,
+    unmanaged: bool,
+) -> Result<Vec<(Whose, u8, String, Vec<u8>)>, StoreError> {
+    if !rows.settled.is_empty() {
+        look.store.glance(&mut |row| {
+            if rows.settled.contains_key(&islands::named(row.kind, row.name)) {
+                rows.unsettled.insert(ResourceId::new(row.kind, row.name));
+            }
+        })?;
+    }
+    let mut others = Vec::new();
+    for id in &rows.unsettled {
+        let keys = bytes(vec![islands::of_id(id)]);
+        others.push((
+            Whose::Undeclared,
+            number(look.kinds, id.kind.as_str()),
+            id.name.to_string(),
+            keys,
+        ));
+    }
+    for row in observed(look.store, &rows.foreign)? {
+        let keys = bytes(islands::of_row(look.kinds, &row));
+        let (kind, name) = (number(look.kinds, row.id.kind.as_str()), row.id.name.to_string());
+        others.push((Whose::Foreign, kind, name, keys));
+    }
+    for thing in if unmanaged { look.store.unmanaged()? } else { Vec::new() } {
+        let keys = bytes(islands::of_thing(look.kinds, &thing));
+        let kind = number(look.kinds, thing.kind.as_str());
+        others.push((Whose::Unmanaged, kind, thing.external_id, keys));
+    }
+    Ok(others)
+}
+
+/// Rows with what the provider has of them.
+fn observed(store: &dyn Store, ids: &BTreeSet<ResourceId>) -> Result<Vec<Stored>, StoreError> {
+    let mut rows = store.resources_of(ids)?;
+    let of = |row: &Stored| Some((row.id.kind.clone(), row.external_id.clone()?));
+    let things = store.actual_of(&rows.iter().filter_map(of).collect())?;
+    let things: BTreeMap<_, _> =
+        things.into_iter().map(|thing| ((thing.kind, thing.external_id), thing.spec)).collect();
+    for row in &mut rows {
+        row.observed = of(row).and_then(|of| things.get(&of).cloned());
+    }
+    Ok(rows)
+}
+
+/// The ground as a memory.
+fn back<'m>(ground: &'m Ground, moved: &Moved) -> Back<'m> {
+    let same = ground.files.iter().zip(&moved.same).filter(|(_, same)| same.is_some());
+    let declared = |said: &'m Said| Declared {
+        kind: said.kind,
+        name: &said.name,
+        resource: "",
+        keys: &said.keys,
+    };
+    let other = |(whose, kind, name, keys): &'m (Whose, u8, String, Vec<u8>)| Other {
+        whose: *whose,
+        kind: *kind,
+        name,
+        keys,
+    };
+    Back {
+        declared: same.map(|(file, _)| file.documents.iter().map(declared).collect()).collect(),
+        others: ground.others.iter().map(other).collect(),
+    }
+}
