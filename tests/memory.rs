@@ -12,6 +12,10 @@ use std::path::PathBuf;
 enum Step {
     /// The manifests become those of a state, in files by what their documents hash to.
     Edit(State, u8),
+    /// Some documents go: those whose place this divides.
+    Less(u8),
+    /// The documents are those of before the last edit or loss.
+    Back,
     /// The same documents in other files.
     Move(u8),
     /// One customer's budget changes.
@@ -24,19 +28,24 @@ enum Step {
     Other(State),
     /// A file is written again with the same text.
     Touch(u8),
+    /// From now on, what is no longer declared is released; or not any more.
+    Retain(bool),
 }
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         2 => (calm(), 1..5u8).prop_map(|(state, files)| Step::Edit(state, files)),
         1 => (state(), 1..5u8).prop_map(|(state, files)| Step::Edit(state, files)),
+        2 => (1..4u8).prop_map(Step::Less),
+        3 => Just(Step::Back),
         1 => (1..5u8).prop_map(Step::Move),
         3 => (0..6u8, 1..99_999u32).prop_map(|(customer, cents)| Step::Amount(customer, cents)),
-        4 => (prop::bool::weighted(0.3), prop::option::weighted(0.2, 0..6u8))
+        4 => (any::<bool>(), prop::option::weighted(0.2, 0..6u8))
             .prop_map(|(prune, customer)| Step::Apply(prune && customer.is_none(), customer)),
         3 => (any::<u8>(), 0..4u8).prop_map(|(which, how)| Step::Outside(which, how)),
         1 => calm().prop_map(Step::Other),
         1 => any::<u8>().prop_map(Step::Touch),
+        1 => any::<bool>().prop_map(Step::Retain),
     ]
 }
 
@@ -49,7 +58,9 @@ fn calm() -> impl Strategy<Value = State> {
 struct History {
     env: TestEnv,
     documents: Vec<String>,
+    before: Vec<String>,
     files: u8,
+    retain: bool,
 }
 
 impl History {
@@ -58,14 +69,19 @@ impl History {
         env.write("partnerctl.yaml", "set: test\nlimits: {atLeast: 1000}\n");
         env.write("other/partnerctl.yaml", "set: other\nstore: sqlite:../.partnerctl/state.db\n");
         env.write("manifests/empty.yaml", "");
-        Self { env, documents: Vec::new(), files: 1 }
+        Self { env, documents: Vec::new(), before: Vec::new(), files: 1, retain: false }
     }
 
     /// Writes the documents into files: what belongs to one customer may be in several.
     fn write(&self) {
-        let mut texts: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+        let mut texts: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for (index, document) in self.documents.iter().enumerate() {
             let file = format!("manifests/f{}.yaml", index % usize::from(self.files));
+            let mut document = document.clone();
+            if self.retain && !document.contains("annotations") {
+                let policy = ", annotations: {partnerctl.dev/deletion-policy: Retain}}\nspec";
+                document = document.replace("}\nspec", policy);
+            }
             texts.entry(file).or_default().push(document);
         }
         for entry in std::fs::read_dir(self.env.path().join("manifests")).unwrap() {
@@ -85,9 +101,17 @@ impl History {
     fn take(&mut self, step: &Step) {
         match step {
             Step::Edit(state, files) => {
-                (self.documents, self.files) = (documents(state), *files);
+                self.before = std::mem::replace(&mut self.documents, documents(state));
+                self.files = *files;
             }
+            Step::Less(every) => {
+                self.before.clone_from(&self.documents);
+                let places = (0..self.documents.len()).filter(|n| n % usize::from(*every) != 0);
+                self.documents = places.map(|n| self.before[n].clone()).collect();
+            }
+            Step::Back => std::mem::swap(&mut self.documents, &mut self.before),
             Step::Move(files) => self.files = *files,
+            Step::Retain(retain) => self.retain = *retain,
             Step::Amount(customer, cents) => {
                 let budget = format!("kind: Budget\nmetadata: {{name: b{customer}}}");
                 for document in self.documents.iter_mut().filter(|d| d.contains(&budget)) {
@@ -179,7 +203,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: std::env::var("MEMORY_CASES").map_or(24, |n| n.parse().unwrap()), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn with_and_without_the_memory_plans_are_the_same_bytes(steps in prop::collection::vec(step(), 2..9)) {
+    fn with_and_without_the_memory_plans_are_the_same_bytes(steps in prop::collection::vec(step(), 4..12)) {
         let mut history = History::new();
         for (number, step) in steps.iter().enumerate() {
             history.take(step);

@@ -128,8 +128,7 @@ pub fn run(args: &StatusArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, 
     let provider = session::provider(settings, &workspace)?;
     let (at, provider) = (Utc::now(), provider.as_ref());
     let pass = Pass { settings, workspace: &workspace, args: &args.pass, provider, at };
-    let gathered = session::observe(store.as_deref(), provider, ui)?;
-    let Planned { gathered, plan, .. } = pass.whole(&mut input, store.as_deref(), gathered, ui)?;
+    let Planned { gathered, plan, .. } = pass.plan(&mut input, store.as_deref(), ui)?;
     let status = status(&plan, &gathered, store.as_deref())?;
     match args.output {
         Output::Text => {

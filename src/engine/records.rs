@@ -7,7 +7,7 @@ use crate::engine::work::Work;
 use crate::model::condition::{ConditionType, Truth, set};
 use crate::model::resource::Management;
 use crate::model::{Condition, ResourceId, Spec, Stored};
-use crate::plan::Plan;
+use crate::plan::{Action, Plan};
 use crate::plan::change::{ConditionNow, Record};
 use crate::store::{ApplyEnd, StoreError, Write};
 use chrono::{DateTime, Utc};
@@ -73,7 +73,10 @@ pub fn record(
         writes.push(Write::EndApply { id: id.clone(), end: end(statuses, now) });
     }
     drop(directory);
-    let all_done = not_done.is_empty() && plan.undeclared.is_empty() && plan.outside.is_none();
+    // What goes may leave references that lead nowhere: those are seen from what was touched.
+    let goes = plan.proceeding().any(|change| change.action == Action::Delete);
+    let all_done =
+        not_done.is_empty() && !goes && plan.undeclared.is_empty() && plan.outside.is_none();
     if let Some(judgement) = work.judgement.as_ref().filter(|_| all_done && !writes.is_empty()) {
         writes.push(Write::Judge(judgement.clone()));
     }

@@ -287,6 +287,7 @@ impl Store for Sqlite {
             if let Some(epoch) = batch.epoch {
                 lease::check(transaction, epoch)?;
             }
+            let touched = touches::of(transaction, &batch.writes)?;
             let start = log::read_head(transaction, lineage)?;
             let mut head = start.clone();
             for write in &batch.writes {
@@ -295,7 +296,7 @@ impl Store for Sqlite {
             if head != start {
                 log::keep_head(transaction, &head)?;
             }
-            touches::note(transaction, &batch.writes)?;
+            touches::note(transaction, &touched)?;
             touches::judge(transaction, &batch.writes)?;
             Ok(())
         })

@@ -52,15 +52,38 @@ pub(super) fn since(
     Ok(Some(all))
 }
 
-/// Writes down what a batch touches, when it touches anything.
-pub(super) fn note(transaction: &Transaction<'_>, writes: &[Write]) -> rusqlite::Result<()> {
-    let touched = of(writes);
+/// What a batch touches, seen before it is written: a thing whose row goes, or takes another thing,
+/// is nobody's from then on, although nothing is written to it.
+pub(super) fn of(transaction: &Transaction<'_>, writes: &[Write]) -> rusqlite::Result<Touched> {
+    let mut touched = written(writes);
+    let sql = "SELECT external_id FROM resources WHERE kind = $1 AND name = $2";
+    let mut statement = transaction.prepare_cached(sql)?;
+    for write in writes {
+        let (id, kept) = match write {
+            Write::Put { expected: Some(_), row, previous } => {
+                (previous.as_ref().unwrap_or(&row.id), row.external_id.as_deref())
+            }
+            Write::Delete { id, .. } => (id, None),
+            _ => continue,
+        };
+        let old: Option<Option<String>> = statement
+            .query_row([id.kind.as_str(), id.name.as_str()], |row| row.get(0))
+            .optional()?;
+        if let Some(old) = old.flatten().filter(|old| Some(old.as_str()) != kept) {
+            touched.things.insert((id.kind.clone(), old));
+        }
+    }
+    Ok(touched)
+}
+
+/// Writes down what a batch touched, when it touched anything.
+pub(super) fn note(transaction: &Transaction<'_>, touched: &Touched) -> rusqlite::Result<()> {
     if touched.is_empty() {
         return Ok(());
     }
     let number = version(transaction)?.number + 1;
     let text =
-        (touched.len() <= IDS_MAX).then(|| serde_json::to_string(&touched).unwrap_or_default());
+        (touched.len() <= IDS_MAX).then(|| serde_json::to_string(touched).unwrap_or_default());
     let count = text.as_ref().map_or(0, |_| i64::try_from(touched.len()).unwrap_or(i64::MAX));
     transaction
         .prepare_cached("INSERT INTO touches VALUES ($1, lower(hex(randomblob(8))), $2, $3)")?
@@ -142,7 +165,7 @@ fn sweep(transaction: &Transaction<'_>, newest: i64) -> rusqlite::Result<()> {
     transaction.execute("DELETE FROM touches WHERE version <= $1", [last]).map(drop)
 }
 
-fn of(writes: &[Write]) -> Touched {
+fn written(writes: &[Write]) -> Touched {
     let mut touched = Touched::default();
     let mut rows_of: BTreeSet<(&KindName, &str)> = BTreeSet::new();
     for write in writes {
