@@ -1,0 +1,110 @@
+//! What the machine can do at best with the same files and rows.
+
+use crate::shape::Shape;
+use crate::{Size, median};
+use rusqlite::{Connection, OpenFlags};
+use sha2::{Digest as _, Sha256};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+fn timed(work: impl FnOnce()) -> f64 {
+    let start = Instant::now();
+    work();
+    start.elapsed().as_secs_f64()
+}
+
+/// Every file below a folder, with the stat of each.
+fn walk(folder: &Path, files: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let entry = entry.unwrap();
+        if entry.file_type().unwrap().is_dir() {
+            walk(&entry.path(), files);
+        } else {
+            std::hint::black_box(entry.metadata().unwrap());
+            files.push(entry.path());
+        }
+    }
+}
+
+pub fn measure(shape: &Shape, runs: usize, size: &mut Size) {
+    let mut files = Vec::new();
+    let stat_walk = median(runs, || {
+        files.clear();
+        timed(|| walk(&shape.manifests(), &mut files))
+    });
+    let mut texts = Vec::new();
+    let read = median(runs, || {
+        texts.clear();
+        timed(|| {
+            texts.extend(files.iter().map(|file| std::fs::read_to_string(file).unwrap()));
+        })
+    });
+    let digest = median(runs, || {
+        timed(|| {
+            for text in &texts {
+                std::hint::black_box(Sha256::digest(text));
+            }
+        })
+    });
+    let events = median(runs, || {
+        timed(|| {
+            for text in &texts {
+                for event in saphyr_parser::Parser::new_from_str(text) {
+                    std::hint::black_box(event.unwrap());
+                }
+            }
+        })
+    });
+    let scan = median(runs, || scan(&shape.store()));
+    let insert = median(if runs > 3 { runs } else { 1 }, || insert(shape));
+    size.bounds = vec![
+        ("stat walk", stat_walk),
+        ("read the files", read),
+        ("SHA-256", digest),
+        ("YAML events, 1 core", events),
+        ("scan of the resources", scan),
+        ("bare insert", insert),
+    ];
+}
+
+/// Every column of every row of the resources.
+fn scan(store: &Path) -> f64 {
+    let store = Connection::open_with_flags(store, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+    timed(|| {
+        let mut statement = store.prepare("SELECT * FROM resources").unwrap();
+        let columns = statement.column_count();
+        let mut rows = statement.query([]).unwrap();
+        while let Some(row) = rows.next().unwrap() {
+            for column in 0..columns {
+                std::hint::black_box(row.get_ref(column).unwrap());
+            }
+        }
+    })
+}
+
+/// The rows of the resources, of the provider and of the log into an empty database of the same
+/// schema, in one durable transaction.
+fn insert(shape: &Shape) -> f64 {
+    let scratch = tempfile::tempdir_in(&shape.folder).unwrap();
+    let database = Connection::open(scratch.path().join("bare.db")).unwrap();
+    database.pragma_update(None, "journal_mode", "WAL").unwrap();
+    database.pragma_update(None, "synchronous", "FULL").unwrap();
+    database.execute("ATTACH DATABASE $1 AS full", [shape.store().to_string_lossy()]).unwrap();
+    const TABLES: [&str; 3] = ["resources", "actual", "activities"];
+    let mut schema = database
+        .prepare("SELECT sql FROM full.sqlite_master WHERE sql IS NOT NULL AND tbl_name = $1 ORDER BY type DESC")
+        .unwrap();
+    for table in TABLES {
+        let statements: Vec<String> =
+            schema.query_map([table], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+        statements.iter().for_each(|sql| database.execute_batch(sql).unwrap());
+    }
+    drop(schema);
+    timed(|| {
+        let inserts: String = TABLES
+            .iter()
+            .map(|table| format!("INSERT INTO main.{table} SELECT * FROM full.{table};"))
+            .collect();
+        database.execute_batch(&format!("BEGIN IMMEDIATE; {inserts} COMMIT;")).unwrap();
+    })
+}
