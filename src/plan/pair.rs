@@ -3,10 +3,11 @@
 
 use crate::kinds::{Block, KindEntry, Reference, ReferenceTo};
 use crate::model::resource::{EXTERNAL_ID, PREVIOUS_NAME};
-use crate::model::{KindName, Observed, Resource, ResourceId, ResourceName, Spec, Stored, code};
+use crate::model::{
+    KindName, Observed, Resource, ResourceId, ResourceName, Spec, Stored, Value, code,
+};
 use crate::plan::unended::{Hold, Unended};
 use crate::plan::{PlanInput, Scope};
-use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -513,7 +514,7 @@ impl Pairing<'_> {
                 })
             };
             if let Some(name) = name {
-                settled.set(path, json!({"name": name}));
+                settled.set(path, Value::reference(&name));
             }
         }
         settled

@@ -1,10 +1,9 @@
 //! What a pass knows of rows and outside things, kept up to date while it runs.
 
 use crate::kinds::{KindEntry, Kinds, Reference, ReferenceTo};
-use crate::model::{KindName, Observed, ResourceId, Spec, Stored};
+use crate::model::{KindName, Observed, ResourceId, Spec, Stored, Value};
 use crate::provider::ProviderError;
 use crate::store::Write;
-use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Rows by id and outside things by external id.
@@ -160,7 +159,7 @@ impl Directory {
                 };
                 let paths: Vec<_> = entry.facts.references.iter().filter(to_old).collect();
                 for reference in paths {
-                    spec.set(reference.path, json!({"name": new.name.as_str()}));
+                    spec.set(reference.path, Value::reference(new.name.as_str()));
                 }
             };
             let before = row.clone();
@@ -210,7 +209,10 @@ impl Directory {
             let id = ResourceId::new(reference.kind, name);
             let external = self.row(&id).and_then(|row| row.external_id.clone());
             let external = external.or_else(|| Some(self.unmanaged(&id)?.external_id.clone()));
-            outward.set(reference.path, json!({"external": external.ok_or(id.to_string())?}));
+            outward.set(
+                reference.path,
+                Value::one("external", external.ok_or(id.to_string())?.into()),
+            );
         }
         Ok(outward)
     }
@@ -226,7 +228,7 @@ impl Directory {
                 self.names.get(&(KindName::new(reference.kind), external.to_owned()))
             });
             if let Some(id) = id {
-                inward.set(reference.path, json!({"name": id.name.as_str()}));
+                inward.set(reference.path, Value::reference(id.name.as_str()));
             }
         }
         inward
