@@ -94,8 +94,12 @@ impl Digest {
     #[must_use]
     pub fn hex(self) -> String {
         const DIGITS: &[u8; 16] = b"0123456789abcdef";
-        let digits = |byte: &u8| [byte >> 4, byte & 15].map(|half| DIGITS[usize::from(half)]);
-        self.0.finalize().iter().flat_map(digits).map(char::from).collect()
+        let mut hex = String::with_capacity(64);
+        for byte in self.0.finalize() {
+            hex.push(char::from(DIGITS[usize::from(byte >> 4)]));
+            hex.push(char::from(DIGITS[usize::from(byte & 15)]));
+        }
+        hex
     }
 
     /// The digest in the shape of a UUID (version 8: made by its owner's own rule, RFC 9562).

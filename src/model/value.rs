@@ -3,10 +3,10 @@
 //! A pass holds a value or two for each field of each resource, several times. What the parser's own
 //! type keeps in a tree of maps stands here in one sorted row of fields.
 
+use crate::model::ResourceName;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
-use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde::ser::SerializeMap;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Serialize, Serializer};
 use serde_json::{Number, Value as Json};
 use std::borrow::Cow;
 use std::fmt;
@@ -36,7 +36,7 @@ pub struct Fields(Arc<[(Key, Value)]>);
 
 /// A key. Those that many specs have are not kept once for each.
 #[derive(Debug, Clone)]
-enum Key {
+pub(in crate::model) enum Key {
     Common(&'static str),
     Other(Arc<str>),
 }
@@ -72,7 +72,7 @@ const COMMON: &[&str] = &[
 ];
 
 impl Key {
-    fn new(key: &str) -> Self {
+    pub(in crate::model) fn new(key: &str) -> Self {
         match COMMON.binary_search(&key) {
             Ok(place) => Self::Common(COMMON[place]),
             Err(_) => Self::Other(key.into()),
@@ -160,6 +160,12 @@ impl Value {
         Self::one("name", name.into())
     }
 
+    /// The same, sharing the name.
+    #[must_use]
+    pub fn to(name: &ResourceName) -> Self {
+        Self::one("name", Self::String(name.to_shared()))
+    }
+
     /// An object of one field.
     #[must_use]
     pub fn one(key: &str, value: Self) -> Self {
@@ -169,7 +175,7 @@ impl Value {
 
 impl Fields {
     /// Fields in any order; of two with one key the last counts.
-    fn of(mut fields: Vec<(Key, Value)>) -> Self {
+    pub(in crate::model) fn of(mut fields: Vec<(Key, Value)>) -> Self {
         let rises = |pair: &[(Key, Value)]| {
             pair.first().zip(pair.get(1)).is_none_or(|(a, b)| a.0.as_str() < b.0.as_str())
         };
@@ -337,112 +343,6 @@ impl Serialize for Fields {
             map.serialize_entry(key, value)?;
         }
         map.end()
-    }
-}
-
-impl<'de> Deserialize<'de> for Value {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(Any)
-    }
-}
-
-impl<'de> Deserialize<'de> for Fields {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(Object)
-    }
-}
-
-impl<'de> Deserialize<'de> for Key {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Text;
-        impl Visitor<'_> for Text {
-            type Value = Key;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a key")
-            }
-
-            fn visit_str<E>(self, key: &str) -> Result<Key, E> {
-                Ok(Key::new(key))
-            }
-        }
-        deserializer.deserialize_str(Text)
-    }
-}
-
-struct Any;
-
-impl<'de> Visitor<'de> for Any {
-    type Value = Value;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("any valid JSON value")
-    }
-
-    fn visit_unit<E>(self) -> Result<Value, E> {
-        Ok(Value::Null)
-    }
-
-    fn visit_none<E>(self) -> Result<Value, E> {
-        Ok(Value::Null)
-    }
-
-    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
-        Deserialize::deserialize(deserializer)
-    }
-
-    fn visit_bool<E>(self, yes: bool) -> Result<Value, E> {
-        Ok(Value::Bool(yes))
-    }
-
-    fn visit_i64<E>(self, number: i64) -> Result<Value, E> {
-        Ok(Value::Number(number.into()))
-    }
-
-    fn visit_u64<E>(self, number: u64) -> Result<Value, E> {
-        Ok(Value::Number(number.into()))
-    }
-
-    fn visit_f64<E>(self, number: f64) -> Result<Value, E> {
-        Ok(Number::from_f64(number).map_or(Value::Null, Value::Number))
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<Value, E> {
-        Ok(text.into())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
-        let mut list = Vec::new();
-        while let Some(item) = items.next_element()? {
-            list.push(item);
-        }
-        Ok(Value::Array(list.into()))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Value, A::Error> {
-        Object.visit_map(map).map(Value::Object)
-    }
-}
-
-struct Object;
-
-impl<'de> Visitor<'de> for Object {
-    type Value = Fields;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a map")
-    }
-
-    fn visit_unit<E>(self) -> Result<Fields, E> {
-        Ok(Fields::default())
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields, A::Error> {
-        let mut fields = Vec::new();
-        while let Some(field) = map.next_entry()? {
-            fields.push(field);
-        }
-        Ok(Fields::of(fields))
     }
 }
 
