@@ -26,27 +26,29 @@ impl Directory {
     /// Gathers what the store and the provider say at the beginning of a pass.
     #[must_use]
     pub fn new(kinds: Kinds, rows: Vec<Stored>, actual: Vec<Observed>) -> Self {
-        let (rows, names) = (
-            rows.iter().map(|row| (row.id.clone(), row.clone())).collect(),
-            rows.into_iter()
-                .filter_map(|row| Some(((row.id.kind.clone(), row.external_id?), row.id)))
-                .collect(),
-        );
+        let names = rows
+            .iter()
+            .filter_map(|row| {
+                Some(((row.id.kind.clone(), row.external_id.clone()?), row.id.clone()))
+            })
+            .collect();
+        let rows: BTreeMap<ResourceId, Stored> =
+            rows.into_iter().map(|row| (row.id.clone(), row)).collect();
         let actual: BTreeMap<(KindName, String), Observed> = actual
             .into_iter()
             .map(|observed| ((observed.kind.clone(), observed.external_id.clone()), observed))
             .collect();
         let mut unnamed: BTreeMap<ResourceId, Vec<String>> = BTreeMap::new();
-        for (kind, external_id) in actual.keys() {
-            let observed = &actual[&(kind.clone(), external_id.clone())];
+        for ((kind, external_id), observed) in &actual {
             let id = ResourceId::new(kind.as_str(), &observed.name);
             unnamed.entry(id).or_default().push(external_id.clone());
         }
         let (referrers, touched) = (BTreeMap::new(), BTreeSet::new());
         let mut directory =
             Self { kinds, rows, actual, names, touched, referrers, by_name: unnamed };
-        let rows: Vec<Stored> = directory.rows.values().cloned().collect();
-        rows.iter().for_each(|row| directory.refer(row));
+        let rows = std::mem::take(&mut directory.rows);
+        rows.values().for_each(|row| directory.refer(row));
+        directory.rows = rows;
         directory
     }
 
