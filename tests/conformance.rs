@@ -75,7 +75,7 @@ fn append(operation_id: &str) -> Write {
         resource: ResourceId::new("Budget", "contoso"),
         operation: "Update customer spending budget".to_owned(),
         before: None,
-        after: Some(json!({"x": "é\u{0}"})),
+        after: Some(json!({"x": "é\u{0}"}).into()),
         plan_id: "plan".to_owned(),
         operation_id: operation_id.to_owned(),
         outcome: Outcome::Succeeded,

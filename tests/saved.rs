@@ -301,10 +301,12 @@ fn what_is_done_is_what_the_saved_plan_shows() {
     let shown: BTreeSet<String> = plan
         .proceeding()
         .map(|change| {
-            let side = |pick: fn(&partnerctl::plan::change::FieldChange) -> &Option<Value>| {
+            let side = |pick: fn(
+                &partnerctl::plan::change::FieldChange,
+            ) -> &Option<partnerctl::model::Value>| {
                 let fields = change.fields.iter();
                 let map: serde_json::Map<_, _> = fields
-                    .filter_map(|field| Some((field.path.clone(), pick(field).clone()?)))
+                    .filter_map(|field| Some((field.path.clone(), pick(field).as_ref()?.to_json())))
                     .collect();
                 map
             };

@@ -138,7 +138,8 @@ fn fields(out: &mut String, entry: &KindEntry, row: &Stored, observed: Option<&S
         ("", Leave::Last),
     ]);
     for path in paths {
-        let value = |value: Option<&&serde_json::Value>| value.map_or("-".to_owned(), |v| show(v));
+        let value =
+            |value: Option<&&crate::model::Value>| value.map_or("-".to_owned(), |v| show(v));
         let default = entry.default_of(path).is_some() && !declared.contains_key(path);
         let differs = declared.get(path).is_some_and(|value| there.get(path) != Some(value));
         let note = if differs {

@@ -259,7 +259,9 @@ fn headline(field: &FieldExplained, name: &str) -> String {
     let immutable = if field.immutable { " ▲" } else { "" };
     let to = field.refers_to.as_ref().map(|kind| format!(" → {kind}")).unwrap_or_default();
     let default = field.default.as_ref();
-    let default = default.map(|value| format!("  default {}", show(value))).unwrap_or_default();
+    let default = default
+        .map(|value| format!("  default {}", show(&value.clone().into())))
+        .unwrap_or_default();
     format!("{name}{required}{immutable}  <{}{to}>{default}", field.sort)
 }
 

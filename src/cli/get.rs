@@ -12,7 +12,7 @@ use crate::kinds::{Column, KindEntry, Standing, World};
 use crate::manifest::document::API_VERSION;
 use crate::model::condition::{ConditionType, Truth};
 use crate::model::text::printable;
-use crate::model::{Observed, ResourceId, Spec, Stored};
+use crate::model::{self, Observed, ResourceId, Spec, Stored};
 use crate::plan::diff::show;
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
@@ -259,7 +259,7 @@ fn shown<'a>(item: &'a Item<'_>) -> &'a Spec {
 }
 
 /// The value at the first of several paths that has one.
-fn value<'a>(spec: &'a Spec, paths: &str) -> Option<&'a Value> {
+fn value<'a>(spec: &'a Spec, paths: &str) -> Option<&'a model::Value> {
     paths.split('|').find_map(|path| spec.get(path))
 }
 
@@ -271,13 +271,13 @@ fn money(spec: &Spec, paths: &str) -> bool {
 /// A cell.
 pub fn cell(spec: &Spec, paths: &str) -> String {
     let Some(value) = value(spec, paths) else { return "-".to_owned() };
-    let part = |key: &str| value.get(key).and_then(Value::as_str);
+    let part = |key: &str| value.get(key).and_then(model::Value::as_str);
     match (part("amount"), part("currency"), part("name"), part("external")) {
         (Some(amount), Some(currency), ..) => format!("{amount} {currency}"),
         (_, _, Some(name), _) => name.to_owned(),
         (_, _, _, Some(external)) => format!("external:{external}"),
         _ => match value {
-            Value::Array(items) => items.iter().map(show).collect::<Vec<_>>().join(","),
+            model::Value::Array(items) => items.iter().map(show).collect::<Vec<_>>().join(","),
             value => show(value),
         },
     }

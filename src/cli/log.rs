@@ -272,7 +272,9 @@ fn changes(activity: &activity::Activity) -> Vec<String> {
         return Vec::new();
     };
     let paths: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
-    let value = |value: Option<&Value>| value.map_or("(not set)".to_owned(), show);
+    let value = |value: Option<&Value>| {
+        value.map_or("(not set)".to_owned(), |value| show(&value.clone().into()))
+    };
     paths
         .into_iter()
         .map(|path| format!("{path}: {} → {}", value(before.get(path)), value(after.get(path))))

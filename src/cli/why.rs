@@ -18,7 +18,7 @@ use crate::plan::{Action, PlanInput, plan};
 use crate::store::Missing;
 use chrono::{DateTime, Utc};
 use clap::{Args, ValueEnum};
-use serde_json::{Value, json};
+use serde_json::json;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
@@ -122,7 +122,9 @@ fn text(why: &Why, sources: &BTreeMap<&ResourceId, &Source>) -> Result<String, C
     let changed =
         |field: &&FieldChange| field.before.is_some() && why.action != Some(Action::Delete);
     for field in why.fields.iter().filter(changed) {
-        let value = |value: &Option<Value>| value.as_ref().map_or("(not set)".to_owned(), show);
+        let value = |value: &Option<crate::model::Value>| {
+            value.as_ref().map_or("(not set)".to_owned(), show)
+        };
         line(&format!("    {}: {} → {}", field.path, value(&field.before), value(&field.after)));
     }
     for block in &why.blocked {

@@ -9,7 +9,6 @@ use crate::model::{
     KindName, Metadata, Observed, Resource, ResourceId, ResourceName, Source, Spec,
 };
 use crate::provider::Directory;
-use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Which values are declared.
@@ -150,7 +149,7 @@ impl<'a> Dumper<'a> {
             if let Some(ReferenceTo::External(external)) = reference.target(&spec)
                 && let Some(id) = self.adopted.get(&(KindName::new(reference.kind), external))
             {
-                spec.set(reference.path, json!({"name": id.name.as_str()}));
+                spec.set(reference.path, crate::model::Value::reference(id.name.as_str()));
             }
         }
         self.writer.declarable(entry.facts.kind, &spec).unwrap_or(spec)

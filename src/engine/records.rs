@@ -49,17 +49,22 @@ pub fn record(
     let mut writes = Vec::new();
     let directory = work.directory();
     for row in directory.rows() {
-        let mut new = row.clone();
-        if let Some(record) = records.get(&row.id) {
-            fill_in(&mut new, record, now);
-        }
-        if let Some(condition) = not_done.get(&row.id).and_then(|status| ailing(status)) {
-            put_condition(&mut new, &condition, now);
-        }
         // What changed outside and was not put back is written down as it is.
         let stale = recorded.get(&row.id).is_some_and(|(revision, observed)| {
             *revision == row.revision && **observed != row.observed
         });
+        let record = records.get(&row.id);
+        let condition = not_done.get(&row.id).and_then(|status| ailing(status));
+        if record.is_none() && condition.is_none() && !stale {
+            continue;
+        }
+        let mut new = row.clone();
+        if let Some(record) = record {
+            fill_in(&mut new, record, now);
+        }
+        if let Some(condition) = condition {
+            put_condition(&mut new, &condition, now);
+        }
         if new != *row || stale {
             // Conditions tell how it is; they make no plan stale.
             let only_conditions =

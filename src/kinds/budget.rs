@@ -10,7 +10,6 @@ use crate::model::problem::Finding;
 use crate::model::{Money, Resource, ResourceId, ResourceName, Spec, code};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, Serializer};
-use serde_json::json;
 
 /// The spec of a Budget: exactly one of `customerRef` and `customerSelector`.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
@@ -182,7 +181,7 @@ spec:
             .map(|customer| {
                 let mut spec = me.spec.clone();
                 spec.remove("customerSelector");
-                spec.set("customerRef", json!({"name": customer.id.name.to_string()}));
+                spec.set("customerRef", rule::named(&customer.id));
                 let name = ResourceName::generated(&me.id.name, &customer.id.name);
                 let id = ResourceId { kind: me.id.kind.clone(), name };
                 Resource { id, spec, ..me.clone() }

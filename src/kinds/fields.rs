@@ -1,6 +1,6 @@
 //! What a kind says about its fields, as data.
 
-use crate::model::{ResourceId, Spec};
+use crate::model::{KindName, ResourceId, ResourceName, Spec, Value};
 
 /// Rules of a field beyond its schema.
 #[derive(Debug, Clone, Copy)]
@@ -84,8 +84,9 @@ impl Reference {
     #[must_use]
     pub fn target(&self, spec: &Spec) -> Option<ReferenceTo> {
         let value = spec.get(self.path)?;
-        if let Some(name) = value.get("name").and_then(|name| name.as_str()) {
-            Some(ReferenceTo::Resource(ResourceId::new(self.kind, name)))
+        if let Some(Value::String(name)) = value.get("name") {
+            let (kind, name) = (KindName::new(self.kind), ResourceName::shared(name.clone()));
+            Some(ReferenceTo::Resource(ResourceId { kind, name }))
         } else {
             let external = value.get("external")?.as_str()?;
             Some(ReferenceTo::External(external.to_owned()))

@@ -26,7 +26,7 @@ pub use world::{Standing, World};
 use crate::model::decode::{Decoded, decode};
 use crate::model::problem::{Finding, did_you_mean};
 use crate::model::tree::Node;
-use crate::model::{Money, Resource, ResourceId, Spec};
+use crate::model::{Money, Resource, ResourceId, Spec, Value};
 use chrono::{DateTime, Utc};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Serialize;
@@ -266,7 +266,7 @@ impl KindEntry {
 
     /// A field's default as a value.
     #[must_use]
-    pub fn default_of(&self, path: &str) -> Option<serde_json::Value> {
+    pub fn default_of(&self, path: &str) -> Option<Value> {
         let field = self.facts.fields.iter().find(|field| field.path == path)?;
         serde_json::from_str(field.default?).ok()
     }
@@ -275,16 +275,19 @@ impl KindEntry {
     #[must_use]
     pub fn effective(&self, spec: &Spec) -> Spec {
         let mut effective = spec.clone();
-        for (path, default) in self.defaults() {
-            if effective.get(path).is_none() {
-                effective.set(path, default);
+        for field in self.facts.fields {
+            if field.default.is_some()
+                && spec.get(field.path).is_none()
+                && let Some(default) = self.default_of(field.path)
+            {
+                effective.set(field.path, default);
             }
         }
         effective
     }
 
     /// The fields with a default, where the rest of the spec lets them have one.
-    pub fn defaults(&self) -> impl Iterator<Item = (&'static str, serde_json::Value)> + '_ {
+    pub fn defaults(&self) -> impl Iterator<Item = (&'static str, Value)> + '_ {
         self.facts
             .fields
             .iter()

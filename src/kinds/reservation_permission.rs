@@ -216,7 +216,7 @@ fn owned(transition: &Transition<'_>, world: &World) -> Verdict {
 
 fn acknowledged(transition: &Transition<'_>, _: &World) -> Verdict {
     let given = transition.after.and_then(|spec| spec.get("acknowledgeLiability"));
-    let given = given.and_then(serde_json::Value::as_bool);
+    let given = given.and_then(crate::model::Value::as_bool);
     if is_acknowledged(given) {
         return Verdict::Holds("the partner acknowledges that it pays".to_owned());
     }

@@ -191,7 +191,7 @@ pub(super) fn new_owner(subscription: &ResourceId, lost: Option<&Spec>, world: &
     let principal = has_a_role.unwrap_or_else(|| {
         let who = if lost.is_some() { "owner" } else { "admin" };
         let name = format!("{who}@{}", domain.unwrap_or("customer.example"));
-        serde_json::json!({"type": "User", "name": name})
+        serde_json::json!({"type": "User", "name": name}).into()
     });
     let wanted = format!("{}-owner", subscription.name);
     let id = rule::free_name(world, "RoleAssignment", &wanted);

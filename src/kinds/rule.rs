@@ -3,10 +3,10 @@
 
 use crate::kinds::{AgentRole, Block, Risk, Standing, Transition, World};
 use crate::model::problem::Finding;
-use crate::model::{Code, ResourceId, Spec, code};
+use crate::model::{Code, ResourceId, Spec, Value, code};
 use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value as Json;
 use std::collections::BTreeMap;
 
 /// Asks a rule of a resource in a world.
@@ -118,7 +118,7 @@ pub struct Mend {
 impl Mend {
     /// A manifest to add.
     #[must_use]
-    pub fn declare(resource: ResourceId, spec: Value, note: &str) -> Self {
+    pub fn declare(resource: ResourceId, spec: Json, note: &str) -> Self {
         let (spec, annotations) = (Spec::from_value(spec), BTreeMap::new());
         Self { resource, new: true, spec, annotations, note: note.to_owned() }
     }
@@ -269,5 +269,5 @@ pub fn free_name(world: &World, kind: &str, wanted: &str) -> ResourceId {
 /// A reference by name, as manifests write it.
 #[must_use]
 pub fn named(id: &ResourceId) -> Value {
-    json!({"name": id.name.as_str()})
+    Value::reference(id.name.as_str())
 }

@@ -52,7 +52,7 @@ impl Selector {
     /// Reads the selector of a canonical spec.
     #[must_use]
     pub fn of(spec: &Spec, path: &str) -> Option<Self> {
-        serde_json::from_value(spec.get(path)?.clone()).ok()
+        serde_json::from_value(spec.get(path)?.to_json()).ok()
     }
 
     /// Whether labels are chosen.

@@ -142,7 +142,7 @@ pub(super) fn is_active(spec: &Spec) -> bool {
 }
 
 /// An Azure plan for a customer, to declare where one is missing.
-pub(super) fn azure_plan(name: ResourceId, customer: &serde_json::Value) -> Mend {
+pub(super) fn azure_plan(name: ResourceId, customer: &crate::model::Value) -> Mend {
     let spec = serde_json::json!({"customerRef": customer, "offer": {"type": "AzurePlan"}});
     Mend::declare(name, spec, "this buys an Azure plan for the customer")
 }

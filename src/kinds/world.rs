@@ -16,7 +16,10 @@ pub struct Standing {
 
 /// Resources that exist together (clones share them), before a plan, after it, or as the manifests alone declare them.
 #[derive(Debug, Clone, Default)]
-pub struct World {
+pub struct World(Arc<Things>);
+
+#[derive(Debug, Clone, Default)]
+struct Things {
     standing: BTreeMap<ResourceId, Arc<Standing>>,
     referrers: BTreeMap<ResourceId, Arc<BTreeSet<ResourceId>>>,
     targets: BTreeMap<ResourceId, Arc<[ResourceId]>>,
@@ -45,33 +48,38 @@ impl World {
                 ReferenceTo::External(_) => None,
             })
             .collect();
+        let things = Arc::make_mut(&mut self.0);
         for target in &targets {
-            let referrers = self.referrers.entry(target.clone()).or_default();
+            let referrers = things.referrers.entry(target.clone()).or_default();
             Arc::make_mut(referrers).insert(standing.id.clone());
         }
-        self.targets.insert(standing.id.clone(), targets.into());
-        self.standing.insert(standing.id.clone(), Arc::new(standing));
+        things.targets.insert(standing.id.clone(), targets.into());
+        things.standing.insert(standing.id.clone(), Arc::new(standing));
     }
 
     /// Takes a resource out of the world.
     pub fn take(&mut self, id: &ResourceId) {
-        for target in self.targets.remove(id).iter().flat_map(|targets| targets.iter()) {
-            if let Some(referrers) = self.referrers.get_mut(target) {
+        if !self.0.standing.contains_key(id) {
+            return;
+        }
+        let things = Arc::make_mut(&mut self.0);
+        for target in things.targets.remove(id).iter().flat_map(|targets| targets.iter()) {
+            if let Some(referrers) = things.referrers.get_mut(target) {
                 Arc::make_mut(referrers).remove(id);
             }
         }
-        self.standing.remove(id);
+        things.standing.remove(id);
     }
 
     /// A resource that is there.
     #[must_use]
     pub fn get(&self, id: &ResourceId) -> Option<&Standing> {
-        self.standing.get(id).map(Arc::as_ref)
+        self.0.standing.get(id).map(Arc::as_ref)
     }
 
     /// Everything that is there, in order.
     pub fn iter(&self) -> impl Iterator<Item = &Standing> {
-        self.standing.values().map(Arc::as_ref)
+        self.0.standing.values().map(Arc::as_ref)
     }
 
     /// Who refers to a resource, in order; with a kind, only that kind.
@@ -80,7 +88,8 @@ impl World {
         id: &ResourceId,
         kind: Option<&'a str>,
     ) -> impl Iterator<Item = &'a Standing> {
-        self.referrers
+        self.0
+            .referrers
             .get(id)
             .into_iter()
             .flat_map(|referrers| referrers.iter())
@@ -91,7 +100,7 @@ impl World {
     /// What a resource refers to, in the order of its fields.
     #[must_use]
     pub fn targets(&self, id: &ResourceId) -> &[ResourceId] {
-        self.targets.get(id).map_or(&[], AsRef::as_ref)
+        self.0.targets.get(id).map_or(&[], AsRef::as_ref)
     }
 
     /// The customer a resource belongs to: itself, or what its references lead to.

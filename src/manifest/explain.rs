@@ -274,7 +274,7 @@ impl<'a> Walk<'a> {
             name: name.to_owned(),
             sort: self.sort(schema),
             required,
-            default: self.entry.default_of(below_spec),
+            default: self.entry.default_of(below_spec).map(|default| default.to_json()),
             immutable: rules.is_some(),
             instead: rules.map(|field| field.instead.to_owned()),
             refers_to: refers_to.map(|reference| reference.kind.to_owned()),
@@ -420,7 +420,8 @@ mod tests {
             for rule in entry.facts.fields {
                 let field = find(&fields, rule.path).unwrap();
                 assert_eq!(field.path, format!("spec.{}", rule.path));
-                assert_eq!(field.default, entry.default_of(rule.path), "{}", field.path);
+                let default = entry.default_of(rule.path).map(|default| default.to_json());
+                assert_eq!(field.default, default, "{}", field.path);
             }
         }
     }

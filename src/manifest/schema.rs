@@ -14,7 +14,7 @@ pub fn kind_schema(entry: &KindEntry) -> Value {
     let mut spec = (entry.schema)(&mut generator).to_value();
     for (path, default) in entry.defaults() {
         if let Some(property) = spec.get_mut("properties").and_then(|p| p.get_mut(path)) {
-            property["default"] = default;
+            property["default"] = default.to_json();
         }
     }
     let mut definitions = generator.take_definitions(true);
@@ -23,7 +23,7 @@ pub fn kind_schema(entry: &KindEntry) -> Value {
         if let Some(definition) = definitions.get_mut(&name).and_then(|d| d.get_mut("properties")) {
             for (path, default) in entry.defaults() {
                 if let Some(property) = definition.get_mut(path) {
-                    property["default"] = default;
+                    property["default"] = default.to_json();
                 }
             }
         }

@@ -1,10 +1,10 @@
 //! Activities: the append-only, hash-chained log of what happened to resources.
 
+use crate::model::Value;
 use crate::model::digest::Digest;
 use crate::model::{ResourceId, Source};
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 /// How an operation ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -87,9 +87,9 @@ pub struct Activity {
     /// In the portal's words.
     pub operation: String,
     /// The fields that changed, as they were.
-    pub before: Option<Value>,
+    pub before: Option<serde_json::Value>,
     /// The fields that changed, as they are.
-    pub after: Option<Value>,
+    pub after: Option<serde_json::Value>,
     /// The plan.
     pub plan_id: String,
     /// The operation.

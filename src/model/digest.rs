@@ -7,6 +7,34 @@ use sha2::{Digest as _, Sha256};
 #[derive(Default)]
 pub struct Digest(Sha256);
 
+/// Counts what is written.
+struct Length(u64);
+
+impl std::io::Write for Length {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0 += bytes.len() as u64;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Takes what is written into a digest.
+struct Bytes<'a>(&'a mut Sha256);
+
+impl std::io::Write for Bytes<'_> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
 impl Digest {
     /// Adds a text.
     #[must_use]
@@ -18,11 +46,7 @@ impl Digest {
     #[must_use]
     pub fn optional(mut self, text: Option<&str>) -> Self {
         match text {
-            Some(text) => {
-                self.0.update([1]);
-                self.0.update((text.len() as u64).to_be_bytes());
-                self.0.update(text.as_bytes());
-            }
+            Some(text) => return self.bytes(text.as_bytes()),
             None => self.0.update([0]),
         }
         self
@@ -34,6 +58,31 @@ impl Digest {
         let mut short = [0; 16];
         short.copy_from_slice(&self.0.finalize()[..16]);
         short
+    }
+
+    /// Adds the bytes of a text.
+    #[must_use]
+    pub fn bytes(mut self, bytes: &[u8]) -> Self {
+        self.0.update([1]);
+        self.0.update((bytes.len() as u64).to_be_bytes());
+        self.0.update(bytes);
+        self
+    }
+
+    /// Adds the JSON of a value as a text, which is never there as a whole.
+    #[must_use]
+    pub fn json(mut self, value: &impl serde::Serialize) -> Self {
+        let mut length = Length(0);
+        // Neither writer fails; a value that has no JSON counts as the empty text, as before it.
+        if serde_json::to_writer(&mut length, value).is_err() {
+            return self.text("");
+        }
+        self.0.update([1]);
+        self.0.update(length.0.to_be_bytes());
+        let mut bytes = std::io::BufWriter::with_capacity(16_384, Bytes(&mut self.0));
+        let _written = serde_json::to_writer(&mut bytes, value);
+        drop(bytes);
+        self
     }
 
     /// Adds a number or `NULL`.
@@ -52,7 +101,13 @@ impl Digest {
     /// The digest in 64 hexadecimal digits.
     #[must_use]
     pub fn hex(self) -> String {
-        self.0.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let mut hex = String::with_capacity(64);
+        for byte in self.0.finalize() {
+            hex.push(char::from(DIGITS[usize::from(byte >> 4)]));
+            hex.push(char::from(DIGITS[usize::from(byte & 15)]));
+        }
+        hex
     }
 
     /// The digest in the shape of a UUID (version 8: made by its owner's own rule, RFC 9562).

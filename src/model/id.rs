@@ -8,29 +8,87 @@ use std::sync::Arc;
 pub const NAME_CHARACTERS_MAX: usize = 253;
 
 /// The kind of a resource, `Budget`. Cheap to clone.
-#[derive(
-    Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
-)]
-#[serde(transparent)]
-pub struct KindName(Arc<str>);
+#[derive(Clone)]
+pub struct KindName(Word);
+
+/// A pass holds a kind's name many times for each resource: common ones are not kept for each.
+#[derive(Clone)]
+enum Word {
+    Common(&'static &'static str),
+    Other(Arc<String>),
+}
+
+/// Names that many resources have, sorted. Another is no worse, it only takes more room.
+const COMMON: &[&str] =
+    &["Budget", "Customer", "ReservationPermission", "RoleAssignment", "Subscription"];
 
 impl KindName {
     /// Takes a kind's name as the registry or the store writes it.
     #[must_use]
     pub fn new(name: &str) -> Self {
-        Self(name.into())
+        match COMMON.binary_search(&name) {
+            Ok(place) => Self(Word::Common(&COMMON[place])),
+            Err(_) => Self(Word::Other(Arc::new(name.to_owned()))),
+        }
     }
 
     /// The name as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        match &self.0 {
+            Word::Common(name) => name,
+            Word::Other(name) => name,
+        }
+    }
+}
+
+impl PartialEq for KindName {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_str() == other.as_str()
+    }
+}
+
+impl Eq for KindName {}
+
+impl PartialOrd for KindName {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for KindName {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.as_str().cmp(other.as_str())
+    }
+}
+
+impl std::hash::Hash for KindName {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.as_str().hash(state);
+    }
+}
+
+impl fmt::Debug for KindName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("KindName").field(&self.as_str()).finish()
+    }
+}
+
+impl serde::Serialize for KindName {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for KindName {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(|name| Self::new(&name))
     }
 }
 
 impl fmt::Display for KindName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(self.as_str())
     }
 }
 
@@ -78,6 +136,18 @@ impl ResourceName {
     #[must_use]
     pub fn accepted(text: &str) -> Self {
         Self(text.into())
+    }
+
+    /// The same for a text that is shared.
+    #[must_use]
+    pub fn shared(text: Arc<str>) -> Self {
+        Self(text)
+    }
+
+    /// The name as a text that is shared.
+    #[must_use]
+    pub fn to_shared(&self) -> Arc<str> {
+        self.0.clone()
     }
 
     /// True when a selector made it.

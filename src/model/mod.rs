@@ -20,6 +20,7 @@ pub mod spec;
 pub mod stored;
 pub mod text;
 pub mod tree;
+pub mod value;
 
 pub use activity::Activity;
 pub use code::Code;
@@ -32,3 +33,4 @@ pub use problem::{Location, Problem, Severity};
 pub use resource::{Metadata, Resource, Source};
 pub use spec::Spec;
 pub use stored::Stored;
+pub use value::Value;

@@ -162,7 +162,7 @@ impl Money {
 
     /// Money from a canonical spec value, as `{amount, currency}`.
     #[must_use]
-    pub fn from_value(value: &serde_json::Value) -> Option<Self> {
+    pub fn from_value(value: &crate::model::Value) -> Option<Self> {
         let amount = Amount::from_text(value.get("amount")?.as_str()?).ok()?;
         Self::new(amount, Currency::from_text(value.get("currency")?.as_str()?).ok()?).ok()
     }

@@ -1,32 +1,33 @@
 //! A spec as a canonical value: sorted keys, money with its minor units, references as `{name}`.
 
+use crate::model::Value;
+use crate::model::value::Fields;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Value as Json;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 /// The `spec` of a resource, desired or observed: always a JSON object.
 ///
 /// Values are compared field by field: objects are taken apart, lists are one field. Clones share
 /// the value until one of them is changed: a pass holds most specs several times.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Spec(Arc<Map<String, Value>>);
+pub struct Spec(Fields);
 
 impl Spec {
     /// Takes a JSON object; anything else becomes an empty spec.
     #[must_use]
-    pub fn from_value(value: Value) -> Self {
-        match value {
-            Value::Object(map) => Self(Arc::new(map)),
+    pub fn from_value(value: Json) -> Self {
+        match Value::from(value) {
+            Value::Object(fields) => Self(fields),
             _ => Self::default(),
         }
     }
 
     /// The spec as JSON.
     #[must_use]
-    pub fn to_value(&self) -> Value {
-        Value::Object(self.0.as_ref().clone())
+    pub fn to_value(&self) -> Json {
+        self.0.to_json()
     }
 
     /// The value at a dotted path below `spec`.
@@ -48,53 +49,23 @@ impl Spec {
 
     /// Puts a value at a dotted path, making objects on the way.
     pub fn set(&mut self, path: &str, value: Value) {
-        let mut map = Arc::make_mut(&mut self.0);
-        let mut steps = path.split('.').peekable();
-        while let Some(step) = steps.next() {
-            if steps.peek().is_none() {
-                map.insert(step.to_owned(), value);
-                return;
-            }
-            let next = map.entry(step).or_insert_with(|| Value::Object(Map::new()));
-            if !next.is_object() {
-                *next = Value::Object(Map::new());
-            }
-            let Value::Object(inner) = next else { return };
-            map = inner;
-        }
+        self.0.set(path, value);
     }
 
     /// Takes the value at a dotted path away, and objects left empty by it.
     pub fn remove(&mut self, path: &str) {
-        fn take(map: &mut Map<String, Value>, path: &str) {
-            match path.split_once('.') {
-                None => {
-                    map.remove(path);
-                }
-                Some((step, rest)) => {
-                    let Some(Value::Object(inner)) = map.get_mut(step) else { return };
-                    take(inner, rest);
-                    if inner.is_empty() {
-                        map.remove(step);
-                    }
-                }
-            }
-        }
         if self.get(path).is_some() {
-            take(Arc::make_mut(&mut self.0), path);
+            self.0.remove(path);
         }
     }
 
     /// Every field that is no object, by dotted path, in the order of the paths.
     #[must_use]
     pub fn leaves(&self) -> BTreeMap<String, &Value> {
-        fn gather<'a>(
-            prefix: &str,
-            map: &'a Map<String, Value>,
-            into: &mut BTreeMap<String, &'a Value>,
-        ) {
-            for (key, value) in map {
-                let path = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
+        fn gather<'a>(prefix: &str, fields: &'a Fields, into: &mut BTreeMap<String, &'a Value>) {
+            for (key, value) in fields.iter() {
+                let path =
+                    if prefix.is_empty() { key.to_owned() } else { format!("{prefix}.{key}") };
                 match value {
                     Value::Object(inner) => gather(&path, inner, into),
                     leaf => {
@@ -111,7 +82,7 @@ impl Spec {
     /// True when every field of another spec is here with the same value.
     #[must_use]
     pub fn covers(&self, other: &Self) -> bool {
-        fn within(whole: &Map<String, Value>, part: &Map<String, Value>) -> bool {
+        fn within(whole: &Fields, part: &Fields) -> bool {
             part.iter().all(|(key, value)| match (whole.get(key), value) {
                 (Some(Value::Object(whole)), Value::Object(part)) => within(whole, part),
                 (Some(there), value) => there == value,
@@ -136,7 +107,7 @@ mod tests {
     #[test]
     fn fields_are_set_found_and_removed_by_path() {
         let mut spec = Spec::from_value(json!({"a": {"b": 1}, "list": [1, 2]}));
-        spec.set("a.c", json!("x"));
+        spec.set("a.c", "x".into());
         assert_eq!(spec.text("a.c"), Some("x"));
         assert_eq!(spec.leaves().keys().collect::<Vec<_>>(), ["a.b", "a.c", "list"]);
         assert!(spec.covers(&Spec::from_value(json!({"a": {"b": 1}}))));

@@ -4,6 +4,9 @@
 /// text become their escapes.
 #[must_use]
 pub fn printable(text: &str) -> String {
+    if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        return text.to_owned();
+    }
     text.chars()
         .flat_map(|c| {
             let hidden = c.is_control()

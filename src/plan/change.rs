@@ -1,11 +1,11 @@
 //! A plan as a value: what it holds is what users see, what is saved and what apply does.
 
 use crate::kinds::{Block, Risk};
+use crate::model::Value;
 use crate::model::condition::{ConditionType, Truth};
 use crate::model::{Metadata, ResourceId, Source, Spec};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// The version of the machine format.

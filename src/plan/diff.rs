@@ -1,10 +1,10 @@
 //! Three-way comparison of one resource: desired, last applied, observed.
 
 use crate::kinds::{Block, Compare, KindEntry};
+use crate::model::Value;
 use crate::model::resource::{DELETION_POLICY, EXTERNAL_ID, PREVIOUS_NAME, REASON};
 use crate::model::{Metadata, Spec, code};
 use crate::plan::change::FieldChange;
-use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -105,7 +105,7 @@ fn refuse(path: &str, instead: &str, before: Option<&Value>, after: Option<&Valu
 #[must_use]
 pub fn show(value: &Value) -> String {
     match value {
-        Value::String(text) => text.clone(),
+        Value::String(text) => text.as_ref().to_owned(),
         Value::Object(map) => match (map.get("name"), map.get("external")) {
             (Some(name), None) => show(name),
             (None, Some(external)) => format!("external:{}", show(external)),
@@ -184,8 +184,9 @@ mod tests {
         let blocked = difference.blocked.iter().map(|b| format!("{} {}", b.code, b.message));
         let fields = difference.fields.iter().map(|field| {
             let drift = if field.drift { " drift" } else { "" };
-            let show =
-                |value: &Option<Value>| value.as_ref().map_or("-".to_owned(), Value::to_string);
+            let show = |value: &Option<crate::model::Value>| {
+                value.as_ref().map_or("-".to_owned(), ToString::to_string)
+            };
             format!("{}: {} -> {}{drift}", field.path, show(&field.before), show(&field.after))
         });
         fields.chain(blocked).collect()

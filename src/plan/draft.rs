@@ -291,7 +291,7 @@ impl Drafts {
 
 /// A field change in words.
 fn sentence(field: &FieldChange) -> String {
-    let shown = |value: &Option<serde_json::Value>| {
+    let shown = |value: &Option<crate::model::Value>| {
         value.as_ref().map_or_else(|| "nothing".to_owned(), diff::show)
     };
     format!("{} is {}, declared is {}", field.path, shown(&field.before), shown(&field.after))

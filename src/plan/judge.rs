@@ -21,7 +21,7 @@ pub struct Worlds {
     /// After what goes ahead.
     pub after: World,
     /// Which changes each change rests on.
-    pub rests_on: BTreeMap<ResourceId, BTreeSet<ResourceId>>,
+    pub rests_on: BTreeMap<ResourceId, Vec<ResourceId>>,
     kinds: Kinds,
 }
 
@@ -75,7 +75,11 @@ pub fn judge(input: &PlanInput, pairs: &Pairs, drafts: &mut Drafts) -> Worlds {
     }
     let rests_on = dependencies(input, drafts, &before, &ideal);
     loop {
-        let now = after(input, &before, drafts.changing.iter().filter(|draft| draft.proceeds()));
+        let now = if drafts.changing.iter().all(Draft::proceeds) {
+            ideal.clone()
+        } else {
+            after(input, &before, drafts.changing.iter().filter(|draft| draft.proceeds()))
+        };
         let held: BTreeMap<ResourceId, Hold> = drafts
             .changing
             .iter()
@@ -263,20 +267,20 @@ fn dependencies(
     drafts: &Drafts,
     before: &World,
     ideal: &World,
-) -> BTreeMap<ResourceId, BTreeSet<ResourceId>> {
+) -> BTreeMap<ResourceId, Vec<ResourceId>> {
     let changing: BTreeSet<&ResourceId> = drafts.changing.iter().map(|draft| &draft.id).collect();
-    let follows: BTreeMap<&ResourceId, BTreeSet<ResourceId>> = drafts
+    let follows: BTreeMap<&ResourceId, Vec<ResourceId>> = drafts
         .changing
         .iter()
         .filter_map(|draft| {
             let entry = input.kinds.get(draft.id.kind.as_str())?;
             let first = (entry.follows)(&draft.transition(input), before, ideal);
-            Some((&draft.id, first.into_iter().collect()))
+            (!first.is_empty()).then_some((&draft.id, first))
         })
         .collect();
-    let of = |draft: &Draft| -> BTreeSet<ResourceId> {
+    let of = |draft: &Draft| -> Vec<ResourceId> {
         if draft.release {
-            return BTreeSet::new();
+            return Vec::new();
         }
         let mut first: BTreeSet<ResourceId> = if draft.after.is_some() {
             ideal.targets(&draft.id).iter().cloned().collect()
@@ -285,10 +289,10 @@ fn dependencies(
         };
         first.extend(follows.get(&draft.id).into_iter().flatten().cloned());
         let reversed = |id: &ResourceId| {
-            follows.get(id).is_some_and(|first: &BTreeSet<ResourceId>| first.contains(&draft.id))
+            follows.get(id).is_some_and(|first: &Vec<ResourceId>| first.contains(&draft.id))
         };
         first.retain(|id| *id != draft.id && changing.contains(id) && !reversed(id));
-        first
+        first.into_iter().collect()
     };
     drafts.changing.iter().map(|draft| (draft.id.clone(), of(draft))).collect()
 }

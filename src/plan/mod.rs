@@ -98,11 +98,11 @@ pub fn plan(input: &PlanInput) -> Plan {
         undeclared,
         digest: String::new(),
     };
-    plan.id = id_of(&plan);
-    // A plan made before the store was names no lineage; nothing else differs while it is empty.
-    let first = input.manages_nothing().then(|| id_of(&Plan { lineage: None, ..plan.clone() }));
-    let let_go = [Some(&plan.id), first.as_ref()].contains(&input.override_id.as_ref());
-    if !(let_go && input.override_id.is_some()) {
+    plan.id = id_of(&mut plan);
+    let let_go = input.override_id.as_ref().is_some_and(|wanted| {
+        *wanted == plan.id || (input.manages_nothing() && *wanted == first_id_of(&mut plan))
+    });
+    if !let_go {
         plan.refused = brakes::refusals(input, &plan);
     }
     plan.digest = digest_of(&plan);
@@ -111,19 +111,34 @@ pub fn plan(input: &PlanInput) -> Plan {
 
 /// The hash of lineage, set, changes with their revisions, and money. Where a change comes from is
 /// left out: documents moved between files are the same plan.
-fn id_of(plan: &Plan) -> String {
+fn id_of(plan: &mut Plan) -> String {
     let mut digest =
         Digest::default().text(PLAN_API_VERSION).optional(plan.lineage.as_deref()).text(&plan.set);
-    for change in &plan.changes {
-        let change = Change { source: crate::model::Source::default(), ..change.clone() };
-        digest = digest.text(&serde_json::to_string(&change).unwrap_or_default());
+    let mut text = Vec::new();
+    for change in &mut plan.changes {
+        let source = std::mem::take(&mut change.source);
+        text.clear();
+        let written = serde_json::to_writer(&mut text, change);
+        digest = digest.bytes(if written.is_ok() { &text } else { b"" });
+        change.source = source;
     }
     digest.text(&serde_json::to_string(&plan.money).unwrap_or_default()).hex()[..12].to_owned()
+}
+
+/// The id before there was a store: such a plan names no lineage; nothing else differs while it is
+/// empty.
+fn first_id_of(plan: &mut Plan) -> String {
+    let lineage = plan.lineage.take();
+    let id = id_of(plan);
+    plan.lineage = lineage;
+    id
 }
 
 /// SHA-256 over the whole document, its digest left empty.
 #[must_use]
 pub fn digest_of(plan: &Plan) -> String {
-    let bare = Plan { digest: String::new(), ..plan.clone() };
-    Digest::default().text(&serde_json::to_string(&bare).unwrap_or_default()).hex()
+    if plan.digest.is_empty() {
+        return Digest::default().json(plan).hex();
+    }
+    digest_of(&Plan { digest: String::new(), ..plan.clone() })
 }

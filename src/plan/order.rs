@@ -24,7 +24,7 @@ pub fn order(input: &PlanInput, worlds: &Worlds, changes: &mut Vec<Change>) {
         for id in &first {
             dependants.entry(place[id]).or_default().push(index);
         }
-        change.depends_on = first.into_iter().collect();
+        change.depends_on = first;
     }
     let mut ready: BTreeSet<usize> = (0..changes.len()).filter(|index| open[*index] == 0).collect();
     let mut order = Vec::with_capacity(changes.len());

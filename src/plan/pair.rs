@@ -1,12 +1,13 @@
 //! Who is who: desired, stored and observed resources brought together by name, by annotation and
 //! by identity, with references turned into the names that will hold after the plan.
 
-use crate::kinds::{Block, KindEntry, Reference, ReferenceTo};
+use crate::kinds::{Block, KindEntry, ReferenceTo};
 use crate::model::resource::{EXTERNAL_ID, PREVIOUS_NAME};
-use crate::model::{KindName, Observed, Resource, ResourceId, ResourceName, Spec, Stored, code};
+use crate::model::{
+    KindName, Observed, Resource, ResourceId, ResourceName, Spec, Stored, Value, code,
+};
 use crate::plan::unended::{Hold, Unended};
 use crate::plan::{PlanInput, Scope};
-use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -502,18 +503,16 @@ impl Pairing<'_> {
     /// A spec with its references under the names that hold after the plan.
     fn settled(&self, entry: &KindEntry, spec: &Spec) -> Spec {
         let mut settled = spec.clone();
-        for Reference { path, kind, .. } in entry.facts.references {
-            let Some(value) = spec.get(path) else { continue };
-            let name = if let Some(name) = value.get("name").and_then(|n| n.as_str()) {
-                self.renamed.get(&ResourceId::new(kind, name)).map(|id| id.name.to_string())
-            } else {
-                value.get("external").and_then(|e| e.as_str()).and_then(|external| {
-                    let known = self.by_external.get(&(KindName::new(kind), external.to_owned()));
-                    known.map(|id| id.name.to_string())
-                })
+        for reference in entry.facts.references {
+            let id = match reference.target(spec) {
+                Some(ReferenceTo::Resource(id)) => self.renamed.get(&id),
+                Some(ReferenceTo::External(external)) => {
+                    self.by_external.get(&(KindName::new(reference.kind), external))
+                }
+                None => None,
             };
-            if let Some(name) = name {
-                settled.set(path, json!({"name": name}));
+            if let Some(id) = id {
+                settled.set(reference.path, Value::to(&id.name));
             }
         }
         settled

@@ -2,13 +2,13 @@
 //! and its place, every change held back with the whole chain of why.
 
 use crate::kinds::Risk;
+use crate::model::Value;
 use crate::model::display::{self, columns};
 use crate::model::text::{counted, printable};
 use crate::plan::change::{Action, Change, FieldChange, Money, Plan};
 use crate::plan::diff::show;
 use anstyle::{AnsiColor, Style};
 use rust_decimal::Decimal;
-use serde_json::Value;
 use similar::{Algorithm, DiffOp, capture_diff_slices};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

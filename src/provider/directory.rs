@@ -1,10 +1,9 @@
 //! What a pass knows of rows and outside things, kept up to date while it runs.
 
 use crate::kinds::{KindEntry, Kinds, Reference, ReferenceTo};
-use crate::model::{KindName, Observed, ResourceId, Spec, Stored};
+use crate::model::{KindName, Observed, ResourceId, Spec, Stored, Value};
 use crate::provider::ProviderError;
 use crate::store::Write;
-use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Rows by id and outside things by external id.
@@ -27,27 +26,29 @@ impl Directory {
     /// Gathers what the store and the provider say at the beginning of a pass.
     #[must_use]
     pub fn new(kinds: Kinds, rows: Vec<Stored>, actual: Vec<Observed>) -> Self {
-        let (rows, names) = (
-            rows.iter().map(|row| (row.id.clone(), row.clone())).collect(),
-            rows.into_iter()
-                .filter_map(|row| Some(((row.id.kind.clone(), row.external_id?), row.id)))
-                .collect(),
-        );
+        let names = rows
+            .iter()
+            .filter_map(|row| {
+                Some(((row.id.kind.clone(), row.external_id.clone()?), row.id.clone()))
+            })
+            .collect();
+        let rows: BTreeMap<ResourceId, Stored> =
+            rows.into_iter().map(|row| (row.id.clone(), row)).collect();
         let actual: BTreeMap<(KindName, String), Observed> = actual
             .into_iter()
             .map(|observed| ((observed.kind.clone(), observed.external_id.clone()), observed))
             .collect();
         let mut unnamed: BTreeMap<ResourceId, Vec<String>> = BTreeMap::new();
-        for (kind, external_id) in actual.keys() {
-            let observed = &actual[&(kind.clone(), external_id.clone())];
+        for ((kind, external_id), observed) in &actual {
             let id = ResourceId::new(kind.as_str(), &observed.name);
             unnamed.entry(id).or_default().push(external_id.clone());
         }
         let (referrers, touched) = (BTreeMap::new(), BTreeSet::new());
         let mut directory =
             Self { kinds, rows, actual, names, touched, referrers, by_name: unnamed };
-        let rows: Vec<Stored> = directory.rows.values().cloned().collect();
-        rows.iter().for_each(|row| directory.refer(row));
+        let rows = std::mem::take(&mut directory.rows);
+        rows.values().for_each(|row| directory.refer(row));
+        directory.rows = rows;
         directory
     }
 
@@ -160,7 +161,7 @@ impl Directory {
                 };
                 let paths: Vec<_> = entry.facts.references.iter().filter(to_old).collect();
                 for reference in paths {
-                    spec.set(reference.path, json!({"name": new.name.as_str()}));
+                    spec.set(reference.path, Value::reference(new.name.as_str()));
                 }
             };
             let before = row.clone();
@@ -210,7 +211,10 @@ impl Directory {
             let id = ResourceId::new(reference.kind, name);
             let external = self.row(&id).and_then(|row| row.external_id.clone());
             let external = external.or_else(|| Some(self.unmanaged(&id)?.external_id.clone()));
-            outward.set(reference.path, json!({"external": external.ok_or(id.to_string())?}));
+            outward.set(
+                reference.path,
+                Value::one("external", external.ok_or(id.to_string())?.into()),
+            );
         }
         Ok(outward)
     }
@@ -226,7 +230,7 @@ impl Directory {
                 self.names.get(&(KindName::new(reference.kind), external.to_owned()))
             });
             if let Some(id) = id {
-                inward.set(reference.path, json!({"name": id.name.as_str()}));
+                inward.set(reference.path, Value::reference(id.name.as_str()));
             }
         }
         inward

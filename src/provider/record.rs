@@ -2,13 +2,13 @@
 
 use crate::model::activity::{Draft, Outcome};
 use crate::model::resource::{Management, REASON};
-use crate::model::{Effect, Observed, ResourceId, Spec, Verb};
+use crate::model::value::Fields;
+use crate::model::{Effect, Observed, ResourceId, Spec, Value, Verb};
 use crate::model::{Stored, activity};
 use crate::plan::change::FieldChange;
 use crate::plan::{Action, Change};
 use crate::provider::{Context, Directory, Ids, ProviderError};
 use crate::store::Write;
-use serde_json::{Map, Value};
 
 /// The writes for an effect that was done, `made` being the thing as the provider has it now.
 #[must_use]
@@ -166,7 +166,7 @@ fn activity(
 }
 
 fn side(change: &Change, pick: fn(&FieldChange) -> &Option<Value>) -> Option<Value> {
-    let map: Map<String, Value> = change
+    let map: Fields = change
         .fields
         .iter()
         .filter_map(|field| Some((field.path.clone(), pick(field).clone()?)))
@@ -175,8 +175,12 @@ fn side(change: &Change, pick: fn(&FieldChange) -> &Option<Value>) -> Option<Val
 }
 
 fn name(side: &mut Option<Value>, id: &ResourceId) {
-    let map = side.get_or_insert_with(|| Value::Object(Map::new()));
-    map["metadata.name"] = id.name.as_str().into();
+    let mut map = match side.take() {
+        Some(Value::Object(map)) => map,
+        _ => Fields::default(),
+    };
+    map.put("metadata.name", id.name.as_str().into());
+    *side = Some(Value::Object(map));
 }
 
 /// A thing as an effect leaves it, where the provider says nothing more about it.

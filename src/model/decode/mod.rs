@@ -7,6 +7,7 @@
 mod error;
 mod reader;
 mod stand_in;
+mod value;
 
 use crate::model::code::{self, Code};
 use crate::model::problem::did_you_mean;

@@ -33,6 +33,13 @@ pub fn read_backup(path: &Path) -> Result<Contents, StoreError> {
     backup::read(path)
 }
 
+/// Writes in one batch from which on it is a large one.
+const BULK: usize = 2_000;
+/// Pages kept in memory for large batches, in KiB.
+const CACHE_KIB: i64 = 65_536;
+/// Pages in the journal before they go into the file, for large batches.
+const JOURNAL_PAGES: i64 = 16_384;
+
 /// A store in one SQLite file.
 pub struct Sqlite {
     connection: Connection,
@@ -71,6 +78,13 @@ impl Sqlite {
             .query_row("SELECT value FROM meta WHERE key = 'lineage'", [], |row| row.get(0))
             .map_err(failed)?;
         Ok(Some(Self { connection, path: path.to_owned(), lineage }))
+    }
+
+    /// Many rows touch pages all over the indexes: they stay in memory, and go from the journal into
+    /// the file less often. When a commit is durable does not change by that.
+    fn make_room(&self) -> rusqlite::Result<()> {
+        self.connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
+        self.connection.pragma_update(None, "wal_autocheckpoint", JOURNAL_PAGES)
     }
 
     fn failed(&self, source: rusqlite::Error) -> StoreError {
@@ -283,6 +297,9 @@ impl Store for Sqlite {
     }
 
     fn commit(&mut self, batch: &Batch) -> Result<(), StoreError> {
+        if batch.writes.len() >= BULK {
+            self.make_room().map_err(|e| self.failed(e))?;
+        }
         self.transact(|transaction, lineage| {
             if let Some(epoch) = batch.epoch {
                 lease::check(transaction, epoch)?;

@@ -4,6 +4,7 @@ use crate::model::{Metadata, ResourceId, Source, Spec, Stored};
 use crate::store::StoreError;
 use crate::store::sqlite::{TransactError, corrupt, json, text_of};
 use rusqlite::{OptionalExtension, Row, Transaction, params};
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// The columns in the order that [`stored`] reads and [`put`] writes them.
@@ -61,6 +62,14 @@ pub(super) fn put(
     expected: Option<i64>,
     previous: Option<&ResourceId>,
 ) -> Result<(), TransactError> {
+    if expected.is_none() && previous.is_none() {
+        // Most of a first apply. The row of that name that is not expected refuses the new one; only
+        // then is it looked for.
+        return insert(transaction, row).or_else(|error| {
+            expect(transaction, &row.id, None)?;
+            Err(error.into())
+        });
+    }
     let old = previous.unwrap_or(&row.id);
     expect(transaction, old, expected)?;
     if previous.is_some() {
@@ -69,6 +78,10 @@ pub(super) fn put(
     if expected.is_some() {
         delete(transaction, old)?;
     }
+    Ok(insert(transaction, row)?)
+}
+
+fn insert(transaction: &Transaction<'_>, row: &Stored) -> rusqlite::Result<()> {
     let Stored {
         id,
         uid,
@@ -83,6 +96,11 @@ pub(super) fn put(
         conditions,
         source: Source { file, line, commit },
     } = row;
+    let text = spec.canonical();
+    // Mostly the three are alike.
+    let same = |other: &Spec| {
+        if other == spec { Cow::Borrowed(text.as_str()) } else { Cow::Owned(other.canonical()) }
+    };
     transaction
         .prepare_cached(&format!(
             "INSERT INTO resources ({COLUMNS}) \
@@ -96,9 +114,9 @@ pub(super) fn put(
             generation,
             revision,
             text_of(metadata),
-            spec.canonical(),
-            last_applied.as_ref().map(Spec::canonical),
-            observed.as_ref().map(Spec::canonical),
+            text,
+            last_applied.as_ref().map(same),
+            observed.as_ref().map(same),
             external_id,
             text_of(conditions.as_ref()),
             file,
