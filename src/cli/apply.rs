@@ -152,7 +152,8 @@ fn under_lease(
     };
     events.planned(&plan, ui);
     if !events.own_stdout() {
-        ui.data(&render::text(&plan, ui.colours, ui.plan_width()));
+        let (colours, width) = (ui.colours, ui.plan_width());
+        render::pieces(&plan, colours, width, &mut |piece| ui.data(piece));
     }
     ui.seen()?;
     if !plan.refused.is_empty() {
