@@ -151,7 +151,8 @@ fn under_lease(
     let plan = &planned.plan;
     events.planned(plan, ui);
     if !events.own_stdout() {
-        ui.data(&render::text(plan, ui.colours, ui.plan_width()));
+        let (colours, width) = (ui.colours, ui.plan_width());
+        render::pieces(plan, colours, width, &mut |piece| ui.data(piece));
     }
     ui.seen()?;
     if !plan.refused.is_empty() {

@@ -83,7 +83,10 @@ pub fn run(args: &PlanArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, Co
 
 fn show(plan: &Plan, output: Output, ui: &mut Ui) {
     match output {
-        Output::Text => ui.data(&render::text(plan, ui.colours, ui.plan_width())),
+        Output::Text => {
+            let (colours, width) = (ui.colours, ui.plan_width());
+            render::pieces(plan, colours, width, &mut |piece| ui.data(piece));
+        }
         Output::Json => ui.data(&text(plan)),
         Output::Markdown => ui.data(&render::markdown(plan)),
     }

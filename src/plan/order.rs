@@ -41,6 +41,9 @@ pub fn order(input: &PlanInput, worlds: &Worlds, changes: &mut Vec<Change>) {
     // the rest keeps its sorted place instead of being lost.
     let placed: BTreeSet<usize> = order.iter().copied().collect();
     order.extend((0..changes.len()).filter(|index| !placed.contains(index)));
+    if order.is_sorted() {
+        return;
+    }
     let mut taken: Vec<Option<Change>> = std::mem::take(changes).into_iter().map(Some).collect();
     changes.extend(order.into_iter().filter_map(|index| taken[index].take()));
 }

@@ -16,6 +16,8 @@ use std::fmt::Write as _;
 /// Longer values are cut in the text; `-o json` has them whole.
 const VALUE_CHARACTERS_MAX: usize = 120;
 
+/// About the size of what is written at once.
+const PIECE_BYTES: usize = 65_536;
 /// Columns before the fields of a change.
 const FIELD_INDENT: usize = 6;
 /// Columns behind them for a comma, with the last one of the terminal left free.
@@ -25,7 +27,16 @@ const COMMA: usize = 2;
 /// escape sequence is in it.
 #[must_use]
 pub fn text(plan: &Plan, colours: bool, width: usize) -> String {
-    display::wrapped(&unwrapped(plan, Paint(colours), width), width, hang)
+    let mut text = String::new();
+    pieces(plan, colours, width, &mut |piece| text.push_str(piece));
+    text
+}
+
+/// The same in pieces of whole lines: of a large plan the text is never there as a whole.
+pub fn pieces(plan: &Plan, colours: bool, width: usize, give: &mut dyn FnMut(&str)) {
+    unwrapped(plan, Paint(colours), width, &mut |lines| {
+        give(&display::wrapped(lines, width, hang));
+    });
 }
 
 /// Where a line goes on that is too wide: behind the code of a block, else a little to the right.
@@ -38,7 +49,7 @@ fn hang(line: &str) -> usize {
     display::indent(line) + inward
 }
 
-fn unwrapped(plan: &Plan, paint: Paint, width: usize) -> String {
+fn unwrapped(plan: &Plan, paint: Paint, width: usize, give: &mut dyn FnMut(&str)) {
     let mut out = String::new();
     let shown: Vec<&Change> = plan.proceeding().collect();
     for (customer, changes) in by_customer(&shown) {
@@ -49,6 +60,10 @@ fn unwrapped(plan: &Plan, paint: Paint, width: usize) -> String {
             out.push_str(&one(change, paint, width));
         }
         out.push('\n');
+        if out.len() >= PIECE_BYTES {
+            give(&out);
+            out.clear();
+        }
     }
     held(&mut out, plan, paint);
     if !plan.undeclared.is_empty() {
@@ -86,7 +101,7 @@ fn unwrapped(plan: &Plan, paint: Paint, width: usize) -> String {
             refusal.override_with
         );
     }
-    out
+    give(&out);
 }
 
 /// One change with why it is held back, without colours.
