@@ -163,7 +163,7 @@ pub(super) fn activity(row: &Row<'_>) -> Result<Activity, StoreError> {
 pub(super) fn read_head(connection: &Connection, lineage: &str) -> rusqlite::Result<Head> {
     let value = |key: &str| -> rusqlite::Result<Option<String>> {
         let sql = "SELECT value FROM meta WHERE key = $1";
-        connection.query_row(sql, [key], |row| row.get(0)).optional()
+        connection.prepare_cached(sql)?.query_row([key], |row| row.get(0)).optional()
     };
     let seq = value("log_seq")?.and_then(|text| text.parse().ok()).unwrap_or(0);
     let hash = value("log_hash")?.unwrap_or_else(|| chain_start(lineage));
@@ -173,11 +173,9 @@ pub(super) fn read_head(connection: &Connection, lineage: &str) -> rusqlite::Res
 /// Keeps the end of the log beside the rows.
 pub(super) fn keep_head(transaction: &Transaction<'_>, head: &Head) -> Result<(), TransactError> {
     for (key, value) in [("log_seq", &head.seq.to_string()), ("log_hash", &head.hash)] {
-        transaction.execute(
-            "INSERT INTO meta (key, value) VALUES ($1, $2) \
-             ON CONFLICT (key) DO UPDATE SET value = excluded.value",
-            params![key, value],
-        )?;
+        let sql = "INSERT INTO meta (key, value) VALUES ($1, $2) \
+             ON CONFLICT (key) DO UPDATE SET value = excluded.value";
+        transaction.prepare_cached(sql)?.execute(params![key, value])?;
     }
     Ok(())
 }
@@ -246,7 +244,8 @@ pub(super) fn verify(
         if let Some(kept) = checkpoint.filter(|c| c.seq == next && c.hash != hash) {
             return bad(next, format!("its hash is not that of the checkpoint, {}", kept.hash));
         }
-        head = Head { seq: next, hash: hash.to_owned() };
+        head.seq = next;
+        head.hash.replace_range(.., hash);
     }
     let kept = read_head(connection, lineage)?;
     let end = checkpoint.map_or(0, |checkpoint| checkpoint.seq).max(kept.seq);
