@@ -9,7 +9,7 @@ use crate::model::resource::Management;
 use crate::model::{Condition, ResourceId, Spec, Stored};
 use crate::plan::change::{ConditionNow, Record};
 use crate::plan::{Action, Plan};
-use crate::store::{ApplyEnd, StoreError, Write};
+use crate::store::{ApplyEnd, Judgement, StoreError, Write};
 use chrono::{DateTime, Utc};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -82,10 +82,23 @@ pub fn record(
     let goes = plan.proceeding().any(|change| change.action == Action::Delete);
     let all_done =
         not_done.is_empty() && !goes && plan.undeclared.is_empty() && plan.outside.is_none();
-    if let Some(judgement) = work.judgement.as_ref().filter(|_| all_done && !writes.is_empty()) {
+    if let Some(judgement) = work.judgement.as_ref().filter(|_| all_done)
+        && (!writes.is_empty() || is_missed(work, judgement)?)
+    {
         writes.push(Write::Judge(judgement.clone()));
     }
     if writes.is_empty() { Ok(()) } else { work.commit_alone(writes) }
+}
+
+/// True when the store has no judgement that the next pass could rest on.
+fn is_missed(work: &Work, judgement: &Judgement) -> Result<bool, StoreError> {
+    let store = work.store.lock();
+    match store.judgement(&judgement.set)? {
+        Some(last) if last.program == judgement.program => {
+            Ok(store.touched_since(&last.version)?.is_none())
+        }
+        _ => Ok(true),
+    }
 }
 
 fn end(statuses: &[(ResourceId, Status)], at: DateTime<Utc>) -> ApplyEnd {
