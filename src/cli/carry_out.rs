@@ -90,12 +90,17 @@ impl Place<'_> {
             let used = Write::WithdrawApproval { plan_id: begun.plan_id.clone() };
             [Write::BeginApply(Box::new(begun)), used]
         });
+        let conditions = plan
+            .iter()
+            .flat_map(|plan| &plan.records)
+            .map(|record| (record.resource.clone(), record.conditions.clone()));
         let context = Context {
             at: now(),
             actor: self.actor.clone(),
             command: self.command.to_owned(),
             plan_id: plan.map(|plan| plan.id.clone()).unwrap_or_default(),
             note: note.to_owned(),
+            conditions: Arc::new(conditions.collect()),
         };
         let work = Work {
             provider: self.provider.clone(),

@@ -384,6 +384,7 @@ fn context_of(work: &Work, intent: &Intent) -> Context {
             command: intent.command.clone(),
             plan_id: intent.plan_id.clone(),
             note: String::new(),
+            conditions: work.context.conditions.clone(),
         },
         IntentState::Unknown | IntentState::Retried => {
             Context { at, plan_id: intent.plan_id.clone(), ..work.context.clone() }

@@ -4,9 +4,9 @@
 use crate::engine::Gathered;
 use crate::engine::executor::Status;
 use crate::engine::work::Work;
-use crate::model::condition::{ConditionType, Truth, set};
+use crate::model::condition::{ConditionType, Truth};
 use crate::model::resource::Management;
-use crate::model::{Condition, ResourceId, Spec, Stored};
+use crate::model::{ResourceId, Spec, Stored};
 use crate::plan::change::{ConditionNow, Record};
 use crate::plan::{Action, Plan};
 use crate::store::{ApplyEnd, Judgement, StoreError, Write};
@@ -63,7 +63,7 @@ pub fn record(
             fill_in(&mut new, record, now);
         }
         if let Some(condition) = condition {
-            put_condition(&mut new, &condition, now);
+            condition.put(Arc::make_mut(&mut new.conditions), now);
         }
         if new != *row || stale {
             // Conditions tell how it is; they make no plan stale.
@@ -134,17 +134,6 @@ fn fill_in(row: &mut Stored, record: &Record, now: DateTime<Utc>) {
         }
     }
     for condition in conditions {
-        put_condition(row, condition, now);
+        condition.put(Arc::make_mut(&mut row.conditions), now);
     }
-}
-
-fn put_condition(row: &mut Stored, now: &ConditionNow, at: DateTime<Utc>) {
-    let condition = Condition {
-        kind: now.kind,
-        status: now.status,
-        reason: now.reason.clone(),
-        message: now.message.clone(),
-        last_transition_time: at,
-    };
-    set(Arc::make_mut(&mut row.conditions), condition);
 }

@@ -29,9 +29,9 @@ pub struct Recollection<'m> {
     pub places: BTreeMap<ResourceId, usize>,
 }
 
-/// More resources than this with something to say about them are not remembered, unless they are
-/// fewer than the settled ones: the memory is for what rests.
-const UNSETTLED_MAX: usize = 10_000;
+/// A pass with more changes than this is not remembered, unless they are fewer than half of what is
+/// declared: the memory is for what rests.
+const CHANGES_MAX: usize = 10_000;
 
 /// A declared resource in the memory.
 #[derive(Serialize, Deserialize)]
@@ -74,6 +74,11 @@ pub fn remember(
     plan: &Plan,
     place: &Place,
 ) {
+    let quiet = desired.len() + recollection.kept.iter().map(Vec::len).sum::<usize>();
+    if plan.changes.len() > CHANGES_MAX && plan.changes.len() * 2 > quiet {
+        place.forget();
+        return;
+    }
     let fresh = fresh(&recollection, kinds, desired, gathered, plan);
     let others = others(kinds, &place.key().set, desired, gathered);
     let Recollection { version, begun, selects, files, mut kept, kept_others, .. } = recollection;
@@ -89,10 +94,6 @@ pub fn remember(
     let all: Vec<Other<'_>> = kept_others.into_iter().chain(new_others).collect();
     let settled = kept.iter().flatten().filter(|one| one.is_settled()).count();
     let unsettled = kept.iter().flatten().count() - settled;
-    if unsettled > UNSETTLED_MAX && unsettled > settled {
-        place.forget();
-        return;
-    }
     let count = |whose: Whose| all.iter().filter(|other| other.whose == whose).count();
     let front = Front {
         key: place.key().clone(),

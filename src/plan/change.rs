@@ -2,8 +2,9 @@
 
 use crate::kinds::{Block, Risk};
 use crate::model::Value;
-use crate::model::condition::{ConditionType, Truth};
+use crate::model::condition::{Condition, ConditionType, Truth, set};
 use crate::model::{Metadata, ResourceId, Source, Spec};
+use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -327,6 +328,20 @@ pub struct ConditionNow {
     pub reason: String,
     /// One sentence.
     pub message: String,
+}
+
+impl ConditionNow {
+    /// Puts it among the conditions of a resource.
+    pub fn put(&self, conditions: &mut Vec<Condition>, at: DateTime<Utc>) {
+        let condition = Condition {
+            kind: self.kind,
+            status: self.status,
+            reason: self.reason.clone(),
+            message: self.message.clone(),
+            last_transition_time: at,
+        };
+        set(conditions, condition);
+    }
 }
 
 /// The whole plan. `plan -o json` prints it.

@@ -16,9 +16,12 @@ pub use directory::Directory;
 pub use effects::effects;
 pub use ids::Ids;
 
-use crate::model::{Effect, KindName, Observed, Spec};
+use crate::model::{Effect, KindName, Observed, ResourceId, Spec};
+use crate::plan::change::ConditionNow;
 use crate::store::{Store, StoreError};
 use chrono::{DateTime, Utc};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Who does a change, when and by which command: what the log says beside the change itself.
@@ -34,6 +37,8 @@ pub struct Context {
     pub plan_id: String,
     /// What a person adds to the reason; may be empty.
     pub note: String,
+    /// How resources are once their change is done, as the plan says.
+    pub conditions: Arc<BTreeMap<ResourceId, Vec<ConditionNow>>>,
 }
 
 /// What can go wrong with a change before anything is asked of a provider.

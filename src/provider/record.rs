@@ -9,6 +9,7 @@ use crate::plan::change::FieldChange;
 use crate::plan::{Action, Change};
 use crate::provider::{Context, Directory, Ids, ProviderError};
 use crate::store::Write;
+use std::sync::Arc;
 
 /// The writes for an effect that was done, `made` being the thing as the provider has it now.
 #[must_use]
@@ -22,7 +23,7 @@ pub fn succeeded(
     context: &Context,
 ) -> Vec<Write> {
     let mut writes = match (effect.verb, made) {
-        (Verb::Create | Verb::Update, Some(made)) => keep(change, made, directory, ids),
+        (Verb::Create | Verb::Update, Some(made)) => keep(change, made, directory, ids, context),
         (Verb::Delete, _) if change.action == Action::Delete => {
             vec![drop_row(change, directory)]
         }
@@ -51,7 +52,7 @@ pub fn only_recorded(
         let actual = directory
             .actual(&change.id.kind, external_id)
             .ok_or_else(|| ProviderError::Missing { needed: change.id.to_string() })?;
-        keep(change, actual, directory, ids)
+        keep(change, actual, directory, ids, context)
     };
     let operation_id = ids.next("operation");
     let draft = activity(change, Verb::Update, &change.operation, &operation_id, context);
@@ -80,7 +81,13 @@ fn drop_row(change: &Change, directory: &Directory) -> Write {
 }
 
 /// The writes that keep a thing's row.
-fn keep(change: &Change, made: &Observed, directory: &Directory, ids: &mut Ids) -> Vec<Write> {
+fn keep(
+    change: &Change,
+    made: &Observed,
+    directory: &Directory,
+    ids: &mut Ids,
+    context: &Context,
+) -> Vec<Write> {
     let old = directory.row(change.previous.as_ref().unwrap_or(&change.id)).cloned();
     let desired = change.desired.clone();
     let (metadata, desired) =
@@ -91,6 +98,10 @@ fn keep(change: &Change, made: &Observed, directory: &Directory, ids: &mut Ids) 
     // What is only observed was never applied: taking a field out of the manifest must not clear it.
     let applies = matches!(change.action, Action::Create | Action::Replace)
         || metadata.management() == Management::Manage;
+    let mut conditions = old.as_ref().map(|old| old.conditions.clone()).unwrap_or_default();
+    for now in context.conditions.get(&change.id).into_iter().flatten() {
+        now.put(Arc::make_mut(&mut conditions), context.at);
+    }
     let row = Stored {
         id: change.id.clone(),
         uid: old.as_ref().map_or_else(|| ids.next("uid").into(), |old| old.uid.clone()),
@@ -106,7 +117,7 @@ fn keep(change: &Change, made: &Observed, directory: &Directory, ids: &mut Ids) 
         spec: desired,
         observed: Some(made.spec.clone()),
         external_id: Some(made.external_id.clone()),
-        conditions: old.map(|old| old.conditions).unwrap_or_default(),
+        conditions,
         source: change.source.clone(),
     };
     let mut writes =
