@@ -1,5 +1,6 @@
 //! What every store must do, written against the trait: one suite, a factory for each store.
 
+use crate::touches::*;
 use chrono::{DateTime, TimeDelta, Utc};
 use partnerctl::model::activity::{Draft, Outcome};
 use partnerctl::model::{
@@ -14,7 +15,7 @@ use partnerctl::store::{
 use serde_json::json;
 
 /// Opens the same store again and again; the first time it is empty.
-trait Factory {
+pub trait Factory {
     fn open(&self) -> Box<dyn Store>;
     /// A factory of another store.
     fn another(&self) -> Box<dyn Factory>;
@@ -41,7 +42,7 @@ fn at() -> DateTime<Utc> {
     "2026-11-21T12:00:00Z".parse().unwrap()
 }
 
-fn row(name: &str, revision: i64) -> Stored {
+pub fn row(name: &str, revision: i64) -> Stored {
     let spec =
         Spec::from_value(json!({"monthly": {"amount": "1234567890123456.78", "currency": "EUR"}}));
     Stored {
@@ -60,7 +61,7 @@ fn row(name: &str, revision: i64) -> Stored {
     }
 }
 
-fn put(row: Stored, expected: Option<i64>, previous: Option<&str>) -> Write {
+pub fn put(row: Stored, expected: Option<i64>, previous: Option<&str>) -> Write {
     let previous = previous.map(|name| ResourceId::new("Budget", name));
     Write::Put { row: Box::new(row), expected, previous }
 }
@@ -83,7 +84,7 @@ fn append(operation_id: &str) -> Write {
     }))
 }
 
-fn batch(writes: Vec<Write>) -> Batch {
+pub fn batch(writes: Vec<Write>) -> Batch {
     Batch { epoch: None, writes }
 }
 
@@ -512,6 +513,11 @@ conformance! { sqlite:
     what_is_expected_of_a_resource_is_asked_in_the_same_batch
     a_plan_is_applied_once
     approvals_stay_until_they_are_used_or_withdrawn
+    what_moved_since_a_version_is_known
+    a_restored_store_is_no_version_of_what_it_was
+    too_much_or_too_long_ago_is_not_known
+    a_judgement_is_of_the_version_of_its_batch
+    some_rows_and_things_are_found_without_the_others
 }
 
 #[test]

@@ -26,4 +26,5 @@ mod stories;
 mod tamper;
 mod terminal;
 mod tidy;
+mod touches;
 mod toy_kind;

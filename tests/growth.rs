@@ -1,0 +1,241 @@
+//! How work grows with the workspace, counted in allocations: the same on every machine. A step that
+//! compares each resource with each other shows as a growth of eight where the workspace grows by
+//! eight; a memory that no longer hits shows as work for what did not move.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+use partnerctl::engine::cold::{Ground, cold};
+use partnerctl::engine::gather::{Gathered, load};
+use partnerctl::engine::memory::{Key, Place};
+use partnerctl::engine::moved::Moved;
+use partnerctl::engine::narrow::{Look, Narrow, narrow};
+use partnerctl::engine::remember::{Recollection, places, remember};
+use partnerctl::engine::tree::{Sources, find};
+use partnerctl::engine::{apply::directory_of, gather};
+use partnerctl::kinds::Kinds;
+use partnerctl::plan::{LeftOut, Limits, Plan, PlanInput, Scope, Selection, plan};
+use partnerctl::provider::embedded::{Embedded, carry_out};
+use partnerctl::provider::{Context, Ids};
+use partnerctl::store::{Batch, Judgement, Missing, Store, Version, Write, open};
+use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
+use std::alloc::System;
+use std::path::PathBuf;
+
+#[global_allocator]
+static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+
+/// Resources of one customer.
+const SHAPE: usize = 5;
+/// A begin so late that every stat is trusted.
+const LATE: i64 = i64::MAX;
+
+struct Workspace {
+    kinds: Kinds,
+    store: Box<dyn Store>,
+    folder: tempfile::TempDir,
+}
+
+impl Workspace {
+    fn new(customers: usize) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("manifests")).unwrap();
+        let url = format!("sqlite:{}", folder.path().join("state.db").display());
+        let store = open(&url, Missing::Create).unwrap().unwrap();
+        let workspace = Self { kinds: Kinds::default(), store, folder };
+        (0..customers).for_each(|number| workspace.write(number, 1_500));
+        workspace
+    }
+
+    fn manifests(&self) -> PathBuf {
+        self.folder.path().join("manifests")
+    }
+
+    fn write(&self, number: usize, amount: usize) {
+        let document = |kind: &str, name: &str, spec: &str| {
+            format!(
+                "apiVersion: partnerctl.dev/v1\nkind: {kind}\nmetadata: {{name: {name}}}\nspec: {spec}\n---\n"
+            )
+        };
+        let name = format!("c{number:04}");
+        let text = [
+            document(
+                "Customer",
+                &name,
+                &format!("{{companyName: N, domain: {name}.example, country: NL, currency: EUR}}"),
+            ),
+            document(
+                "Subscription",
+                &format!("{name}-azure"),
+                &format!("{{customerRef: {{name: {name}}}, offer: {{type: AzurePlan}}}}"),
+            ),
+            document(
+                "Budget",
+                &name,
+                &format!(
+                    "{{customerRef: {{name: {name}}}, monthly: {{amount: {amount}, currency: EUR}}}}"
+                ),
+            ),
+            document(
+                "RoleAssignment",
+                &name,
+                &format!(
+                    "{{scope: {{subscriptionRef: {{name: {name}-azure}}}}, principal: {{type: User, name: o@{name}.example}}, role: Owner}}"
+                ),
+            ),
+            document(
+                "ReservationPermission",
+                &name,
+                &format!(
+                    "{{customerRef: {{name: {name}}}, subscriptionRef: {{name: {name}-azure}}, purchase: Allowed, acknowledgeLiability: true}}"
+                ),
+            ),
+        ];
+        std::fs::write(self.manifests().join(format!("{name}.yaml")), text.concat()).unwrap();
+    }
+
+    fn sources(&self) -> Sources {
+        find(&[self.manifests()], &mut std::io::empty())
+    }
+
+    fn place(&self) -> Place {
+        let key = Key {
+            program: "test".to_owned(),
+            lineage: self.store.lineage().to_owned(),
+            set: "test".to_owned(),
+            folder: "manifests".to_owned(),
+        };
+        Place::beside(self.store.file().unwrap(), key)
+    }
+
+    /// A pass over everything, which is remembered.
+    fn whole(&self) -> (Plan, Gathered) {
+        let mut sources = self.sources();
+        sources.read_rest();
+        let gathered = gather(Some(self.store.as_ref()), &Embedded).unwrap();
+        let manifests = load(&self.kinds, sources.texts.clone(), &gathered.stored);
+        assert_eq!(manifests.problems, []);
+        let mut moved = Moved::new(&self.manifests(), &sources).unwrap();
+        moved.digest_all(&sources).unwrap();
+        let files = moved.remembered(&sources).unwrap();
+        let recollection = Recollection {
+            version: gathered.version.clone().unwrap(),
+            begun: LATE,
+            selects: false,
+            kept: files.iter().map(|_| Vec::new()).collect(),
+            files,
+            kept_others: Vec::new(),
+            places: places(&manifests.resources, &sources.files),
+        };
+        let workspace = self.folder.path();
+        let desired = partnerctl::engine::gather::from_workspace(manifests.resources, workspace);
+        let input = PlanInput {
+            kinds: self.kinds.clone(),
+            at: "2026-11-21T12:00:00Z".parse().unwrap(),
+            lineage: gathered.lineage.clone(),
+            set: "test".to_owned(),
+            actor: "a".to_owned(),
+            desired,
+            stored: gathered.stored.clone(),
+            unmanaged: gathered.unmanaged.clone(),
+            intents: Vec::new(),
+            scope: Scope::Whole,
+            selection: Selection::default(),
+            limits: Limits::default(),
+            override_id: None,
+            left_out: LeftOut::default(),
+        };
+        let plan = plan(&input);
+        let desired = &input.desired;
+        remember(recollection, &self.kinds, desired, &gathered, &plan, &self.place());
+        (plan, gathered)
+    }
+
+    /// Does what proceeds in a plan, and says that everything was looked at.
+    fn apply(&mut self, plan: &Plan, gathered: &Gathered) {
+        let mut directory = directory_of(&self.kinds, gathered);
+        let mut ids = Ids::new(self.store.lineage(), 1);
+        let conditions = plan.records.iter().map(|r| (r.resource.clone(), r.conditions.clone()));
+        let context = Context {
+            at: "2026-11-21T12:00:00Z".parse().unwrap(),
+            actor: "a".to_owned(),
+            command: "test".to_owned(),
+            plan_id: plan.id.clone(),
+            note: String::new(),
+            conditions: std::sync::Arc::new(conditions.collect()),
+        };
+        let mut writes: Vec<Write> = plan
+            .proceeding()
+            .flat_map(|change| carry_out(change, &mut directory, &mut ids, &context).unwrap())
+            .collect();
+        let (set, program) = ("test".to_owned(), "test".to_owned());
+        let version = Version::default();
+        writes.push(Write::Judge(Judgement { set, program, unmanaged: false, version }));
+        self.store.commit(&Batch { epoch: None, writes }).unwrap();
+    }
+
+    /// What a pass looks at that remembers, or that does not: resources, and manifests it read.
+    fn looked_at(&self, remembers: bool) -> (usize, LeftOut, usize) {
+        let (place, mut sources, mut ground) = (self.place(), self.sources(), Ground::default());
+        let look = Look {
+            kinds: &self.kinds,
+            workspace: self.folder.path(),
+            folder: &self.manifests(),
+            store: self.store.as_ref(),
+            place: &place,
+            begun: LATE,
+            also: &[],
+        };
+        let mut memory = place.read();
+        let found = match memory.as_mut().filter(|_| remembers) {
+            Some(memory) => narrow(&look, &mut sources, memory),
+            None => cold(&look, &mut sources, &mut ground),
+        };
+        let Narrow { desired, left_out, .. } = found.unwrap().expect("there is a narrow pass");
+        (desired.len(), left_out, sources.texts.texts.len())
+    }
+}
+
+fn left_out(settled: usize) -> LeftOut {
+    LeftOut { settled, chosen: settled, foreign: 0 }
+}
+
+/// Allocations of the parts of a first and a second pass, and of passes over one change.
+fn count(customers: usize) -> Vec<(&'static str, usize)> {
+    let mut workspace = Workspace::new(customers);
+    let mut counts = Vec::new();
+    let mut counted = |what, region: &Region<'_, System>| {
+        counts.push((what, region.change().allocations));
+    };
+    let region = Region::new(ALLOCATOR);
+    let (first, gathered) = workspace.whole();
+    counted("a first plan", &region);
+    assert_eq!(first.summary.create, customers * SHAPE);
+    let region = Region::new(ALLOCATOR);
+    workspace.apply(&first, &gathered);
+    counted("carrying it out", &region);
+    let region = Region::new(ALLOCATOR);
+    let (second, _) = workspace.whole();
+    counted("a second plan", &region);
+    assert_eq!(second.summary.unchanged, customers * SHAPE);
+    let region = Region::new(ALLOCATOR);
+    assert_eq!(workspace.looked_at(false), (0, left_out(customers * SHAPE), 0));
+    counted("a pass that remembers nothing", &region);
+    let region = Region::new(ALLOCATOR);
+    assert_eq!(workspace.looked_at(true), (0, left_out(customers * SHAPE), 0));
+    counted("a pass over nothing that moved", &region);
+    // One of them moves: it and what has to do with it is looked at, with a memory or without.
+    workspace.write(customers / 2, 1_600);
+    for remembers in [true, false] {
+        let rest = left_out((customers - 1) * SHAPE);
+        assert_eq!(workspace.looked_at(remembers), (SHAPE, rest, 1), "remembers: {remembers}");
+    }
+    counts
+}
+
+#[test]
+fn work_grows_with_the_workspace_and_passes_look_only_at_what_moved() {
+    const TIMES: usize = 8;
+    let (small, large) = (count(20), count(20 * TIMES));
+    for ((what, few), (_, many)) in small.into_iter().zip(large) {
+        assert!(many <= few * TIMES * 5 / 4, "{what}: {few} allocations become {many}");
+    }
+}
