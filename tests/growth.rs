@@ -119,7 +119,7 @@ impl Workspace {
         let recollection = Recollection {
             version: gathered.version.clone().unwrap(),
             begun: LATE,
-            selects: false,
+            selectors: Vec::new(),
             kept: files.iter().map(|_| Vec::new()).collect(),
             files,
             kept_others: Vec::new(),

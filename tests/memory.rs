@@ -34,8 +34,8 @@ enum Step {
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        2 => (calm(), 1..5u8).prop_map(|(state, files)| Step::Edit(state, files)),
-        1 => (state(), 1..5u8).prop_map(|(state, files)| Step::Edit(state, files)),
+        1 => (calm(), 1..5u8).prop_map(|(state, files)| Step::Edit(state, files)),
+        2 => (state(), 1..5u8).prop_map(|(state, files)| Step::Edit(state, files)),
         2 => (1..4u8).prop_map(Step::Less),
         3 => Just(Step::Back),
         1 => (1..5u8).prop_map(Step::Move),

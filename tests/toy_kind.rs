@@ -77,7 +77,13 @@ spec: {companyName: Contoso, domain: contoso.example, country: NL}
 fn read(text: &str) -> partnerctl::manifest::Manifests {
     let file: Arc<str> = "all.yaml".into();
     let read = read_file(&kinds(), &file, text);
-    check(&kinds(), vec![read], BTreeMap::from([(file, text.into())]), &BTreeSet::new(), false)
+    check(
+        &kinds(),
+        vec![read],
+        BTreeMap::from([(file, text.into())]),
+        &BTreeSet::new(),
+        &Default::default(),
+    )
 }
 
 fn planned(text: &str, gathered: &Gathered) -> Plan {

@@ -238,10 +238,15 @@ impl Pass<'_> {
         let mut moved = Moved::new(input.folder.as_ref()?, &input.sources)?;
         moved.digest_all(&input.sources)?;
         let files = moved.remembered(&input.sources)?;
+        let places_of_selectors = places(&manifests.selectors, &input.sources.files);
+        let mut selectors = manifests.selectors.clone();
+        let folder = &self.workspace.folder;
+        selectors = from_workspace(selectors, folder);
+        let with_place = |one: Resource| Some((*places_of_selectors.get(&one.id)?, one));
         Some(Recollection {
             version,
             begun: input.begun,
-            selects: manifests.selects,
+            selectors: selectors.into_iter().filter_map(with_place).collect(),
             kept: files.iter().map(|_| Vec::new()).collect(),
             files,
             kept_others: Vec::new(),

@@ -100,7 +100,6 @@ pub fn cold<'m>(
         settled: 0,
         foreign: 0,
         quiet: false,
-        selects: false,
         kinds: look.kinds.iter().map(|entry| entry.facts.kind.to_owned()).collect(),
         files: Vec::new(),
     };
@@ -311,6 +310,7 @@ fn back<'m>(ground: &'m Ground, moved: &Moved) -> Back<'m> {
     };
     Back {
         declared: same.map(|(file, _)| file.documents.iter().map(declared).collect()).collect(),
+        selectors: Vec::new(),
         others: ground.others.iter().map(other).collect(),
     }
 }

@@ -4,7 +4,7 @@ use crate::engine::lease::SharedStore;
 use crate::engine::tree::{Texts, in_parallel};
 use crate::kinds::Kinds;
 use crate::manifest::document::FileRead;
-use crate::manifest::{self, Manifests};
+use crate::manifest::{self, Beyond, Manifests};
 use crate::model::{Observed, Resource, ResourceId, Spec, Stored};
 use crate::plan::intent::Intent;
 use crate::provider::effects::own_name;
@@ -223,7 +223,8 @@ pub fn load(kinds: &Kinds, texts: Texts, stored: &[Stored]) -> Manifests {
     let Texts { texts, problems } = texts;
     let read = read_files(kinds, texts.iter().map(|(file, text)| (file.clone(), text.clone())));
     let known: BTreeSet<ResourceId> = stored.iter().map(|row| row.id.clone()).collect();
-    let mut manifests = manifest::check(kinds, read, texts, &known, !problems.is_empty());
+    let beyond = Beyond { unread: !problems.is_empty(), ..Beyond::default() };
+    let mut manifests = manifest::check(kinds, read, texts, &known, &beyond);
     manifests.problems.extend(problems);
     manifests.problems.sort_by(|a, b| a.locations.cmp(&b.locations));
     manifests

@@ -13,7 +13,7 @@ use crate::engine::moved::Moved;
 use crate::engine::remember::{Recollection, keys, taken};
 use crate::engine::tree::Sources;
 use crate::kinds::{Kinds, ReferenceTo};
-use crate::manifest::{self, Document, FileRead};
+use crate::manifest::{self, Beyond, Document, FileRead};
 use crate::model::{KindName, Resource, ResourceId, Stored};
 use crate::plan::LeftOut;
 use crate::store::{Store, StoreError, Touched};
@@ -79,7 +79,7 @@ pub fn narrow<'m>(
     if moved.is_nothing() && touched.is_empty() && memory.front.quiet && look.also.is_empty() {
         return nothing_moved(look, sources, &moved, memory);
     }
-    if memory.front.selects || look.place.read_back(memory).is_none() {
+    if look.place.read_back(memory).is_none() {
         return Ok(None);
     }
     let memory: &'m Memory = memory;
@@ -108,8 +108,9 @@ pub fn look_at<'m>(
     let unread: Vec<usize> = changed.iter().copied().filter(unread).collect();
     sources.read_some(&unread);
     let Some(read) = parse(look, sources, changed) else { return Ok(None) };
+    let Some(selectors) = selectors(&back, &moved) else { return Ok(None) };
     let reached = reached(&back, &moved, seeds(look, &read, touched)?);
-    let split = Split::new(back, &moved, &reached);
+    let split = Split::new(back, &moved, &reached, selectors);
     split.gather(look, sources, &moved, read, touched, front)
 }
 
@@ -191,6 +192,16 @@ fn parse(look: &Look<'_>, sources: &Sources, places: Vec<usize>) -> Option<Vec<(
     read.iter().all(|file| file.problems.is_empty()).then(|| places.into_iter().zip(read).collect())
 }
 
+/// The manifests that choose others, with the places of their files; `None` when one moved: whatever
+/// it chose may move with it.
+fn selectors(back: &Back<'_>, moved: &Moved) -> Option<Vec<(usize, Resource)>> {
+    let of = |(number, text): &(usize, &str)| {
+        let place = moved.same.iter().position(|same| *same == Some(*number))?;
+        Some((place, taken(text)?))
+    };
+    back.selectors.iter().map(of).collect()
+}
+
 /// The keys of everything that moved, as it is now. As it was, the memory knows it.
 fn seeds(
     look: &Look<'_>,
@@ -260,16 +271,24 @@ struct Split<'m> {
     /// Declared until now, in files that moved.
     former: Vec<Declared<'m>>,
     others: Vec<Other<'m>>,
+    /// Manifests that choose others, with their places.
+    selectors: Vec<(usize, Resource)>,
 }
 
 impl<'m> Split<'m> {
-    fn new(mut back: Back<'m>, moved: &Moved, reached: &Reached) -> Self {
+    fn new(
+        mut back: Back<'m>,
+        moved: &Moved,
+        reached: &Reached,
+        selectors: Vec<(usize, Resource)>,
+    ) -> Self {
         let mut split = Self {
             kept: Vec::with_capacity(moved.same.len()),
             kept_others: Vec::new(),
             looked: Vec::new(),
             former: Vec::new(),
             others: Vec::new(),
+            selectors,
         };
         for (place, same) in moved.same.iter().enumerate() {
             let mut kept = Vec::new();
@@ -315,21 +334,33 @@ impl<'m> Split<'m> {
         let mut documents = Vec::with_capacity(self.looked.len());
         for (place, one) in &self.looked {
             let id = id_of(front, one.kind, one.name);
-            let resource = if one.is_settled() {
-                by_id.get(&id).map(|row| declared(row))
-            } else {
-                taken(one.resource)
-            };
-            let Some(resource) = resource else { return Ok(None) };
-            documents.push(document(look.kinds, resource));
+            // What a selector made, it makes again.
+            if !id.name.is_generated() {
+                let resource = if one.is_settled() {
+                    by_id.get(&id).map(|row| declared(row))
+                } else {
+                    taken(one.resource)
+                };
+                let Some(resource) = resource else { return Ok(None) };
+                documents.push(document(look.kinds, resource));
+            }
             // Declared here and in a file that moved: the check says so.
             places.insert(id, *place);
         }
+        let of_selectors = self.selectors.iter().map(|(_, one)| document(look.kinds, one.clone()));
+        documents.extend(of_selectors);
         files.push(FileRead { file: "".into(), documents, problems: Vec::new() });
         let known: BTreeSet<ResourceId> = by_id.into_keys().cloned().collect();
-        let checked = manifest::check(look.kinds, files, BTreeMap::new(), &known, false);
+        let beyond = Beyond { unread: false, chosen: self.chosen(front) };
+        let checked = manifest::check(look.kinds, files, BTreeMap::new(), &known, &beyond);
         if !checked.problems.is_empty() {
             return Ok(None);
+        }
+        let by_selector: BTreeMap<&str, usize> =
+            self.selectors.iter().map(|(place, one)| (one.id.name.as_str(), *place)).collect();
+        for resource in checked.resources.iter().filter(|one| one.id.name.is_generated()) {
+            let place = by_selector.get(resource.id.name.manifest());
+            places.extend(place.map(|place| (resource.id.clone(), *place)));
         }
         let Some(files) = moved.remembered(sources) else { return Ok(None) };
         let settled = self.kept.iter().map(Vec::len).sum();
@@ -342,7 +373,7 @@ impl<'m> Split<'m> {
         let recollection = Recollection {
             version: look.store.version()?,
             begun: look.begun,
-            selects: false,
+            selectors: self.selectors,
             files,
             kept: self.kept,
             kept_others: self.kept_others,
@@ -352,6 +383,16 @@ impl<'m> Split<'m> {
         let (desired, next) = (checked.resources, Next::Another(recollection));
         let unmanaged = unmanaged || !gathered.unmanaged.is_empty();
         Ok(Some(Narrow { desired, gathered, left_out, unmanaged, next }))
+    }
+
+    /// The manifests whose selectors choose any of what is kept.
+    fn chosen(&self, front: &Front) -> BTreeSet<ResourceId> {
+        let generated = |one: &&Declared<'_>| one.name.contains('/');
+        let manifest = |one: &Declared<'_>| {
+            let id = id_of(front, one.kind, one.name);
+            ResourceId::new(id.kind.as_str(), id.name.manifest())
+        };
+        self.kept.iter().flatten().filter(generated).map(manifest).collect()
     }
 
     /// The rows to read.

@@ -17,8 +17,8 @@ pub struct Recollection<'m> {
     pub version: Version,
     /// When the pass began to read.
     pub begun: i64,
-    /// True when manifests choose others by selectors.
-    pub selects: bool,
+    /// Manifests that choose others by a selector, with the places of their files.
+    pub selectors: Vec<(usize, Resource)>,
     /// The files.
     pub files: Vec<File>,
     /// What was not looked at, for each of the files.
@@ -81,7 +81,9 @@ pub fn remember(
     }
     let fresh = fresh(&recollection, kinds, desired, gathered, plan);
     let others = others(kinds, &place.key().set, desired, gathered);
-    let Recollection { version, begun, selects, files, mut kept, kept_others, .. } = recollection;
+    let Recollection { version, begun, selectors, files, mut kept, kept_others, .. } = recollection;
+    let selectors: Vec<(usize, String)> =
+        selectors.iter().map(|(file, resource)| (*file, self::kept(resource))).collect();
     for Fresh { file, kind, name, resource, keys } in &fresh {
         kept[*file].push(Declared { kind: *kind, name, resource, keys });
     }
@@ -102,11 +104,11 @@ pub fn remember(
         settled,
         foreign: count(Whose::Foreign),
         quiet: unsettled == 0 && count(Whose::Undeclared) == 0,
-        selects,
         kinds: kinds.iter().map(|entry| entry.facts.kind.to_owned()).collect(),
         files,
     };
-    place.write(&front, &Back { declared: kept, others: all });
+    let selectors = selectors.iter().map(|(file, resource)| (*file, resource.as_str())).collect();
+    place.write(&front, &Back { declared: kept, selectors, others: all });
 }
 
 fn fresh(

@@ -21,8 +21,8 @@ pub struct Manifests {
     pub problems: Vec<Problem>,
     /// The texts, to show lines of.
     pub texts: BTreeMap<Arc<str>, Arc<str>>,
-    /// True when a manifest chooses others by a selector.
-    pub selects: bool,
+    /// The manifests that choose others by a selector, and stand for one resource for each of these.
+    pub selectors: Vec<Resource>,
 }
 
 impl Manifests {
@@ -34,14 +34,14 @@ impl Manifests {
 }
 
 /// Brings files together and checks them against each other. `known` are the resources of the
-/// store: references may lead there. `unread` says that files could not be read at all.
+/// store: references may lead there.
 #[must_use]
 pub fn check(
     kinds: &Kinds,
     mut files: Vec<FileRead>,
     texts: BTreeMap<Arc<str>, Arc<str>>,
     known: &BTreeSet<ResourceId>,
-    unread: bool,
+    beyond: &Beyond,
 ) -> Manifests {
     files.sort_by(|a, b| a.file.cmp(&b.file));
     let mut problems: Vec<Problem> =
@@ -56,8 +56,8 @@ pub fn check(
         kinds,
         places: Places { texts: &texts, trees: BTreeMap::new() },
         problems: Vec::new(),
-        unread,
-        selects: false,
+        beyond,
+        selectors: Vec::new(),
     };
     let firsts = checker.names(&documents);
     checker.references(&documents, &firsts, known);
@@ -65,12 +65,21 @@ pub fn check(
     let resources = checker.identities(&firsts);
     checker.among(&resources, &firsts);
     problems.append(&mut checker.problems);
-    let selects = checker.selects;
+    let selectors = std::mem::take(&mut checker.selectors);
     problems.sort_by(|a, b| {
         (&a.locations, a.code, &a.message).cmp(&(&b.locations, b.code, &b.message))
     });
     problems.dedup();
-    Manifests { resources, problems, texts, selects }
+    Manifests { resources, problems, texts, selectors }
+}
+
+/// What is known of manifests that are not among those that are checked.
+#[derive(Debug, Clone, Default)]
+pub struct Beyond {
+    /// True when files could not be read at all: what is missing may be declared there.
+    pub unread: bool,
+    /// Manifests whose selectors choose some customers there.
+    pub chosen: BTreeSet<ResourceId>,
 }
 
 /// Dangling references for which a near name is looked for: each compares with every name.
@@ -106,10 +115,9 @@ struct Checker<'a> {
     kinds: &'a Kinds,
     places: Places<'a>,
     problems: Vec<Problem>,
-    /// True when files could not be read: what is missing may be declared there.
-    unread: bool,
-    /// True when a manifest chooses others by a selector.
-    selects: bool,
+    beyond: &'a Beyond,
+    /// Manifests that choose others by a selector.
+    selectors: Vec<Resource>,
 }
 
 impl Checker<'_> {
@@ -156,7 +164,10 @@ impl Checker<'_> {
         for declared in documents {
             for (path, target) in &declared.document.references {
                 let is_there = firsts.contains_key(target) || known.contains(target);
-                if is_there || self.unread || unclear.iter().any(|other| other.may_be(target)) {
+                if is_there
+                    || self.beyond.unread
+                    || unclear.iter().any(|other| other.may_be(target))
+                {
                     continue;
                 }
                 let of_kind = |id: &&ResourceId| id.kind == target.kind;
@@ -226,9 +237,10 @@ impl Checker<'_> {
         for resource in &declared {
             let Some(entry) = self.kinds.get(resource.id.kind.as_str()) else { continue };
             let expanded = (entry.expand)(resource, &declared);
-            self.selects |= expanded.is_some();
+            self.selectors.extend(expanded.is_some().then(|| resource.clone()));
             // A faulty manifest may be the one that it would choose.
-            if expanded.as_ref().is_some_and(Vec::is_empty) && !faulty {
+            let elsewhere = self.beyond.chosen.contains(&resource.id);
+            if expanded.as_ref().is_some_and(Vec::is_empty) && !faulty && !elsewhere {
                 self.problem(
                     code::SELECTS_NOTHING,
                     format!("the selector of {} chooses no declared customer", resource.id),
@@ -294,7 +306,7 @@ impl Checker<'_> {
         for resource in resources {
             let Some(entry) = self.kinds.get(resource.id.kind.as_str()) else { continue };
             for finding in (entry.check_among)(resource, &world) {
-                let manifest = resource.id.name.as_str().split('/').next().unwrap_or_default();
+                let manifest = resource.id.name.manifest();
                 let declared = ResourceId::new(resource.id.kind.as_str(), manifest);
                 if let Some(declared) = firsts.get(&declared) {
                     let places = [(*declared, finding.path.as_str())];

@@ -13,5 +13,5 @@ pub mod schema;
 pub mod write;
 pub mod yaml;
 
-pub use check::{Manifests, check};
+pub use check::{Beyond, Manifests, check};
 pub use document::{Document, FileRead, read_file};

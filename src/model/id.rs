@@ -156,6 +156,12 @@ impl ResourceName {
         self.0.contains('/')
     }
 
+    /// The name of the manifest: its own, or of the selector that made it.
+    #[must_use]
+    pub fn manifest(&self) -> &str {
+        self.0.split('/').next().unwrap_or_default()
+    }
+
     /// The name as text.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -37,8 +37,6 @@ pub struct Front {
     /// True when nothing else is known than settled resources, rows of other sets, and what nobody
     /// manages: then the plan is empty while nothing moves.
     pub quiet: bool,
-    /// True when manifests choose others by selectors.
-    pub selects: bool,
     /// The kinds that the back's numbers mean.
     pub kinds: Vec<String>,
     /// The files, in order of their paths below the folder.
@@ -62,6 +60,9 @@ pub struct Back<'a> {
     /// What each file declares, in the order of the files.
     #[serde(borrow)]
     pub declared: Vec<Vec<Declared<'a>>>,
+    /// Manifests that choose others by a selector, as JSON, each with the number of its file.
+    #[serde(borrow)]
+    pub selectors: Vec<(usize, &'a str)>,
     /// What is known beyond that.
     #[serde(borrow)]
     pub others: Vec<Other<'a>>,
@@ -173,12 +174,11 @@ mod tests {
             settled: 1,
             foreign: 0,
             quiet: true,
-            selects: false,
             kinds: vec!["Customer".to_owned()],
             files: Vec::new(),
         };
         let one = Declared { kind: 0, name: "a", resource: "", keys: &[1, 2, 3] };
-        encode(&front, &Back { declared: vec![vec![one]], others: Vec::new() }).unwrap()
+        encode(&front, &Back { declared: vec![vec![one]], ..Back::default() }).unwrap()
     }
 
     #[test]
