@@ -49,6 +49,23 @@ impl Workspace {
         self.folder.path().join("manifests")
     }
 
+    /// The same with one budget for everybody in place of one for each.
+    fn with_selector(customers: usize) -> Self {
+        let workspace = Self::new(customers);
+        for number in 0..customers {
+            let file = workspace.manifests().join(format!("c{number:04}.yaml"));
+            let text = std::fs::read_to_string(&file).unwrap();
+            let budget = |document: &&str| !document.contains("kind: Budget");
+            let rest: Vec<&str> = text.split("---\n").filter(budget).collect();
+            let text = rest.join("---\n").replacen("{name: ", "{labels: {tier: gold}, name: ", 1);
+            std::fs::write(file, text).unwrap();
+        }
+        let selector = "apiVersion: partnerctl.dev/v1\nkind: Budget\nmetadata: {name: gold}\nspec: \
+             {customerSelector: {matchLabels: {tier: gold}}, monthly: {amount: 5, currency: EUR}}\n";
+        std::fs::write(workspace.manifests().join("gold.yaml"), selector).unwrap();
+        workspace
+    }
+
     fn write(&self, number: usize, amount: usize) {
         let document = |kind: &str, name: &str, spec: &str| {
             format!(
@@ -235,6 +252,14 @@ fn count(customers: usize) -> Vec<(&'static str, usize)> {
 fn work_grows_with_the_workspace_and_passes_look_only_at_what_moved() {
     const TIMES: usize = 8;
     let (small, large) = (count(20), count(20 * TIMES));
+    // One customer of a selector moves: its own budget takes the place of the chosen one.
+    let mut workspace = Workspace::with_selector(20);
+    let (first, gathered) = workspace.whole();
+    workspace.apply(&first, &gathered);
+    workspace.whole();
+    assert_eq!(workspace.looked_at(true), (0, left_out(20 * SHAPE), 0));
+    workspace.write(7, 1_600);
+    assert_eq!(workspace.looked_at(true), (SHAPE, left_out(19 * SHAPE), 1));
     for ((what, few), (_, many)) in small.into_iter().zip(large) {
         assert!(many <= few * TIMES * 5 / 4, "{what}: {few} allocations become {many}");
     }
