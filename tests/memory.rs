@@ -207,7 +207,8 @@ proptest! {
         let mut history = History::new();
         for (number, step) in steps.iter().enumerate() {
             history.take(step);
-            let questions: [&[&str]; 3] = [
+            let questions: [&[&str]; 4] = [
+                &["status", "-o", "json"],
                 &["plan", "-o", "json", "--at", AT],
                 &["plan", "-o", "json", "--at", AT, "--prune"],
                 &["plan", "-o", "json", "--at", AT, "--customer", "c1", "--exclude", "budget/b1"],

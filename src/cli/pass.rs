@@ -66,6 +66,29 @@ impl Pass<'_> {
         store: &dyn Store,
         ui: &mut Ui,
     ) -> Result<Option<Planned>, CommandError> {
+        let _progress = ui.progress("planning", 0);
+        let planned =
+            self.look(input, store, |found, input, place| self.planned(found, input, place))?;
+        Ok(planned.flatten())
+    }
+
+    /// How many resources the manifests declare, when nothing is wrong with them and that can be told
+    /// from what moved; `None` when they must all be read.
+    pub fn declared(
+        &self,
+        input: &mut Input,
+        store: &dyn Store,
+    ) -> Result<Option<usize>, CommandError> {
+        self.look(input, store, |found, _, _| found.desired.len() + found.left_out.settled)
+    }
+
+    /// Finds what moved since the last pass, and does something with it.
+    fn look<R>(
+        &self,
+        input: &mut Input,
+        store: &dyn Store,
+        then: impl FnOnce(Narrow<'_>, &Input, &Place) -> R,
+    ) -> Result<Option<R>, CommandError> {
         // What is chosen by a customer's name is looked at whole; what else is chosen may be anywhere.
         if !input.selection.is_everything() && input.selection.customers.is_empty() {
             return Ok(None);
@@ -73,7 +96,6 @@ impl Pass<'_> {
         let Some(place) = self.place(input, store).filter(|_| !self.args.full) else {
             return Ok(None);
         };
-        let _progress = ui.progress("planning", 0);
         let (also, folder) = (input.selection.names(), input.folder.clone().unwrap_or_default());
         let (mut memory, mut ground) = (place.read(), Ground::default());
         let (mut found, mut once) = (Ok(None), Some((memory.as_mut(), &mut ground)));
@@ -94,20 +116,21 @@ impl Pass<'_> {
             };
             Ok(())
         })?;
-        let Some(Narrow { desired, gathered, mut left_out, unmanaged, next }) = found? else {
-            return Ok(None);
-        };
+        Ok(found?.map(|found| then(found, input, &place)))
+    }
+
+    /// The plan of what was found, which is remembered; `None` when more must be known.
+    fn planned(&self, found: Narrow<'_>, input: &Input, place: &Place) -> Option<Planned> {
+        let Narrow { desired, gathered, mut left_out, unmanaged, next } = found;
         if !input.selection.is_everything() {
             left_out.chosen = 0;
         }
         // Where a name is not known, all of them are needed to say so.
-        if check_names(&input.selection, known(&desired, &gathered).iter()).is_err() {
-            return Ok(None);
-        }
+        check_names(&input.selection, known(&desired, &gathered).iter()).ok()?;
         let planned = self.input(input, desired, &gathered, left_out);
         // Whether there are no manifests or empty ones is seen when they are read.
         if planned.declares_nothing() {
-            return Ok(None);
+            return None;
         }
         let plan = plan(&planned);
         if input.selection.is_everything() {
@@ -116,12 +139,12 @@ impl Pass<'_> {
                 Next::Renewed(front) => place.renew(&front),
                 Next::Another(recollection) => {
                     let kinds = &self.settings.kinds;
-                    remember(recollection, kinds, &planned.desired, &gathered, &plan, &place);
+                    remember(recollection, kinds, &planned.desired, &gathered, &plan, place);
                 }
             }
         }
         let judgement = self.judgement(input, &plan, unmanaged);
-        Ok(Some(Planned { gathered, plan, judgement }))
+        Some(Planned { gathered, plan, judgement })
     }
 
     /// The plan of everything, which is remembered.

@@ -1,15 +1,16 @@
 //! `validate`: everything wrong with the manifests, in one run.
 
 use crate::cli::error::{CommandError, Exit};
-use crate::cli::session;
+use crate::cli::pass::Pass;
+use crate::cli::session::{self, PassArgs, SelectionArgs};
 use crate::cli::settings::{FileArgs, Settings};
 use crate::cli::ui::Ui;
 use crate::engine::gather::load;
-use crate::engine::tree::read_roots;
-use crate::manifest::report;
+use crate::manifest::{Manifests, report};
 use crate::model::Severity;
 use crate::model::text::counted;
 use crate::store::Missing;
+use chrono::Utc;
 use clap::{Args, ValueEnum};
 
 /// Check manifests: every problem in every file, in one run
@@ -46,20 +47,37 @@ enum Format {
 
 pub fn run(args: &ValidateArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, CommandError> {
     let workspace = settings.workspace(&args.files, ui)?;
-    let stored = if args.offline {
-        Vec::new()
-    } else {
-        match session::open(settings, &workspace, Missing::Leave)? {
-            Some(store) => store.resources()?,
-            None => Vec::new(),
-        }
-    };
-    let (roots, _) = settings.roots(&args.files, &workspace)?;
-    let texts = read_roots(&roots, &mut std::io::stdin().lock());
-    let files = texts.texts.len();
+    let store =
+        if args.offline { None } else { session::open(settings, &workspace, Missing::Leave)? };
+    let (files, selection) = (args.files.clone(), SelectionArgs::default());
+    let asked = PassArgs { files, selection, prune: false, full: false, override_id: None };
+    let mut input = session::read(settings, &workspace, &asked)?;
     let progress = ui.progress("checking manifests", 0);
+    if let Some(store) = store.as_deref()
+        && let Ok(provider) = session::provider(settings, &workspace)
+    {
+        let (provider, at) = (provider.as_ref(), Utc::now());
+        let pass = Pass { settings, workspace: &workspace, args: &asked, provider, at };
+        if let Some(declared) = pass.declared(&mut input, store)? {
+            progress.finish();
+            return tell(args, &Manifests::default(), (declared, input.sources.files.len()), ui);
+        }
+    }
+    let stored = store.map_or_else(|| Ok(Vec::new()), |store| store.resources())?;
+    let texts = input.sources.read();
+    let files = texts.texts.len();
     let manifests = load(&settings.kinds, texts, &stored);
     progress.finish();
+    tell(args, &manifests, (manifests.resources.len(), files), ui)
+}
+
+/// Prints what is wrong with manifests, and how many there are: resources, files.
+fn tell(
+    args: &ValidateArgs,
+    manifests: &Manifests,
+    (resources, files): (usize, usize),
+    ui: &mut Ui,
+) -> Result<Exit, CommandError> {
     let problems = &manifests.problems;
     match args.format {
         Format::Text => ui.data(&report::text(problems, &manifests.texts, ui.colours)),
@@ -71,7 +89,7 @@ pub fn run(args: &ValidateArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit
     let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
     ui.say(&format!(
         "{} in {}: {}, {}",
-        counted(manifests.resources.len(), "resource"),
+        counted(resources, "resource"),
         counted(files, "file"),
         counted(errors, "error"),
         counted(warnings, "warning"),
