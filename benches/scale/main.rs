@@ -18,6 +18,7 @@ mod bounds;
 mod report;
 mod rows;
 mod shape;
+mod terraform;
 
 /// Resources of one customer.
 pub const SHAPE: usize = 8;
@@ -55,6 +56,7 @@ fn main() {
     let sizes: Vec<usize> = sizes.split(',').map(|size| size.parse().unwrap()).collect();
     let measured: Vec<Size> = sizes.iter().map(|size| measure(*size)).collect();
     println!("{}", report::markdown(&measured));
+    println!("{}", terraform::markdown(&[104, 1_000]));
 }
 
 fn measure(resources: usize) -> Size {
@@ -69,9 +71,11 @@ fn measure(resources: usize) -> Size {
     size
 }
 
-/// The median of some measurements, after one that does not count.
+/// The median of some measurements, after one that does not count; one alone counts.
 pub fn median(runs: usize, mut work: impl FnMut() -> f64) -> f64 {
-    work();
+    if runs > 1 {
+        work();
+    }
     let mut times: Vec<f64> = (0..runs).map(|_| work()).collect();
     times.sort_by(f64::total_cmp);
     times[runs / 2]
