@@ -6,7 +6,8 @@ use crate::cli::session;
 use crate::cli::settings::{FileArgs, Settings};
 use crate::cli::table::{Cell, Leave, Table};
 use crate::cli::ui::Ui;
-use crate::engine::Gathered;
+use crate::engine::gather::named;
+use crate::engine::{Gathered, Workspace};
 use crate::kinds::selector::Selector;
 use crate::kinds::{Column, KindEntry, Standing, World};
 use crate::manifest::document::API_VERSION;
@@ -14,6 +15,7 @@ use crate::model::condition::{ConditionType, Truth};
 use crate::model::text::printable;
 use crate::model::{self, Observed, ResourceId, Spec, Stored};
 use crate::plan::diff::show;
+use crate::store::Store;
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
@@ -85,7 +87,7 @@ pub fn run(args: &GetArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, Com
     };
     let workspace = settings.workspace(&FileArgs::default(), ui)?;
     let store = session::open_existing(settings, &workspace)?;
-    let gathered = session::look(settings, &workspace, store.as_ref(), args.unmanaged)?;
+    let gathered = gathered(args, &kinds, settings, &workspace, store.as_ref())?;
     let world = world(settings, &gathered);
     let mut tables = Vec::new();
     let mut all = Vec::new();
@@ -129,6 +131,24 @@ pub fn run(args: &GetArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, Com
         }
     }
     Ok(Exit::Done)
+}
+
+/// What there is, as far as it is asked for by name.
+fn gathered(
+    args: &GetArgs,
+    kinds: &[&KindEntry],
+    settings: &Settings,
+    workspace: &Workspace,
+    store: &dyn Store,
+) -> Result<Gathered, CommandError> {
+    let outside = session::provider(settings, workspace)?.outside().is_some();
+    if args.names.is_empty() || args.unmanaged || args.customer.is_some() || outside {
+        return session::look(settings, workspace, store, args.unmanaged);
+    }
+    let ids = kinds
+        .iter()
+        .flat_map(|entry| args.names.iter().map(|name| ResourceId::new(entry.facts.kind, name)));
+    Ok(named(&settings.kinds, store, &ids.collect())?)
 }
 
 /// Everything with its references by name, to find out what belongs to a customer.

@@ -2,10 +2,10 @@
 
 use crate::engine::lease::SharedStore;
 use crate::engine::tree::{Texts, in_parallel};
-use crate::kinds::Kinds;
+use crate::kinds::{Kinds, ReferenceTo};
 use crate::manifest::document::FileRead;
 use crate::manifest::{self, Beyond, Manifests};
-use crate::model::{Observed, Resource, ResourceId, Spec, Stored};
+use crate::model::{KindName, Observed, Resource, ResourceId, Spec, Stored};
 use crate::plan::intent::Intent;
 use crate::provider::effects::own_name;
 use crate::provider::{CallError, ObserveError, Provider};
@@ -163,6 +163,45 @@ pub fn some(
     things: Vec<Observed>,
 ) -> Result<Gathered, StoreError> {
     Ok(together(store.lineage(), kept_with(store, rows)?, things))
+}
+
+/// What there is of some resources, and of what they refer to by its external id.
+///
+/// # Errors
+/// When the store fails.
+pub fn named(
+    kinds: &Kinds,
+    store: &dyn Store,
+    ids: &BTreeSet<ResourceId>,
+) -> Result<Gathered, StoreError> {
+    let mut gathered = Ok(Gathered::default());
+    store.consistently(&mut |store| {
+        gathered = named_now(kinds, store, ids);
+        Ok(())
+    })?;
+    gathered
+}
+
+fn named_now(
+    kinds: &Kinds,
+    store: &dyn Store,
+    ids: &BTreeSet<ResourceId>,
+) -> Result<Gathered, StoreError> {
+    let of = |row: &Stored| Some((row.id.kind.clone(), row.external_id.clone()?));
+    let mut rows = store.resources_of(ids)?;
+    let things = store.actual_of(&rows.iter().filter_map(of).collect())?;
+    // Names stand in place of external ids where these belong to resources.
+    let mut others = BTreeSet::new();
+    for thing in &things {
+        let Some(entry) = kinds.get(thing.kind.as_str()) else { continue };
+        for reference in entry.facts.references {
+            if let Some(ReferenceTo::External(id)) = reference.target(&thing.spec) {
+                others.extend(store.holder_of(&KindName::new(reference.kind), &id)?);
+            }
+        }
+    }
+    rows.extend(store.resources_of(&others.difference(ids).cloned().collect())?);
+    some(store, rows, things)
 }
 
 /// What the store alone says: things as they were last recorded, and nothing of what is unmanaged.
