@@ -39,6 +39,12 @@ pub struct LogArgs {
     /// Only the last so many
     #[arg(short = 'n', long, value_name = "COUNT")]
     last: Option<usize>,
+    /// Only after this place in the log
+    #[arg(long, value_name = "SEQ")]
+    after: Option<i64>,
+    /// Only before this place in the log
+    #[arg(long, value_name = "SEQ")]
+    before: Option<i64>,
     /// Only of this resource
     #[arg(long, value_name = "KIND/NAME")]
     resource: Option<String>,
@@ -155,6 +161,11 @@ pub fn run(args: &LogArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, Com
                 }
                 Output::Csv => ui.data(&csv(&activities)?),
             }
+            if let Some(first) = activities.first().filter(|first| first.seq > 1)
+                && args.last == Some(activities.len())
+            {
+                ui.say(&format!("older ones: the same with --before {}", first.seq));
+            }
             if activities.is_empty() {
                 ui.say("no activities");
             }
@@ -201,6 +212,8 @@ fn filter(args: &LogArgs, settings: &Settings) -> Result<Filter, CommandError> {
         outcome: outcome.map(|outcome| outcome.as_str().to_owned()),
         since: args.since.map(instant),
         until: args.until.map(instant),
+        after: args.after,
+        before: args.before,
         last: args.last,
     })
 }

@@ -25,6 +25,10 @@ pub struct Filter {
     pub since: Option<String>,
     /// Before, RFC 3339 in UTC.
     pub until: Option<String>,
+    /// After this place in the log.
+    pub after: Option<i64>,
+    /// Before this place in the log.
+    pub before: Option<i64>,
     /// The last so many.
     pub last: Option<usize>,
 }

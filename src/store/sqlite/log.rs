@@ -182,16 +182,30 @@ pub(super) fn keep_head(transaction: &Transaction<'_>, head: &Head) -> Result<()
 
 /// The question for a filter, with its parameters.
 pub(super) fn wanted(filter: &Filter) -> (String, Vec<String>) {
-    let Filter { resource, kind, actor, set, plan_id, operation, outcome, since, until, last } =
-        filter;
+    let Filter {
+        resource,
+        kind,
+        actor,
+        set,
+        plan_id,
+        operation,
+        outcome,
+        since,
+        until,
+        after,
+        before,
+        last,
+    } = filter;
     let resource_kind = resource.as_ref().map(|id| id.kind.to_string());
     let name = resource.as_ref().map(|id| id.name.to_string());
+    let place = |seq: &Option<i64>| seq.map(|seq| seq.to_string());
     let mut conditions = Vec::new();
     let mut parameters = Vec::new();
     for (condition, value) in [
         ("kind =", &resource_kind),
         ("name =", &name),
-        ("kind =", kind),
+        // Of one kind there are many: they are found from the newest on, which the sign says.
+        ("+kind =", kind),
         ("actor =", actor),
         ("set_name =", set),
         ("plan_id =", plan_id),
@@ -199,11 +213,17 @@ pub(super) fn wanted(filter: &Filter) -> (String, Vec<String>) {
         ("outcome =", outcome),
         ("at >=", since),
         ("at <", until),
+        ("seq >", &place(after)),
+        ("seq <", &place(before)),
     ] {
         if let Some(value) = value {
             parameters.push(value.clone());
             conditions.push(format!("{condition} ${}", parameters.len()));
         }
+    }
+    // The index of what did not succeed is used only where the question says that it means these.
+    if outcome.as_ref().is_some_and(|outcome| outcome != Outcome::Succeeded.as_str()) {
+        conditions.push("outcome <> 'succeeded'".to_owned());
     }
     let conditions =
         if conditions.is_empty() { "TRUE".to_owned() } else { conditions.join(" AND ") };
@@ -256,4 +276,62 @@ pub(super) fn verify(
         return bad(head.seq, "it is not the last one the store wrote".to_owned());
     }
     Ok(Verification::Good { head })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::wanted;
+    use crate::model::ResourceId;
+    use crate::store::log::Filter;
+    use crate::store::migrate::migrate;
+    use rusqlite::Connection;
+
+    fn way(filter: &Filter) -> Vec<String> {
+        let mut connection = Connection::open_in_memory().unwrap();
+        migrate(&mut connection, |source| panic!("{source}")).unwrap();
+        let (sql, parameters) = wanted(filter);
+        let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+        let parameters = rusqlite::params_from_iter(parameters);
+        let lines = statement.query_map(parameters, |row| row.get::<_, String>(3)).unwrap();
+        lines.map(Result::unwrap).collect()
+    }
+
+    #[test]
+    fn what_is_rare_is_found_by_an_index_and_what_is_common_from_the_newest_on() {
+        let some = |text: &str| Some(text.to_owned());
+        let resource = Some(ResourceId::new("Budget", "contoso"));
+        let outcome = |word| Filter { outcome: some(word), ..Filter::default() };
+        let cases = [
+            (
+                Filter { resource, ..Filter::default() },
+                vec!["SEARCH activities USING INDEX activities_by_resource (kind=? AND name=?)"],
+            ),
+            (
+                Filter { plan_id: some("x"), ..Filter::default() },
+                vec!["SEARCH activities USING INDEX activities_by_plan (plan_id=?)"],
+            ),
+            (
+                outcome("failed"),
+                vec!["SEARCH activities USING INDEX activities_by_outcome (outcome=?)"],
+            ),
+            (
+                Filter { since: some("2026"), until: some("2027"), ..Filter::default() },
+                vec![
+                    "SEARCH activities USING INDEX activities_by_time (at>? AND at<?)",
+                    "USE TEMP B-TREE FOR ORDER BY",
+                ],
+            ),
+            (
+                Filter { before: Some(7), last: Some(20), ..Filter::default() },
+                vec!["SEARCH activities USING INTEGER PRIMARY KEY (rowid<?)"],
+            ),
+            // These stop at the limit, or everything is wanted anyway.
+            (outcome("succeeded"), vec!["SCAN activities"]),
+            (Filter { kind: some("Budget"), ..Filter::default() }, vec!["SCAN activities"]),
+            (Filter { actor: some("a"), ..Filter::default() }, vec!["SCAN activities"]),
+        ];
+        for (filter, expected) in cases {
+            assert_eq!(way(&filter), expected, "{filter:?}");
+        }
+    }
 }
