@@ -108,7 +108,7 @@ fn begin(
     match &mut wanted {
         Wanted::Saved(plan) => saved::check_store(plan, existing.as_deref())?,
         Wanted::Fresh(input) if existing.is_none() => {
-            session::manifests(settings, input, &[], ui)?;
+            input.checked = Some(session::manifests(settings, input, &[], ui)?);
         }
         Wanted::Fresh(_) => {}
     }

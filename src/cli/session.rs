@@ -196,6 +196,8 @@ pub struct Input {
     pub whole: bool,
     /// Which changes are wanted.
     pub selection: Selection,
+    /// The manifests, when they were checked already, before there was a store.
+    pub checked: Option<Manifests>,
 }
 
 /// Finds the manifests.
@@ -221,7 +223,7 @@ pub fn read(
         _ => None,
     };
     let sources = find(&roots, &mut std::io::stdin().lock());
-    Ok(Input { sources, folder, begun, whole, selection })
+    Ok(Input { sources, folder, begun, whole, selection, checked: None })
 }
 
 /// Takes the lease, waiting for whoever holds it.
@@ -256,6 +258,10 @@ pub fn manifests(
     stored: &[Stored],
     ui: &mut Ui,
 ) -> Result<Manifests, CommandError> {
+    // Where nothing is in the store yet, it says the same a second time.
+    if let Some(checked) = input.checked.take().filter(|_| stored.is_empty()) {
+        return Ok(checked);
+    }
     let progress = ui.progress("checking manifests", 0);
     input.sources.read_rest();
     let manifests = load(&settings.kinds, input.sources.texts.clone(), stored);
