@@ -45,7 +45,7 @@ impl Shape {
     }
 }
 
-fn customer(name: &str, amount: usize) -> String {
+pub fn customer(name: &str, amount: usize) -> String {
     let document = |kind: &str, name: &str, spec: String| {
         format!(
             "apiVersion: partnerctl.dev/v1\nkind: {kind}\nmetadata: {{name: {name}}}\nspec: {spec}\n"
