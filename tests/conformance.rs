@@ -173,7 +173,7 @@ fn the_log_is_gapless_filtered_and_verified(factory: &dyn Factory) {
     // Page by page, from the newest back.
     let page = Filter { before: Some(5), last: Some(3), ..Filter::default() };
     assert_eq!(seqs(&page), [2, 3, 4]);
-    assert_eq!(seqs(&Filter { after: Some(10), ..all.clone() }), [11, 12]);
+    assert_eq!(seqs(&Filter { after: Some(10), ..all }), [11, 12]);
     let head = store.head().unwrap();
     assert_eq!(store.verify(None).unwrap(), Verification::Good { head });
     let twice = store.commit(&batch(vec![append("0 0")]));

@@ -145,7 +145,7 @@ impl History {
 
     fn outside(&self, which: usize, how: u8) {
         let listed = self.env.run(&["get", "all", "--unmanaged", "-o", "json"]);
-        let listed = if listed.status.success() && which % 2 == 0 {
+        let listed = if listed.status.success() && which.is_multiple_of(2) {
             listed.stdout
         } else {
             self.env.run(&["get", "all", "-o", "json"]).stdout

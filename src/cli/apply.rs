@@ -77,7 +77,7 @@ impl ApplyArgs {
 
 /// What is to be applied, before the lease is held.
 enum Wanted {
-    Fresh(Input),
+    Fresh(Box<Input>),
     Saved(Box<Plan>),
 }
 
@@ -101,7 +101,7 @@ fn begin(
     let workspace = settings.workspace(&args.pass.files, ui)?;
     let mut wanted = match &args.plan_file {
         Some(path) => Wanted::Saved(Box::new(saved::read(path, &workspace, args.ttl())?)),
-        None => Wanted::Fresh(session::read(settings, &workspace, &args.pass)?),
+        None => Wanted::Fresh(Box::new(session::read(settings, &workspace, &args.pass)?)),
     };
     let existing = session::open(settings, &workspace, Missing::Leave)?;
     // Checked once before a store is made: what is refused leaves nothing behind.

@@ -7,10 +7,10 @@
 
 use crate::engine::gather::FromWorkspace;
 use crate::engine::islands::{self, AsItIs, Key};
-use crate::engine::memory::{Back, Declared, Front, Other, Whose};
+use crate::engine::memory::{Back, Declared, Front, Whose};
 use crate::engine::moved::Moved;
 use crate::engine::narrow::{Look, Narrow, look_at};
-use crate::engine::remember::{bytes, number};
+use crate::engine::remember::{Beside, bytes, number};
 use crate::engine::tree::{Found, Sources, read_file};
 use crate::manifest;
 use crate::model::condition::all_is_well;
@@ -27,7 +27,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 #[derive(Default)]
 pub struct Ground {
     files: Vec<Seen>,
-    others: Vec<(Whose, u8, String, Vec<u8>)>,
+    others: Vec<Beside>,
 }
 
 /// A file.
@@ -104,7 +104,7 @@ pub fn cold<'m>(
         files: Vec::new(),
     };
     let back = back(ground, &moved);
-    look_at(look, sources, moved, back, &touched, &front)
+    look_at(look, sources, &moved, back, &touched, &front)
 }
 
 /// Reads the manifests on all cores, and the rows on this one meanwhile.
@@ -124,8 +124,8 @@ fn both(
             if start >= files.len() || faulty.load(Ordering::Relaxed) {
                 return seen;
             }
-            for place in start..files.len().min(start + HANDFUL) {
-                match see(kinds, &files[place], &mut from_workspace) {
+            for (place, file) in files.iter().enumerate().skip(start).take(HANDFUL) {
+                match see(kinds, file, &mut from_workspace) {
                     Some(one) => seen.push((place, one)),
                     None => faulty.store(true, Ordering::Relaxed),
                 }
@@ -245,11 +245,7 @@ fn compare(ground: &mut Ground, mut rows: Rows, moved: &mut Moved) -> Rows {
 }
 
 /// Rows that no file declares as they are, and things that nobody manages.
-fn others(
-    look: &Look<'_>,
-    mut rows: Rows,
-    unmanaged: bool,
-) -> Result<Vec<(Whose, u8, String, Vec<u8>)>, StoreError> {
+fn others(look: &Look<'_>, mut rows: Rows, unmanaged: bool) -> Result<Vec<Beside>, StoreError> {
     if !rows.settled.is_empty() {
         look.store.glance(&mut |row| {
             if rows.settled.contains_key(&islands::named(row.kind, row.name)) {
@@ -257,26 +253,16 @@ fn others(
             }
         })?;
     }
-    let mut others = Vec::new();
-    for id in &rows.unsettled {
-        let keys = bytes(vec![islands::of_id(id)]);
-        others.push((
-            Whose::Undeclared,
-            number(look.kinds, id.kind.as_str()),
-            id.name.to_string(),
-            keys,
-        ));
-    }
-    for row in observed(look.store, &rows.foreign)? {
-        let keys = bytes(islands::of_row(look.kinds, &row));
-        let (kind, name) = (number(look.kinds, row.id.kind.as_str()), row.id.name.to_string());
-        others.push((Whose::Foreign, kind, name, keys));
-    }
-    for thing in if unmanaged { look.store.unmanaged()? } else { Vec::new() } {
-        let keys = bytes(islands::of_thing(look.kinds, &thing));
-        let kind = number(look.kinds, thing.kind.as_str());
-        others.push((Whose::Unmanaged, kind, thing.external_id, keys));
-    }
+    // Of a row of the set its name is enough: it is looked at in any case.
+    let own = rows.unsettled.iter().map(|id| {
+        let (kind, name) = (id.kind.as_str(), id.name.as_str());
+        Beside::new(look.kinds, Whose::Undeclared, (kind, name), vec![islands::of_id(id)])
+    });
+    let mut others: Vec<Beside> = own.collect();
+    let foreign = observed(look.store, &rows.foreign)?;
+    others.extend(foreign.iter().map(|row| Beside::row(look.kinds, Whose::Foreign, row)));
+    let free = if unmanaged { look.store.unmanaged()? } else { Vec::new() };
+    others.extend(free.iter().map(|thing| Beside::thing(look.kinds, thing)));
     Ok(others)
 }
 
@@ -302,15 +288,9 @@ fn back<'m>(ground: &'m Ground, moved: &Moved) -> Back<'m> {
         resource: "",
         keys: &said.keys,
     };
-    let other = |(whose, kind, name, keys): &'m (Whose, u8, String, Vec<u8>)| Other {
-        whose: *whose,
-        kind: *kind,
-        name,
-        keys,
-    };
     Back {
         declared: same.map(|(file, _)| file.documents.iter().map(declared).collect()).collect(),
         selectors: Vec::new(),
-        others: ground.others.iter().map(other).collect(),
+        others: ground.others.iter().map(Beside::other).collect(),
     }
 }

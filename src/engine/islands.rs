@@ -98,7 +98,9 @@ pub struct Keys(HashSet<Key, BuildHasherDefault<AsItIs>>);
 impl Keys {
     /// Adds keys; true when one of them is new.
     pub fn add(&mut self, keys: impl IntoIterator<Item = Key>) -> bool {
-        keys.into_iter().fold(false, |new, key| self.0.insert(key) || new)
+        let before = self.0.len();
+        self.0.extend(keys);
+        self.0.len() > before
     }
 
     /// True when one of these is among them.

@@ -87,7 +87,7 @@ pub fn narrow<'m>(
     if moved.read_touched(sources, &back, &touched).is_none() {
         return Ok(None);
     }
-    look_at(look, sources, moved, back, &touched, &memory.front)
+    look_at(look, sources, &moved, back, &touched, &memory.front)
 }
 
 /// Gathers what moved, and whatever there was something to say about; `None` when anything is wrong
@@ -98,7 +98,7 @@ pub fn narrow<'m>(
 pub fn look_at<'m>(
     look: &Look<'_>,
     sources: &mut Sources,
-    moved: Moved,
+    moved: &Moved,
     back: Back<'m>,
     touched: &Touched,
     front: &Front,
@@ -108,10 +108,10 @@ pub fn look_at<'m>(
     let unread: Vec<usize> = changed.iter().copied().filter(unread).collect();
     sources.read_some(&unread);
     let Some(read) = parse(look, sources, changed) else { return Ok(None) };
-    let Some(selectors) = selectors(&back, &moved) else { return Ok(None) };
-    let reached = reached(&back, &moved, seeds(look, &read, touched)?);
-    let split = Split::new(back, &moved, &reached, selectors);
-    split.gather(look, sources, &moved, read, touched, front)
+    let Some(selectors) = selectors(&back, moved) else { return Ok(None) };
+    let reached = reached(&back, moved, seeds(look, &read, touched)?);
+    let split = Split::new(back, moved, &reached, selectors);
+    split.gather(look, sources, moved, read, touched, front)
 }
 
 /// What transactions touched since; `None` when that is not known.

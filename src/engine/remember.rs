@@ -5,7 +5,7 @@ use crate::engine::islands;
 use crate::engine::memory::{Back, Declared, File, Front, Other, Place, Whose};
 use crate::engine::tree::Found;
 use crate::kinds::Kinds;
-use crate::model::{Metadata, Resource, ResourceId, Source, Spec};
+use crate::model::{Metadata, Observed, Resource, ResourceId, Source, Spec, Stored};
 use crate::plan::Plan;
 use crate::store::Version;
 use serde::{Deserialize, Serialize};
@@ -87,13 +87,8 @@ pub fn remember(
     for Fresh { file, kind, name, resource, keys } in &fresh {
         kept[*file].push(Declared { kind: *kind, name, resource, keys });
     }
-    let new_others = others.iter().map(|(whose, kind, name, keys)| Other {
-        whose: *whose,
-        kind: *kind,
-        name,
-        keys,
-    });
-    let all: Vec<Other<'_>> = kept_others.into_iter().chain(new_others).collect();
+    let all: Vec<Other<'_>> =
+        kept_others.into_iter().chain(others.iter().map(Beside::other)).collect();
     let settled = kept.iter().flatten().filter(|one| one.is_settled()).count();
     let unsettled = kept.iter().flatten().count() - settled;
     let count = |whose: Whose| all.iter().filter(|other| other.whose == whose).count();
@@ -153,32 +148,59 @@ fn spoken_of(plan: &Plan) -> BTreeSet<&ResourceId> {
 }
 
 /// Rows that are not declared, and things that nobody manages.
-fn others(
-    kinds: &Kinds,
-    set: &str,
-    desired: &[Resource],
-    gathered: &Gathered,
-) -> Vec<(Whose, u8, String, Vec<u8>)> {
+fn others(kinds: &Kinds, set: &str, desired: &[Resource], gathered: &Gathered) -> Vec<Beside> {
     let declared: BTreeSet<&ResourceId> = desired.iter().map(|resource| &resource.id).collect();
     let mut others = Vec::new();
-    let mut put = |whose, kind: &str, name: &str, keys: Vec<islands::Key>| {
-        others.push((whose, number(kinds, kind), name.to_owned(), bytes(keys)));
-    };
     for row in gathered.stored.iter() {
-        let whose = if *row.set != *set {
-            Whose::Foreign
+        if *row.set != *set {
+            others.push(Beside::row(kinds, Whose::Foreign, row));
         } else if !declared.contains(&row.id) {
-            Whose::Undeclared
-        } else {
-            continue;
-        };
-        put(whose, row.id.kind.as_str(), row.id.name.as_str(), islands::of_row(kinds, row));
+            others.push(Beside::row(kinds, Whose::Undeclared, row));
+        }
     }
-    for thing in &gathered.unmanaged {
-        let keys = islands::of_thing(kinds, thing);
-        put(Whose::Unmanaged, thing.kind.as_str(), &thing.external_id, keys);
-    }
+    others.extend(gathered.unmanaged.iter().map(|thing| Beside::thing(kinds, thing)));
     others
+}
+
+/// What is known beside the manifests, before it is written down.
+pub struct Beside {
+    whose: Whose,
+    kind: u8,
+    name: String,
+    keys: Vec<u8>,
+}
+
+impl Beside {
+    /// Under a kind and a name.
+    #[must_use]
+    pub fn new(
+        kinds: &Kinds,
+        whose: Whose,
+        (kind, name): (&str, &str),
+        keys: Vec<islands::Key>,
+    ) -> Self {
+        Self { whose, kind: number(kinds, kind), name: name.to_owned(), keys: bytes(keys) }
+    }
+
+    /// A row.
+    #[must_use]
+    pub fn row(kinds: &Kinds, whose: Whose, row: &Stored) -> Self {
+        let id = (row.id.kind.as_str(), row.id.name.as_str());
+        Self::new(kinds, whose, id, islands::of_row(kinds, row))
+    }
+
+    /// A thing that nobody manages.
+    #[must_use]
+    pub fn thing(kinds: &Kinds, thing: &Observed) -> Self {
+        let id = (thing.kind.as_str(), thing.external_id.as_str());
+        Self::new(kinds, Whose::Unmanaged, id, islands::of_thing(kinds, thing))
+    }
+
+    /// As it is written down.
+    #[must_use]
+    pub fn other(&self) -> Other<'_> {
+        Other { whose: self.whose, kind: self.kind, name: &self.name, keys: &self.keys }
+    }
 }
 
 /// The number of a kind.
