@@ -8,13 +8,14 @@
 use crate::engine::Gathered;
 use crate::engine::gather::{self, FromWorkspace, read_files};
 use crate::engine::islands::{self, Keys};
-use crate::engine::memory::{Back, Declared, Front, Memory, Other, Place, Whose};
+use crate::engine::memory::{Back, Declared, Front, Memory, Place, Whose};
 use crate::engine::moved::Moved;
+use crate::engine::reach::{Split, id_of};
 use crate::engine::remember::{Recollection, keys, taken};
 use crate::engine::tree::Sources;
 use crate::kinds::{Kinds, ReferenceTo};
 use crate::manifest::{self, Beyond, Document, FileRead};
-use crate::model::{KindName, Resource, ResourceId, Stored};
+use crate::model::{Resource, ResourceId, Stored};
 use crate::plan::LeftOut;
 use crate::store::{Store, StoreError, Touched};
 use std::collections::{BTreeMap, BTreeSet};
@@ -109,9 +110,8 @@ pub fn look_at<'m>(
     sources.read_some(&unread);
     let Some(read) = parse(look, sources, changed) else { return Ok(None) };
     let Some(selectors) = selectors(&back, moved) else { return Ok(None) };
-    let reached = reached(&back, moved, seeds(look, &read, touched)?);
-    let split = Split::new(back, moved, &reached, selectors);
-    split.gather(look, sources, moved, read, touched, front)
+    let split = Split::new(back, moved, seeds(look, &read, touched)?, selectors);
+    check(split, look, sources, moved, read, touched, front)
 }
 
 /// What transactions touched since; `None` when that is not known.
@@ -226,214 +226,77 @@ fn seeds(
     Ok(seeds)
 }
 
-/// Everything of the islands that anything which moved belongs to, or about which there was something
-/// to say: these places among the files and among the others.
-fn reached(back: &Back<'_>, moved: &Moved, mut seeds: Keys) -> Reached {
-    let mut reached = Reached {
-        declared: back.declared.iter().map(|file| vec![false; file.len()]).collect(),
-        others: vec![false; back.others.len()],
+/// Reads what is looked at, and checks it; `None` when anything is wrong.
+fn check<'m>(
+    split: Split<'m>,
+    look: &Look<'_>,
+    sources: &Sources,
+    moved: &Moved,
+    read: Vec<(usize, FileRead)>,
+    touched: &Touched,
+    front: &Front,
+) -> Result<Option<Narrow<'m>>, StoreError> {
+    let rows = look.store.resources_of(&split.rows(front, &read, touched))?;
+    let things = look.store.actual_of(&split.things(front, &rows, touched))?;
+    let mut places: BTreeMap<ResourceId, usize> = BTreeMap::new();
+    let by_id: BTreeMap<&ResourceId, &Stored> = rows.iter().map(|row| (&row.id, row)).collect();
+    let mut files = Vec::with_capacity(read.len() + 1);
+    for (place, file) in read {
+        places.extend(file.documents.iter().filter_map(|d| Some((d.id.clone()?, place))));
+        files.push(file);
+    }
+    let mut documents = Vec::with_capacity(split.looked.len());
+    for (place, one) in &split.looked {
+        let id = id_of(front, one.kind, one.name);
+        // What a selector made, it makes again.
+        if !id.name.is_generated() {
+            let resource = if one.is_settled() {
+                by_id.get(&id).map(|row| declared(row))
+            } else {
+                taken(one.resource)
+            };
+            let Some(resource) = resource else { return Ok(None) };
+            documents.push(document(look.kinds, resource));
+        }
+        // Declared here and in a file that moved: the check says so.
+        places.insert(id, *place);
+    }
+    let of_selectors = split.selectors.iter().map(|(_, one)| document(look.kinds, one.clone()));
+    documents.extend(of_selectors);
+    files.push(FileRead { file: "".into(), documents, problems: Vec::new() });
+    let known: BTreeSet<ResourceId> = by_id.into_keys().cloned().collect();
+    let beyond = Beyond { unread: false, chosen: split.chosen(front) };
+    let checked = manifest::check(look.kinds, files, BTreeMap::new(), &known, &beyond);
+    if !checked.problems.is_empty() {
+        return Ok(None);
+    }
+    let by_selector: BTreeMap<&str, usize> =
+        split.selectors.iter().map(|(place, one)| (one.id.name.as_str(), *place)).collect();
+    for resource in checked.resources.iter().filter(|one| one.id.name.is_generated()) {
+        let place = by_selector.get(resource.id.name.manifest());
+        places.extend(place.map(|place| (resource.id.clone(), *place)));
+    }
+    let Some(files) = moved.remembered(sources) else { return Ok(None) };
+    let settled = split.kept.iter().map(Vec::len).sum();
+    let left_out = LeftOut {
+        settled,
+        chosen: settled,
+        foreign: split.kept_others.iter().filter(|one| one.whose == Whose::Foreign).count(),
     };
-    loop {
-        let mut grown = false;
-        for (number, declared) in back.declared.iter().enumerate() {
-            let former = moved.former.contains(&number);
-            for (one, is_reached) in declared.iter().zip(&mut reached.declared[number]) {
-                if !*is_reached && (former || !one.is_settled() || seeds.meet(keys(one.keys))) {
-                    *is_reached = true;
-                    grown |= seeds.add(keys(one.keys));
-                }
-            }
-        }
-        for (one, is_reached) in back.others.iter().zip(&mut reached.others) {
-            if !*is_reached && (one.whose == Whose::Undeclared || seeds.meet(keys(one.keys))) {
-                *is_reached = true;
-                grown |= seeds.add(keys(one.keys));
-            }
-        }
-        if !grown {
-            return reached;
-        }
-    }
-}
-
-/// What is looked at of a memory.
-struct Reached {
-    declared: Vec<Vec<bool>>,
-    others: Vec<bool>,
-}
-
-/// A memory in two: what is kept as it is, and what is looked at.
-struct Split<'m> {
-    kept: Vec<Vec<Declared<'m>>>,
-    kept_others: Vec<Other<'m>>,
-    /// Declared in files that did not move, with their places.
-    looked: Vec<(usize, Declared<'m>)>,
-    /// Declared until now, in files that moved.
-    former: Vec<Declared<'m>>,
-    others: Vec<Other<'m>>,
-    /// Manifests that choose others, with their places.
-    selectors: Vec<(usize, Resource)>,
-}
-
-impl<'m> Split<'m> {
-    fn new(
-        mut back: Back<'m>,
-        moved: &Moved,
-        reached: &Reached,
-        selectors: Vec<(usize, Resource)>,
-    ) -> Self {
-        let mut split = Self {
-            kept: Vec::with_capacity(moved.same.len()),
-            kept_others: Vec::new(),
-            looked: Vec::new(),
-            former: Vec::new(),
-            others: Vec::new(),
-            selectors,
-        };
-        for (place, same) in moved.same.iter().enumerate() {
-            let mut kept = Vec::new();
-            if let Some(number) = *same {
-                let declared = std::mem::take(&mut back.declared[number]);
-                for (one, is_reached) in declared.into_iter().zip(&reached.declared[number]) {
-                    if *is_reached {
-                        split.looked.push((place, one));
-                    } else {
-                        kept.push(one);
-                    }
-                }
-            }
-            split.kept.push(kept);
-        }
-        // What is left are files that moved.
-        split.former = back.declared.into_iter().flatten().collect();
-        for (one, is_reached) in back.others.into_iter().zip(&reached.others) {
-            if *is_reached { &mut split.others } else { &mut split.kept_others }.push(one);
-        }
-        split
-    }
-
-    /// Reads what is looked at, and checks it; `None` when anything is wrong.
-    fn gather(
-        self,
-        look: &Look<'_>,
-        sources: &Sources,
-        moved: &Moved,
-        read: Vec<(usize, FileRead)>,
-        touched: &Touched,
-        front: &Front,
-    ) -> Result<Option<Narrow<'m>>, StoreError> {
-        let rows = look.store.resources_of(&self.rows(front, &read, touched))?;
-        let things = look.store.actual_of(&self.things(front, &rows, touched))?;
-        let mut places: BTreeMap<ResourceId, usize> = BTreeMap::new();
-        let by_id: BTreeMap<&ResourceId, &Stored> = rows.iter().map(|row| (&row.id, row)).collect();
-        let mut files = Vec::with_capacity(read.len() + 1);
-        for (place, file) in read {
-            places.extend(file.documents.iter().filter_map(|d| Some((d.id.clone()?, place))));
-            files.push(file);
-        }
-        let mut documents = Vec::with_capacity(self.looked.len());
-        for (place, one) in &self.looked {
-            let id = id_of(front, one.kind, one.name);
-            // What a selector made, it makes again.
-            if !id.name.is_generated() {
-                let resource = if one.is_settled() {
-                    by_id.get(&id).map(|row| declared(row))
-                } else {
-                    taken(one.resource)
-                };
-                let Some(resource) = resource else { return Ok(None) };
-                documents.push(document(look.kinds, resource));
-            }
-            // Declared here and in a file that moved: the check says so.
-            places.insert(id, *place);
-        }
-        let of_selectors = self.selectors.iter().map(|(_, one)| document(look.kinds, one.clone()));
-        documents.extend(of_selectors);
-        files.push(FileRead { file: "".into(), documents, problems: Vec::new() });
-        let known: BTreeSet<ResourceId> = by_id.into_keys().cloned().collect();
-        let beyond = Beyond { unread: false, chosen: self.chosen(front) };
-        let checked = manifest::check(look.kinds, files, BTreeMap::new(), &known, &beyond);
-        if !checked.problems.is_empty() {
-            return Ok(None);
-        }
-        let by_selector: BTreeMap<&str, usize> =
-            self.selectors.iter().map(|(place, one)| (one.id.name.as_str(), *place)).collect();
-        for resource in checked.resources.iter().filter(|one| one.id.name.is_generated()) {
-            let place = by_selector.get(resource.id.name.manifest());
-            places.extend(place.map(|place| (resource.id.clone(), *place)));
-        }
-        let Some(files) = moved.remembered(sources) else { return Ok(None) };
-        let settled = self.kept.iter().map(Vec::len).sum();
-        let left_out = LeftOut {
-            settled,
-            chosen: settled,
-            foreign: self.kept_others.iter().filter(|one| one.whose == Whose::Foreign).count(),
-        };
-        let unmanaged = self.kept_others.iter().any(|one| one.whose == Whose::Unmanaged);
-        let recollection = Recollection {
-            version: look.store.version()?,
-            begun: look.begun,
-            selectors: self.selectors,
-            files,
-            kept: self.kept,
-            kept_others: self.kept_others,
-            places,
-        };
-        let gathered = gather::some(look.store, rows, things)?;
-        let (desired, next) = (checked.resources, Next::Another(recollection));
-        let unmanaged = unmanaged || !gathered.unmanaged.is_empty();
-        Ok(Some(Narrow { desired, gathered, left_out, unmanaged, next }))
-    }
-
-    /// The manifests whose selectors choose any of what is kept.
-    fn chosen(&self, front: &Front) -> BTreeSet<ResourceId> {
-        let generated = |one: &&Declared<'_>| one.name.contains('/');
-        let manifest = |one: &Declared<'_>| {
-            let id = id_of(front, one.kind, one.name);
-            ResourceId::new(id.kind.as_str(), id.name.manifest())
-        };
-        self.kept.iter().flatten().filter(generated).map(manifest).collect()
-    }
-
-    /// The rows to read.
-    fn rows(
-        &self,
-        front: &Front,
-        read: &[(usize, FileRead)],
-        touched: &Touched,
-    ) -> BTreeSet<ResourceId> {
-        let looked = self.looked.iter().map(|(_, one)| one).chain(&self.former);
-        let mut ids: BTreeSet<ResourceId> =
-            looked.map(|one| id_of(front, one.kind, one.name)).collect();
-        let rows = self.others.iter().filter(|one| one.whose != Whose::Unmanaged);
-        ids.extend(rows.map(|one| id_of(front, one.kind, one.name)));
-        let documents = read.iter().flat_map(|(_, file)| &file.documents);
-        ids.extend(documents.filter_map(|document| document.id.clone()));
-        ids.extend(touched.rows.iter().cloned());
-        ids
-    }
-
-    /// The things to read.
-    fn things(
-        &self,
-        front: &Front,
-        rows: &[Stored],
-        touched: &Touched,
-    ) -> BTreeSet<(KindName, String)> {
-        let unmanaged = self.others.iter().filter(|one| one.whose == Whose::Unmanaged);
-        let mut ids: BTreeSet<(KindName, String)> = unmanaged
-            .map(|one| (id_of(front, one.kind, one.name).kind, one.name.to_owned()))
-            .collect();
-        let managed = |row: &Stored| Some((row.id.kind.clone(), row.external_id.clone()?));
-        ids.extend(rows.iter().filter_map(managed));
-        ids.extend(touched.things.iter().cloned());
-        ids
-    }
-}
-
-fn id_of(front: &Front, kind: u8, name: &str) -> ResourceId {
-    let kind = front.kinds.get(usize::from(kind)).map_or("", String::as_str);
-    ResourceId::new(kind, name)
+    let unmanaged = split.kept_others.iter().any(|one| one.whose == Whose::Unmanaged);
+    let recollection = Recollection {
+        version: look.store.version()?,
+        begun: look.begun,
+        selectors: split.selectors,
+        files,
+        kept: split.kept,
+        kept_others: split.kept_others,
+        places,
+    };
+    let gathered = gather::some(look.store, rows, things)?;
+    let (desired, next) = (checked.resources, Next::Another(recollection));
+    let unmanaged = unmanaged || !gathered.unmanaged.is_empty();
+    Ok(Some(Narrow { desired, gathered, left_out, unmanaged, next }))
 }
 
 /// A settled resource as its manifest says it.
