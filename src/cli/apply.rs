@@ -180,12 +180,15 @@ fn fresh(
 ) -> Result<(Planned, Vec<Ended>), CommandError> {
     let (settings, provider, at) = (place.settings, place.provider.as_ref(), Utc::now());
     let pass = Pass { settings, workspace, args: &args.pass, provider, at };
-    if let Some(planned) = pass.narrow(input, place.store.lock().as_ref(), ui)? {
+    // Read on a connection of its own: the lease is renewed meanwhile on the other.
+    let reading = session::open(settings, workspace, Missing::Leave)?;
+    let reading = reading.as_deref().context("the store is gone")?;
+    if let Some(planned) = pass.narrow(input, reading, ui)? {
         return Ok((planned, Vec::new()));
     }
     let hands = usize::from(args.parallelism);
     let (gathered, resumed) = place.resume(place.gather(ui)?, hands, ui)?;
-    let planned = pass.whole(input, Some(place.store.lock().as_ref()), gathered, ui)?;
+    let planned = pass.whole(input, Some(reading), gathered, ui)?;
     Ok((planned, resumed))
 }
 
