@@ -225,6 +225,12 @@ pub(super) fn wanted(filter: &Filter) -> (String, Vec<String>) {
     if outcome.as_ref().is_some_and(|outcome| outcome != Outcome::Succeeded.as_str()) {
         conditions.push("outcome <> 'succeeded'".to_owned());
     }
+    // Of a span that is open to one side the index is not thought of.
+    match (since, until) {
+        (Some(_), None) => conditions.push("at < '~'".to_owned()),
+        (None, Some(_)) => conditions.push("at >= ''".to_owned()),
+        _ => {}
+    }
     let conditions =
         if conditions.is_empty() { "TRUE".to_owned() } else { conditions.join(" AND ") };
     let limit = last.map_or(i64::MAX, |last| i64::try_from(last).unwrap_or(i64::MAX));
@@ -316,6 +322,13 @@ mod tests {
             ),
             (
                 Filter { since: some("2026"), until: some("2027"), ..Filter::default() },
+                vec![
+                    "SEARCH activities USING INDEX activities_by_time (at>? AND at<?)",
+                    "USE TEMP B-TREE FOR ORDER BY",
+                ],
+            ),
+            (
+                Filter { since: some("2026"), ..Filter::default() },
                 vec![
                     "SEARCH activities USING INDEX activities_by_time (at>? AND at<?)",
                     "USE TEMP B-TREE FOR ORDER BY",
