@@ -245,24 +245,11 @@ fn check<'m>(
         places.extend(file.documents.iter().filter_map(|d| Some((d.id.clone()?, place))));
         files.push(file);
     }
-    let mut documents = Vec::with_capacity(split.looked.len());
+    let Some(documents) = remembered(&split, look.kinds, front, &by_id) else { return Ok(None) };
     for (place, one) in &split.looked {
-        let id = id_of(front, one.kind, one.name);
-        // What a selector made, it makes again.
-        if !id.name.is_generated() {
-            let resource = if one.is_settled() {
-                by_id.get(&id).map(|row| declared(row))
-            } else {
-                taken(one.resource)
-            };
-            let Some(resource) = resource else { return Ok(None) };
-            documents.push(document(look.kinds, resource));
-        }
         // Declared here and in a file that moved: the check says so.
-        places.insert(id, *place);
+        places.insert(id_of(front, one.kind, one.name), *place);
     }
-    let of_selectors = split.selectors.iter().map(|(_, one)| document(look.kinds, one.clone()));
-    documents.extend(of_selectors);
     files.push(FileRead { file: "".into(), documents, problems: Vec::new() });
     let known: BTreeSet<ResourceId> = by_id.into_keys().cloned().collect();
     let beyond = Beyond { unread: false, chosen: split.chosen(front) };
@@ -297,6 +284,28 @@ fn check<'m>(
     let (desired, next) = (checked.resources, Next::Another(recollection));
     let unmanaged = unmanaged || !gathered.unmanaged.is_empty();
     Ok(Some(Narrow { desired, gathered, left_out, unmanaged, next }))
+}
+
+/// What is looked at in files that did not move, as if it had been read; `None` where a row is missed.
+fn remembered(
+    split: &Split<'_>,
+    kinds: &Kinds,
+    front: &Front,
+    rows: &BTreeMap<&ResourceId, &Stored>,
+) -> Option<Vec<Document>> {
+    let mut documents = Vec::with_capacity(split.looked.len());
+    for (_, one) in &split.looked {
+        let id = id_of(front, one.kind, one.name);
+        // What a selector made, it makes again.
+        if id.name.is_generated() {
+            continue;
+        }
+        let settled = || rows.get(&id).map(|row| declared(row));
+        let resource = if one.is_settled() { settled() } else { taken(one.resource) };
+        documents.push(document(kinds, resource?));
+    }
+    documents.extend(split.selectors.iter().map(|(_, one)| document(kinds, one.clone())));
+    Some(documents)
 }
 
 /// A settled resource as its manifest says it.
