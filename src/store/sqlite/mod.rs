@@ -40,6 +40,9 @@ const CACHE_KIB: i64 = 65_536;
 /// Pages in the journal before they go into the file, for large batches.
 const JOURNAL_PAGES: i64 = 16_384;
 
+/// A log shorter than this is walked by one alone.
+const WALKED_ALONE_MAX: i64 = 20_000;
+
 /// A store in one SQLite file.
 pub struct Sqlite {
     connection: Connection,
@@ -352,7 +355,17 @@ impl Store for Sqlite {
 
     fn verify(&self, checkpoint: Option<&Checkpoint>) -> Result<Verification, StoreError> {
         let reading = self.connection.unchecked_transaction().map_err(|e| self.failed(e))?;
-        log::verify(&reading, &self.lineage, checkpoint).map_err(|e| self.failed(e))
+        let end = log::read_head(&reading, &self.lineage).map_err(|e| self.failed(e))?.seq;
+        if end < WALKED_ALONE_MAX {
+            return log::verify(&reading, &self.lineage, checkpoint).map_err(|e| self.failed(e));
+        }
+        // Whatever is appended meanwhile comes after what either of them walks.
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let halves = || {
+            let other = Connection::open_with_flags(&self.path, flags)?;
+            log::verify_halves(&reading, other, end / 2, &self.lineage, checkpoint)
+        };
+        halves().map_err(|e| self.failed(e))
     }
 
     fn acquire(
