@@ -71,7 +71,7 @@ pub fn plan_of(env: &TestEnv) -> Plan {
 fn forge(env: &TestEnv, alter: impl FnOnce(&mut Plan)) {
     let mut plan = plan_of(env);
     alter(&mut plan);
-    plan.digest = digest_of(&plan);
+    plan.digest = digest_of(&mut plan);
     env.write("plan.json", saved::text(&plan));
 }
 

@@ -12,7 +12,7 @@ use crate::model::ResourceId;
 use crate::plan::{Change, Plan};
 use crate::provider::{Directory, ProviderError, embedded};
 use crate::store::{StoreError, Write};
-use std::collections::BTreeMap;
+use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -63,10 +63,29 @@ pub async fn apply(
     mut notices: UnboundedReceiver<Notice>,
     told: &mut dyn FnMut(Progress<'_>),
 ) -> Result<Applied, GatherError> {
-    let changes: BTreeMap<&ResourceId, &Change> =
-        plan.proceeding().map(|change| (&change.id, change)).collect();
+    let changes: Vec<&Change> = plan.proceeding().collect();
+    let state = State::new(plan, pace);
+    let state = if work.provider.outside().is_some() {
+        by_hands(work, &changes, state, &mut stop, &mut notices, told).await
+    } else {
+        in_turn(work, &changes, state, &stop, told).await?
+    };
+    let statuses: Vec<_> = state.statuses().map(|(id, s)| (id.clone(), s.clone())).collect();
+    let whole = statuses.iter().all(|(_, status)| *status == Status::Done);
+    let unrecorded = record(work, plan, gathered, &statuses).err().map(chain);
+    Ok(Applied { statuses, interrupted: *stop.borrow() && !whole, unrecorded })
+}
+
+/// Has several hands carry out one change each, outside.
+async fn by_hands(
+    work: &Arc<Work>,
+    changes: &[&Change],
+    mut state: State,
+    stop: &mut tokio::sync::watch::Receiver<bool>,
+    notices: &mut UnboundedReceiver<Notice>,
+    told: &mut dyn FnMut(Progress<'_>),
+) -> State {
     let mut hands: JoinSet<Returned> = JoinSet::new();
-    let mut state = State::new(plan, pace);
     let mut events = vec![Event::Start];
     loop {
         while let Some(event) = events.pop() {
@@ -74,27 +93,25 @@ pub async fn apply(
                 // Nothing can be written any more: nobody asks the provider for anything.
                 work.stop.store(true, Ordering::Relaxed);
             }
-            tell(&state, &event, &changes, told);
+            tell(&state, &event, changes, told);
             let (next, commands) = step(state, event);
             state = next;
             for command in commands {
-                let Command::Perform { group, changes: ids } = command else { continue };
+                let Command::Perform { group, changes: places } = command else { continue };
                 // What was told to stop before it began is handed back untouched.
                 tokio::task::yield_now().await;
                 if *stop.borrow() {
                     events.insert(0, Event::Returned { group });
-                } else if work.provider.outside().is_some() {
-                    for change in ids.iter().filter_map(|id| changes.get(id)) {
-                        hand_over(work, group, change, &mut hands);
-                    }
                 } else {
-                    events.insert(0, batch(work, &changes, group, &ids).await?);
+                    places
+                        .iter()
+                        .for_each(|place| hand_over(work, group, changes[*place], &mut hands));
                 }
             }
         }
         tokio::select! {
             returned = hands.join_next() => match returned {
-                None => break,
+                None => return state,
                 Some(Ok(returned)) => {
                     // What was told of a change comes before how it ended.
                     while let Ok(notice) = notices.try_recv() {
@@ -111,31 +128,122 @@ pub async fn apply(
             }
         }
     }
-    let statuses: Vec<_> = state.statuses().map(|(id, s)| (id.clone(), s.clone())).collect();
-    let whole = statuses.iter().all(|(_, status)| *status == Status::Done);
-    let unrecorded = record(work, plan, gathered, &statuses).err().map(chain);
-    Ok(Applied { statuses, interrupted: *stop.borrow() && !whole, unrecorded })
+}
+
+/// Carries groups out one after another, each in one transaction of the store, and prepares the next
+/// while one is committed.
+async fn in_turn(
+    work: &Arc<Work>,
+    changes: &[&Change],
+    state: State,
+    stop: &tokio::sync::watch::Receiver<bool>,
+    told: &mut dyn FnMut(Progress<'_>),
+) -> Result<State, GatherError> {
+    let (mut state, commands) = step(state, Event::Start);
+    let mut waiting = performs(commands);
+    let mut under_way: Option<Committing> = None;
+    loop {
+        let next = waiting.pop_front();
+        if next.is_none() && under_way.is_none() {
+            return Ok(state);
+        }
+        // A signal is seen here; what was told to stop before it began is handed back untouched.
+        tokio::task::yield_now().await;
+        let stopped = *stop.borrow();
+        let mut prepared = next.map(|(group, places)| {
+            let members = || places.iter().map(|place| changes[*place]);
+            (group, (!stopped).then(|| prepare(work, members())))
+        });
+        if let Some((group, commit)) = under_way.take() {
+            let committed =
+                commit.await.unwrap_or_else(|p| std::panic::resume_unwind(p.into_panic()));
+            let event = match committed {
+                Ok(()) => Event::Done { group },
+                Err(error) => {
+                    // What was prepared after it rests on it.
+                    (prepared, waiting) = (None, VecDeque::new());
+                    refused(&state, group, changes, error)
+                }
+            };
+            waiting.extend(advance(work, &mut state, event, changes, told)?);
+        }
+        let Some((group, prepared)) = prepared else { continue };
+        let event = match prepared {
+            None => Event::Returned { group },
+            Some(Err((change, error))) => {
+                Event::Failed { group, change: Some(change), error: error.to_string() }
+            }
+            Some(Ok(writes)) => {
+                let hand = work.clone();
+                let commit = tokio::task::spawn_blocking(move || hand.commit(writes));
+                under_way = Some((group, commit));
+                continue;
+            }
+        };
+        if matches!(event, Event::Failed { .. }) {
+            waiting.clear();
+        }
+        waiting.extend(advance(work, &mut state, event, changes, told)?);
+    }
+}
+
+/// A group whose transaction is being committed.
+type Committing = (usize, tokio::task::JoinHandle<Result<(), StoreError>>);
+
+/// The groups to carry out.
+fn performs(commands: Vec<Command>) -> VecDeque<(usize, Vec<usize>)> {
+    let perform = |command| match command {
+        Command::Perform { group, changes } => Some((group, changes)),
+        Command::Finish => None,
+    };
+    commands.into_iter().filter_map(perform).collect()
+}
+
+/// Tells the scheduler how a group ended, and what to do next.
+fn advance(
+    work: &Work,
+    state: &mut State,
+    event: Event,
+    changes: &[&Change],
+    told: &mut dyn FnMut(Progress<'_>),
+) -> Result<VecDeque<(usize, Vec<usize>)>, GatherError> {
+    if matches!(event, Event::Failed { .. }) {
+        // Nothing of the group was done, but the directory went ahead.
+        let gathered = gather(Some(work.store.lock().as_ref()), work.provider.as_ref())?;
+        let kinds = work.directory().kinds.clone();
+        *work.directory() = directory_of(&kinds, &gathered);
+    }
+    tell(state, &event, changes, told);
+    let (next, commands) = step(std::mem::take(state), event);
+    *state = next;
+    Ok(performs(commands))
+}
+
+/// How a group failed that the store refused.
+fn refused(state: &State, group: usize, changes: &[&Change], error: StoreError) -> Event {
+    let is_member = |id: &ResourceId| state.members(group).iter().any(|at| changes[*at].id == *id);
+    let stale = match &error {
+        StoreError::Stale { id, .. } if is_member(id) => Some(id.clone()),
+        _ => None,
+    };
+    Event::Failed { group, change: stale, error: chain(error) }
 }
 
 /// Tells how the changes of a group ended, before the scheduler hears of it.
-fn tell(
-    state: &State,
-    event: &Event,
-    changes: &BTreeMap<&ResourceId, &Change>,
-    told: &mut dyn FnMut(Progress<'_>),
-) {
+fn tell(state: &State, event: &Event, changes: &[&Change], told: &mut dyn FnMut(Progress<'_>)) {
     let (group, status) = match event {
         Event::Done { group } => (group, Status::Done),
         Event::Unknown { group, why } => (group, Status::Unknown(why.clone())),
         Event::Failed { group, error, .. } => (group, Status::Failed(error.clone())),
         Event::Start | Event::Stop | Event::Returned { .. } => return,
     };
-    for id in state.members(*group) {
+    for place in state.members(*group) {
+        let change = changes[*place];
         let meant = match event {
-            Event::Failed { change: Some(failed), .. } => failed == id,
+            Event::Failed { change: Some(failed), .. } => *failed == change.id,
             _ => true,
         };
-        if let Some(change) = changes.get(id).filter(|_| meant) {
+        if meant {
             told(Progress::Ended(change, status.clone()));
         }
     }
@@ -168,42 +276,11 @@ fn chain(error: StoreError) -> String {
     format!("{:#}", anyhow::Error::from(error))
 }
 
-/// Carries a group out in one transaction of the store.
-async fn batch(
-    work: &Arc<Work>,
-    changes: &BTreeMap<&ResourceId, &Change>,
-    group: usize,
-    ids: &[ResourceId],
-) -> Result<Event, GatherError> {
-    let members: Vec<&Change> = ids.iter().filter_map(|id| changes.get(id).copied()).collect();
-    let event = match prepare(work, &members) {
-        Err((change, error)) => {
-            Event::Failed { group, change: Some(change), error: error.to_string() }
-        }
-        Ok(writes) => {
-            let hand = work.clone();
-            let committed = tokio::task::spawn_blocking(move || hand.commit(writes)).await;
-            match committed.unwrap_or_else(|p| std::panic::resume_unwind(p.into_panic())) {
-                Ok(()) => return Ok(Event::Done { group }),
-                Err(error) => {
-                    let stale = match &error {
-                        StoreError::Stale { id, .. } if ids.contains(id) => Some(id.clone()),
-                        _ => None,
-                    };
-                    Event::Failed { group, change: stale, error: chain(error) }
-                }
-            }
-        }
-    };
-    // Nothing of the group was done, but the directory went ahead.
-    let gathered = gather(Some(work.store.lock().as_ref()), work.provider.as_ref())?;
-    let kinds = work.directory().kinds.clone();
-    *work.directory() = directory_of(&kinds, &gathered);
-    Ok(event)
-}
-
 /// The writes of a group; the directory moves along.
-fn prepare(work: &Work, members: &[&Change]) -> Result<Vec<Write>, (ResourceId, ProviderError)> {
+fn prepare<'a>(
+    work: &Work,
+    members: impl Iterator<Item = &'a Change>,
+) -> Result<Vec<Write>, (ResourceId, ProviderError)> {
     let (mut directory, context) = (work.directory(), work.context());
     let mut ids = work.ids.lock().unwrap_or_else(PoisonError::into_inner);
     let mut writes = Vec::new();

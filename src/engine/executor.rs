@@ -22,26 +22,29 @@ pub enum Status {
 }
 
 /// How much is done at once.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Pace {
     /// Groups under way at the same time.
     pub parallelism: usize,
     /// Changes in one group: one transaction of a transactional provider, one call of another.
     pub group: usize,
+    /// True when groups are carried out one after another: what runs already comes before, and a
+    /// group that fails takes back those that were to come after it.
+    pub in_turn: bool,
 }
 
 /// Changes in one transaction: large enough to be fast, small enough to stop soon on Ctrl-C.
 const TRANSACTION: usize = 5_000;
 
 impl Pace {
-    /// One transaction after another where changes are writes to the store; else one change at a
-    /// time in each of several hands.
+    /// One transaction after another where changes are writes to the store, the next being prepared
+    /// while one is committed; else one change at a time in each of several hands.
     #[must_use]
     pub fn new(is_transactional: bool, parallelism: usize) -> Self {
         if is_transactional {
-            Self { parallelism: 1, group: TRANSACTION }
+            Self { parallelism: 2, group: TRANSACTION, in_turn: true }
         } else {
-            Self { parallelism, group: 1 }
+            Self { parallelism, group: 1, in_turn: false }
         }
     }
 }
@@ -88,20 +91,21 @@ pub enum Command {
     Perform {
         /// Its number.
         group: usize,
-        /// Which.
-        changes: Vec<ResourceId>,
+        /// Their places among the changes of the plan that go ahead.
+        changes: Vec<usize>,
     },
     /// Nothing is left to do.
     Finish,
 }
 
-/// Where an apply stands.
-#[derive(Debug, Clone)]
+/// Where an apply stands. Changes are known by their places among those that go ahead.
+#[derive(Debug, Clone, Default)]
 pub struct State {
     order: Vec<ResourceId>,
-    depends_on: BTreeMap<ResourceId, Vec<ResourceId>>,
-    status: BTreeMap<ResourceId, Status>,
-    groups: BTreeMap<usize, Vec<ResourceId>>,
+    depends_on: Vec<Vec<usize>>,
+    dependants: Vec<Vec<usize>>,
+    status: Vec<Status>,
+    groups: BTreeMap<usize, Vec<usize>>,
     next_group: usize,
     first_open: usize,
     stopping: bool,
@@ -114,27 +118,26 @@ impl State {
     #[must_use]
     pub fn new(plan: &Plan, pace: Pace) -> Self {
         let order: Vec<_> = plan.proceeding().map(|change| change.id.clone()).collect();
-        let included: BTreeSet<_> = order.iter().collect();
+        let places: BTreeMap<&ResourceId, usize> =
+            plan.proceeding().enumerate().map(|(place, change)| (&change.id, place)).collect();
+        let first = |id| places.get(id).copied();
         let depends_on = plan
             .proceeding()
-            .map(|change| {
-                let first = change.depends_on.iter().filter(|id| included.contains(id));
-                (change.id.clone(), first.cloned().collect())
-            })
+            .map(|change| change.depends_on.iter().filter_map(first).collect())
             .collect();
         Self::of(order, depends_on, pace)
     }
 
-    fn of(
-        order: Vec<ResourceId>,
-        depends_on: BTreeMap<ResourceId, Vec<ResourceId>>,
-        pace: Pace,
-    ) -> Self {
-        let status = order.iter().map(|id| (id.clone(), Status::Pending)).collect();
+    fn of(order: Vec<ResourceId>, depends_on: Vec<Vec<usize>>, pace: Pace) -> Self {
+        let mut dependants = vec![Vec::new(); order.len()];
+        for (place, first) in depends_on.iter().enumerate() {
+            first.iter().for_each(|first| dependants[*first].push(place));
+        }
         Self {
+            status: vec![Status::Pending; order.len()],
             order,
             depends_on,
-            status,
+            dependants,
             groups: BTreeMap::new(),
             next_group: 0,
             first_open: 0,
@@ -146,12 +149,13 @@ impl State {
 
     /// Each change with how far it has come, in order.
     pub fn statuses(&self) -> impl Iterator<Item = (&ResourceId, &Status)> {
-        self.order.iter().filter_map(|id| Some((id, self.status.get(id)?)))
+        self.order.iter().zip(&self.status)
     }
 
-    /// The changes of a group that is under way.
-    pub fn members(&self, group: usize) -> impl Iterator<Item = &ResourceId> {
-        self.groups.get(&group).into_iter().flatten()
+    /// The changes of a group that is under way, by their places.
+    #[must_use]
+    pub fn members(&self, group: usize) -> &[usize] {
+        self.groups.get(&group).map_or(&[], Vec::as_slice)
     }
 
     /// True when it was told to stop.
@@ -161,37 +165,72 @@ impl State {
     }
 
     /// The next group: pending changes in order whose dependencies are done or come earlier in the
-    /// same group.
-    fn group(&mut self) -> Vec<ResourceId> {
-        let is_open = |status: Option<&Status>| matches!(status, Some(Status::Pending));
-        while self.order.get(self.first_open).is_some_and(|id| !is_open(self.status.get(id))) {
+    /// same group, which makes them running.
+    fn group(&mut self) -> Vec<usize> {
+        while self.status.get(self.first_open).is_some_and(|status| *status != Status::Pending) {
             self.first_open += 1;
         }
-        let mut chosen: BTreeSet<ResourceId> = BTreeSet::new();
+        let mut chosen: BTreeSet<usize> = BTreeSet::new();
         let mut group = Vec::new();
-        for id in &self.order[self.first_open..] {
+        let comes_before = |status: &Status| {
+            *status == Status::Done || (self.pace.in_turn && *status == Status::Running)
+        };
+        for place in self.first_open..self.order.len() {
             if group.len() >= self.pace.group {
                 break;
             }
-            let ready = self.depends_on[id]
+            let ready = self.depends_on[place]
                 .iter()
-                .all(|first| chosen.contains(first) || self.status[first] == Status::Done);
-            if self.status[id] == Status::Pending && ready {
-                chosen.insert(id.clone());
-                group.push(id.clone());
+                .all(|first| comes_before(&self.status[*first]) || chosen.contains(first));
+            if self.status[place] == Status::Pending && ready {
+                chosen.insert(place);
+                group.push(place);
             }
+        }
+        for place in &group {
+            self.status[*place] = Status::Running;
         }
         group
     }
 
+    /// Ends a group, each of its changes in the same way.
+    fn end(&mut self, group: usize, status: &Status) -> Vec<usize> {
+        let members = self.groups.remove(&group).unwrap_or_default();
+        for place in &members {
+            self.status[*place] = status.clone();
+        }
+        if *status == Status::Pending {
+            self.open_again(&members);
+        }
+        members
+    }
+
+    /// Takes back what was to come after a group that failed.
+    fn take_back_later_than(&mut self, group: usize) {
+        if self.pace.in_turn {
+            let later: Vec<usize> =
+                self.groups.range(group + 1..).map(|(group, _)| *group).collect();
+            for group in later {
+                self.end(group, &Status::Pending);
+            }
+        }
+    }
+
+    /// What is pending again is looked for from its place on.
+    fn open_again(&mut self, members: &[usize]) {
+        let first = members.iter().copied().min().unwrap_or(self.first_open);
+        self.first_open = self.first_open.min(first);
+    }
+
     /// Everything that rests on a failed change will not be begun.
-    fn skip_dependants(&mut self, failed: &ResourceId) {
-        let mut lost: BTreeSet<ResourceId> = BTreeSet::from([failed.clone()]);
-        for id in &self.order {
-            let rests = self.depends_on[id].iter().any(|first| lost.contains(first));
-            if rests && self.status[id] == Status::Pending {
-                lost.insert(id.clone());
-                self.status.insert(id.clone(), Status::Skipped(failed.clone()));
+    fn skip_dependants(&mut self, failed: usize) {
+        let mut next = vec![failed];
+        while let Some(lost) = next.pop() {
+            for place in self.dependants[lost].clone() {
+                if self.status[place] == Status::Pending {
+                    self.status[place] = Status::Skipped(self.order[failed].clone());
+                    next.push(place);
+                }
             }
         }
     }
@@ -204,36 +243,29 @@ pub fn step(mut state: State, event: Event) -> (State, Vec<Command>) {
         Event::Start => {}
         Event::Stop => state.stopping = true,
         Event::Done { group } => {
-            for id in state.groups.remove(&group).unwrap_or_default() {
-                state.status.insert(id, Status::Done);
-            }
+            state.end(group, &Status::Done);
         }
         Event::Returned { group } => {
             state.stopping = true;
-            for id in state.groups.remove(&group).unwrap_or_default() {
-                state.status.insert(id, Status::Pending);
-            }
+            state.end(group, &Status::Pending);
         }
         Event::Unknown { group, why } => {
-            for id in state.groups.remove(&group).unwrap_or_default() {
-                state.status.insert(id.clone(), Status::Unknown(why.clone()));
-                state.skip_dependants(&id);
+            for place in state.end(group, &Status::Unknown(why)) {
+                state.skip_dependants(place);
             }
         }
-        Event::Failed { group, change, error } => {
-            let members = state.groups.remove(&group).unwrap_or_default();
-            for id in members {
-                let status = if change.as_ref().is_none_or(|failed| *failed == id) {
-                    Status::Failed(error.clone())
-                } else {
-                    Status::Pending
-                };
-                state.status.insert(id, status);
-            }
-            state.first_open = 0;
-            match &change {
-                Some(failed) => state.skip_dependants(failed),
-                None => state.stopping = true,
+        Event::Failed { group, change: None, error } => {
+            state.end(group, &Status::Failed(error));
+            state.take_back_later_than(group);
+            state.stopping = true;
+        }
+        Event::Failed { group, change: Some(change), error } => {
+            let members = state.end(group, &Status::Pending);
+            state.take_back_later_than(group);
+            let failed = members.into_iter().find(|place| state.order[*place] == change);
+            if let Some(place) = failed {
+                state.status[place] = Status::Failed(error);
+                state.skip_dependants(place);
             }
         }
     }
@@ -242,9 +274,6 @@ pub fn step(mut state: State, event: Event) -> (State, Vec<Command>) {
         let changes = state.group();
         if changes.is_empty() {
             break;
-        }
-        for id in &changes {
-            state.status.insert(id.clone(), Status::Running);
         }
         let group = state.next_group;
         state.next_group += 1;
@@ -262,7 +291,6 @@ pub fn step(mut state: State, event: Event) -> (State, Vec<Command>) {
 mod tests {
     use super::{Command, Event, Pace, State, Status, step};
     use crate::model::ResourceId;
-    use std::collections::BTreeMap;
 
     fn id(name: &str) -> ResourceId {
         ResourceId::new("Budget", name)
@@ -271,19 +299,13 @@ mod tests {
     /// `a`, `b` after `a`, `c` after `b`, and `d` by itself.
     fn state(pace: Pace) -> State {
         let order: Vec<_> = ["a", "b", "c", "d"].map(id).into();
-        let depends_on = BTreeMap::from([
-            (id("a"), vec![]),
-            (id("b"), vec![id("a")]),
-            (id("c"), vec![id("b")]),
-            (id("d"), vec![]),
-        ]);
-        State::of(order, depends_on, pace)
+        State::of(order, vec![vec![], vec![0], vec![1], vec![]], pace)
     }
 
     fn names(commands: &[Command]) -> Vec<String> {
         let name = |command: &Command| match command {
             Command::Perform { changes, .. } => {
-                changes.iter().map(|id| id.name.to_string()).collect::<Vec<_>>().join("")
+                changes.iter().map(|place| ["a", "b", "c", "d"][*place]).collect()
             }
             Command::Finish => "finish".to_owned(),
         };
@@ -326,6 +348,18 @@ mod tests {
         assert_eq!(names(&commands), ["ad"], "the rest of the group is tried again");
         let (state, commands) = step(state, Event::Done { group: 1 });
         assert_eq!(names(&commands), ["finish"]);
+        assert_eq!(statuses(&state), ["a done", "b failed stale", "c skipped for b", "d done"]);
+    }
+
+    #[test]
+    fn the_next_transaction_is_chosen_while_one_runs_and_taken_back_when_that_fails() {
+        let two = Pace { group: 2, ..Pace::new(true, 1) };
+        let (state, commands) = step(state(two), Event::Start);
+        assert_eq!(names(&commands), ["ab", "cd"], "c comes after b in turn");
+        let failed = Event::Failed { group: 0, change: Some(id("b")), error: "stale".to_owned() };
+        let (state, commands) = step(state, failed);
+        assert_eq!(names(&commands), ["ad"], "cd was not begun, and c has lost what it rests on");
+        let (state, _) = step(state, Event::Done { group: 2 });
         assert_eq!(statuses(&state), ["a done", "b failed stale", "c skipped for b", "d done"]);
     }
 

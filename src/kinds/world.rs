@@ -2,7 +2,7 @@
 
 use crate::kinds::{Kinds, ReferenceTo};
 use crate::model::{ResourceId, Spec};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// A resource that stands in a [`World`].
@@ -20,9 +20,15 @@ pub struct World(Arc<Things>);
 
 #[derive(Debug, Clone, Default)]
 struct Things {
-    standing: BTreeMap<ResourceId, Arc<Standing>>,
-    referrers: BTreeMap<ResourceId, Arc<BTreeSet<ResourceId>>>,
-    targets: BTreeMap<ResourceId, Arc<[ResourceId]>>,
+    standing: BTreeMap<ResourceId, Arc<Thing>>,
+    /// Sorted, by what they refer to.
+    referrers: BTreeMap<ResourceId, Arc<Vec<ResourceId>>>,
+}
+
+#[derive(Debug, Clone)]
+struct Thing {
+    standing: Standing,
+    targets: Vec<ResourceId>,
 }
 
 impl World {
@@ -38,7 +44,6 @@ impl World {
 
     /// Puts a resource into the world, in place of the one with its id.
     pub fn put(&mut self, kinds: &Kinds, standing: Standing) {
-        self.take(&standing.id);
         let references =
             kinds.get(standing.id.kind.as_str()).map_or(&[][..], |entry| entry.facts.references);
         let targets: Vec<ResourceId> = references
@@ -49,12 +54,17 @@ impl World {
             })
             .collect();
         let things = Arc::make_mut(&mut self.0);
-        for target in &targets {
-            let referrers = things.referrers.entry(target.clone()).or_default();
-            Arc::make_mut(referrers).insert(standing.id.clone());
+        let id = standing.id.clone();
+        let new = Arc::new(Thing { standing, targets });
+        if let Some(old) = things.standing.insert(id.clone(), new.clone()) {
+            things.forget(&id, &old.targets);
         }
-        things.targets.insert(standing.id.clone(), targets.into());
-        things.standing.insert(standing.id.clone(), Arc::new(standing));
+        for target in &new.targets {
+            let referrers = things.referrers.entry(target.clone()).or_default();
+            if let Err(place) = referrers.binary_search(&id) {
+                Arc::make_mut(referrers).insert(place, id.clone());
+            }
+        }
     }
 
     /// Takes a resource out of the world.
@@ -63,23 +73,20 @@ impl World {
             return;
         }
         let things = Arc::make_mut(&mut self.0);
-        for target in things.targets.remove(id).iter().flat_map(|targets| targets.iter()) {
-            if let Some(referrers) = things.referrers.get_mut(target) {
-                Arc::make_mut(referrers).remove(id);
-            }
+        if let Some(old) = things.standing.remove(id) {
+            things.forget(id, &old.targets);
         }
-        things.standing.remove(id);
     }
 
     /// A resource that is there.
     #[must_use]
     pub fn get(&self, id: &ResourceId) -> Option<&Standing> {
-        self.0.standing.get(id).map(Arc::as_ref)
+        self.0.standing.get(id).map(|thing| &thing.standing)
     }
 
     /// Everything that is there, in order.
     pub fn iter(&self) -> impl Iterator<Item = &Standing> {
-        self.0.standing.values().map(Arc::as_ref)
+        self.0.standing.values().map(|thing| &thing.standing)
     }
 
     /// Who refers to a resource, in order; with a kind, only that kind.
@@ -100,22 +107,41 @@ impl World {
     /// What a resource refers to, in the order of its fields.
     #[must_use]
     pub fn targets(&self, id: &ResourceId) -> &[ResourceId] {
-        self.0.targets.get(id).map_or(&[], AsRef::as_ref)
+        self.0.standing.get(id).map_or(&[], |thing| thing.targets.as_slice())
     }
 
     /// The customer a resource belongs to: itself, or what its references lead to.
     #[must_use]
     pub fn customer_of(&self, id: &ResourceId) -> Option<ResourceId> {
-        let mut seen = BTreeSet::new();
-        let mut next = vec![id.clone()];
-        while let Some(id) = next.pop() {
-            if id.kind.as_str() == "Customer" {
-                return Some(id);
-            }
-            if seen.insert(id.clone()) {
-                next.extend(self.targets(&id).iter().rev().cloned());
+        self.way_to_customer(id, &mut Vec::new()).cloned()
+    }
+
+    /// Looks behind each reference in turn, never twice at one place: references may lead in a circle.
+    fn way_to_customer<'a>(
+        &'a self,
+        id: &'a ResourceId,
+        seen: &mut Vec<&'a ResourceId>,
+    ) -> Option<&'a ResourceId> {
+        if id.kind.as_str() == "Customer" {
+            return Some(id);
+        }
+        if seen.contains(&id) {
+            return None;
+        }
+        seen.push(id);
+        self.targets(id).iter().find_map(|target| self.way_to_customer(target, seen))
+    }
+}
+
+impl Things {
+    /// Takes a resource from those who refer to what it referred to.
+    fn forget(&mut self, id: &ResourceId, targets: &[ResourceId]) {
+        for target in targets {
+            if let Some(referrers) = self.referrers.get_mut(target)
+                && let Ok(place) = referrers.binary_search(id)
+            {
+                Arc::make_mut(referrers).remove(place);
             }
         }
-        None
     }
 }

@@ -4,36 +4,8 @@ use sha2::{Digest as _, Sha256};
 
 /// Feeds values length-prefixed into SHA-256, so that no two different sequences of values share
 /// their bytes: `NULL`, the empty text and a missing value all differ.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Digest(Sha256);
-
-/// Counts what is written.
-struct Length(u64);
-
-impl std::io::Write for Length {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0 += bytes.len() as u64;
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-/// Takes what is written into a digest.
-struct Bytes<'a>(&'a mut Sha256);
-
-impl std::io::Write for Bytes<'_> {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.update(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
 
 impl Digest {
     /// Adds a text.
@@ -68,22 +40,6 @@ impl Digest {
         self
     }
 
-    /// Adds the JSON of a value as a text, which is never there as a whole.
-    #[must_use]
-    pub fn json(mut self, value: &impl serde::Serialize) -> Self {
-        let mut length = Length(0);
-        // Neither writer fails; a value that has no JSON counts as the empty text, as before it.
-        if serde_json::to_writer(&mut length, value).is_err() {
-            return self.text("");
-        }
-        self.0.update([1]);
-        self.0.update(length.0.to_be_bytes());
-        let mut bytes = std::io::BufWriter::with_capacity(16_384, Bytes(&mut self.0));
-        let _written = serde_json::to_writer(&mut bytes, value);
-        drop(bytes);
-        self
-    }
-
     /// Adds a number or `NULL`.
     #[must_use]
     pub fn number(mut self, number: Option<i64>) -> Self {
@@ -99,28 +55,35 @@ impl Digest {
     /// The digest in 64 hexadecimal digits.
     #[must_use]
     pub fn hex(self) -> String {
-        const DIGITS: &[u8; 16] = b"0123456789abcdef";
         // Every activity has one: going through the formatter for each byte costs more than hashing.
-        let mut hex = String::with_capacity(64);
-        for byte in self.0.finalize() {
-            hex.push(char::from(DIGITS[usize::from(byte >> 4)]));
-            hex.push(char::from(DIGITS[usize::from(byte & 15)]));
+        let digits = self.digits();
+        digits.iter().copied().map(char::from).collect()
+    }
+
+    /// The digest's hexadecimal digits in ASCII.
+    fn digits(self) -> [u8; 64] {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let mut digits = [0; 64];
+        for (two, byte) in digits.chunks_exact_mut(2).zip(self.0.finalize()) {
+            two[0] = DIGITS[usize::from(byte >> 4)];
+            two[1] = DIGITS[usize::from(byte & 15)];
         }
-        hex
+        digits
     }
 
     /// The digest in the shape of a UUID (version 8: made by its owner's own rule, RFC 9562).
     #[must_use]
     pub fn uuid(self) -> String {
-        let hex = self.hex();
-        format!(
-            "{}-{}-8{}-a{}-{}",
-            &hex[..8],
-            &hex[8..12],
-            &hex[13..16],
-            &hex[17..20],
-            &hex[20..32]
-        )
+        let mut digits = self.digits();
+        (digits[12], digits[16]) = (b'8', b'a');
+        let mut uuid = String::with_capacity(36);
+        for (place, digit) in digits[..32].iter().enumerate() {
+            if matches!(place, 8 | 12 | 16 | 20) {
+                uuid.push('-');
+            }
+            uuid.push(char::from(*digit));
+        }
+        uuid
     }
 }
 
@@ -140,6 +103,8 @@ mod tests {
         let nothing = Digest::default().hex();
         assert_eq!(nothing, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
         let values = Digest::default().text("a").optional(None).number(Some(-2)).number(None).hex();
+        let uuid = Digest::default().uuid();
+        assert_eq!(uuid, "e3b0c442-98fc-8c14-aafb-f4c8996fb924");
         assert_eq!(values, "53ca6777a8acb8e1521f5d1f1b3d213f99505e46b6752342f092fac65d1e871d");
     }
 }

@@ -14,7 +14,8 @@ pub struct KindName(Word);
 /// A pass holds a kind's name many times for each resource: common ones are not kept for each.
 #[derive(Clone)]
 enum Word {
-    Common(&'static &'static str),
+    /// Its place among them: two of these are compared without reading the names.
+    Common(u8),
     Other(Arc<String>),
 }
 
@@ -26,9 +27,9 @@ impl KindName {
     /// Takes a kind's name as the registry or the store writes it.
     #[must_use]
     pub fn new(name: &str) -> Self {
-        match COMMON.binary_search(&name) {
-            Ok(place) => Self(Word::Common(&COMMON[place])),
-            Err(_) => Self(Word::Other(Arc::new(name.to_owned()))),
+        match COMMON.binary_search(&name).ok().and_then(|place| u8::try_from(place).ok()) {
+            Some(place) => Self(Word::Common(place)),
+            None => Self(Word::Other(Arc::new(name.to_owned()))),
         }
     }
 
@@ -36,7 +37,7 @@ impl KindName {
     #[must_use]
     pub fn as_str(&self) -> &str {
         match &self.0 {
-            Word::Common(name) => name,
+            Word::Common(place) => COMMON[usize::from(*place)],
             Word::Other(name) => name,
         }
     }
@@ -44,7 +45,7 @@ impl KindName {
 
 impl PartialEq for KindName {
     fn eq(&self, other: &Self) -> bool {
-        self.as_str() == other.as_str()
+        self.cmp(other).is_eq()
     }
 }
 
@@ -58,7 +59,10 @@ impl PartialOrd for KindName {
 
 impl Ord for KindName {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.as_str().cmp(other.as_str())
+        match (&self.0, &other.0) {
+            (Word::Common(mine), Word::Common(theirs)) => mine.cmp(theirs),
+            _ => self.as_str().cmp(other.as_str()),
+        }
     }
 }
 
@@ -216,7 +220,11 @@ impl fmt::Display for ResourceId {
 
 impl serde::Serialize for ResourceId {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        // Plans write many: as one text, since the formatter hands over piece after piece.
+        let (kind, name) = (self.kind.as_str(), self.name.as_str());
+        let mut text = String::with_capacity(kind.len() + name.len() + 1);
+        text.extend([kind, "/", name]);
+        serializer.serialize_str(&text)
     }
 }
 

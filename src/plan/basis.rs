@@ -21,22 +21,32 @@ pub fn basis(
     pairs: &Pairs,
     worlds: &Worlds,
 ) -> Vec<Basis> {
-    let mut touched: BTreeSet<ResourceId> = alike(input, changes, worlds);
-    for change in changes.iter().filter(|change| change.proceeds()) {
-        touched.insert(change.id.clone());
-        touched.extend(worlds.customer_of(&change.id));
-        touched.extend(change.previous.clone());
+    let alike = alike(input, changes, worlds);
+    let proceeding = || changes.iter().filter(|change| change.proceeds());
+    let customers: BTreeSet<ResourceId> =
+        proceeding().filter_map(|change| worlds.customer_of(&change.id)).collect();
+    let mut touched: Vec<&ResourceId> = alike.iter().chain(&customers).collect();
+    let mut targets: Vec<&ResourceId> = Vec::new();
+    for change in proceeding() {
+        touched.push(&change.id);
+        touched.extend(&change.previous);
         for world in [&worlds.before, &worlds.after] {
-            touched.extend(world.referrers(&change.id, None).map(|other| other.id.clone()));
-            for target in world.targets(&change.id) {
-                touched.insert(target.clone());
-                if target.kind.as_str() != "Customer" {
-                    let beside = world.referrers(target, None).map(|other| other.id.clone());
-                    touched.extend(beside);
-                }
+            touched.extend(world.referrers(&change.id, None).map(|other| &other.id));
+            targets.extend(world.targets(&change.id));
+        }
+    }
+    targets.sort_unstable();
+    targets.dedup();
+    for target in targets {
+        touched.push(target);
+        if target.kind.as_str() != "Customer" {
+            for world in [&worlds.before, &worlds.after] {
+                touched.extend(world.referrers(target, None).map(|other| &other.id));
             }
         }
     }
+    touched.sort_unstable();
+    touched.dedup();
     let rows: BTreeMap<&ResourceId, &Stored> = input.stored.iter().map(|s| (&s.id, s)).collect();
     let found: BTreeMap<&ResourceId, _> = drafts
         .changing
@@ -52,10 +62,10 @@ pub fn basis(
         .map(|thing| ((thing.kind.as_str(), thing.external_id.as_str()), &thing.spec))
         .collect();
     let changing: BTreeSet<&ResourceId> = changes.iter().map(|change| &change.id).collect();
-    let one = |resource: ResourceId| -> Option<Basis> {
-        let row = rows.get(&resource);
-        let free = || unmanaged.get(&resource).copied().filter(|_| row.is_none());
-        let found = found.get(&resource).copied().or_else(free);
+    let one = |resource: &ResourceId| -> Option<Basis> {
+        let row = rows.get(resource);
+        let free = || unmanaged.get(resource).copied().filter(|_| row.is_none());
+        let found = found.get(resource).copied().or_else(free);
         let external_id = found
             .map(|found| found.external_id.clone())
             .or_else(|| row.and_then(|row| row.external_id.clone()));
@@ -63,12 +73,12 @@ pub fn basis(
             Some(thing) => raw.get(&(thing.kind.as_str(), thing.external_id.as_str())).copied(),
             None => row.and_then(|row| row.observed.as_ref()),
         };
-        let known = row.is_some() || found.is_some() || changing.contains(&resource);
+        let known = row.is_some() || found.is_some() || changing.contains(resource);
         known.then(|| Basis {
             revision: row.map(|row| row.revision),
             observed: observed.map(observed_digest),
             external_id,
-            resource,
+            resource: resource.clone(),
         })
     };
     touched.into_iter().filter_map(one).collect()
@@ -77,6 +87,9 @@ pub fn basis(
 /// What is there already and is like something new, a second purchase that is meant: what is not
 /// among them later came in between.
 fn alike(input: &PlanInput, changes: &[Change], worlds: &Worlds) -> BTreeSet<ResourceId> {
+    if worlds.before.iter().next().is_none() {
+        return BTreeSet::new();
+    }
     let made = changes.iter().filter(|change| change.proceeds() && change.action.makes());
     let sameness = |id: &ResourceId, spec: &Spec| {
         let entry = input.kinds.get(id.kind.as_str())?;
@@ -85,9 +98,6 @@ fn alike(input: &PlanInput, changes: &[Change], worlds: &Worlds) -> BTreeSet<Res
     let made: BTreeSet<_> = made
         .filter_map(|change| sameness(&change.id, &worlds.after.get(&change.id)?.spec))
         .collect();
-    if made.is_empty() {
-        return BTreeSet::new();
-    }
     let alike = worlds.before.iter().filter(|standing| {
         sameness(&standing.id, &standing.spec).is_some_and(|mine| made.contains(&mine))
     });

@@ -75,11 +75,12 @@ pub fn judge(input: &PlanInput, pairs: &Pairs, drafts: &mut Drafts) -> Worlds {
     }
     let rests_on = dependencies(input, drafts, &before, &ideal);
     loop {
-        let now = if drafts.changing.iter().all(Draft::proceeds) {
-            ideal.clone()
-        } else {
-            after(input, &before, drafts.changing.iter().filter(|draft| draft.proceeds()))
-        };
+        if drafts.changing.iter().all(Draft::proceeds) {
+            // Everything was judged by this very world already, and nothing it rests on is held back.
+            let after = ideal.clone();
+            return Worlds { before, ideal, after, rests_on, kinds: input.kinds.clone() };
+        }
+        let now = after(input, &before, drafts.changing.iter().filter(|draft| draft.proceeds()));
         let held: BTreeMap<ResourceId, Hold> = drafts
             .changing
             .iter()

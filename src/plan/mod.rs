@@ -9,6 +9,7 @@ pub mod change;
 pub mod compare;
 pub mod diff;
 pub mod draft;
+mod identity;
 pub mod input;
 pub mod intent;
 pub mod judge;
@@ -23,10 +24,11 @@ pub mod unended;
 pub mod why;
 
 pub use change::{Action, Change, Plan, Reason, Summary};
+pub use identity::digest_of;
 pub use input::{LeftOut, Limits, PlanInput, Scope};
 pub use selection::Selection;
 
-use crate::model::digest::Digest;
+use crate::model::Source;
 use crate::model::text::counted;
 use crate::plan::change::{PLAN_API_VERSION, Undeclared, Warning};
 use crate::plan::draft::Drafts;
@@ -80,6 +82,17 @@ pub fn plan(input: &PlanInput) -> Plan {
         warnings.push(Warning { resource: None, message });
     }
     warnings.sort();
+    let sources: Vec<Source> =
+        changes.iter_mut().map(|change| std::mem::take(&mut change.source)).collect();
+    let hash = || identity::hash(input.lineage.as_deref(), &input.set, &changes, &sources);
+    let rest = || {
+        let money = money::totals(input, &changes, &worlds);
+        let basis = basis::basis(input, &changes, &drafts, &pairs, &worlds);
+        let records = records::records(input, &drafts, &worlds, &ailments, &changes);
+        (money, basis, records)
+    };
+    let (hashed, (money, basis, records)) = both(changes.len(), hash, rest);
+    identity::put_back(&mut changes, sources);
     let mut plan = Plan {
         api_version: PLAN_API_VERSION.to_owned(),
         id: String::new(),
@@ -88,9 +101,9 @@ pub fn plan(input: &PlanInput) -> Plan {
         actor: input.actor.clone(),
         set: input.set.clone(),
         summary,
-        money: money::totals(input, &changes, &worlds),
-        basis: basis::basis(input, &changes, &drafts, &pairs, &worlds),
-        records: records::records(input, &drafts, &worlds, &ailments, &changes),
+        money,
+        basis,
+        records,
         outside,
         changes,
         refused: Vec::new(),
@@ -98,47 +111,29 @@ pub fn plan(input: &PlanInput) -> Plan {
         undeclared,
         digest: String::new(),
     };
-    plan.id = id_of(&mut plan);
+    plan.id = hashed.id(&plan);
     let let_go = input.override_id.as_ref().is_some_and(|wanted| {
-        *wanted == plan.id || (input.manages_nothing() && *wanted == first_id_of(&mut plan))
+        *wanted == plan.id
+            || (input.manages_nothing() && *wanted == identity::first_id_of(&mut plan))
     });
     if !let_go {
         plan.refused = brakes::refusals(input, &plan);
     }
-    plan.digest = digest_of(&plan);
+    plan.digest = hashed.digest(&plan);
     plan
 }
 
-/// The hash of lineage, set, changes with their revisions, and money. Where a change comes from is
-/// left out: documents moved between files are the same plan.
-fn id_of(plan: &mut Plan) -> String {
-    let mut digest =
-        Digest::default().text(PLAN_API_VERSION).optional(plan.lineage.as_deref()).text(&plan.set);
-    let mut text = Vec::new();
-    for change in &mut plan.changes {
-        let source = std::mem::take(&mut change.source);
-        text.clear();
-        let written = serde_json::to_writer(&mut text, change);
-        digest = digest.bytes(if written.is_ok() { &text } else { b"" });
-        change.source = source;
-    }
-    digest.text(&serde_json::to_string(&plan.money).unwrap_or_default()).hex()[..12].to_owned()
-}
+/// Fewer changes than this are not worth a second thread.
+const ALONE_MAX: usize = 500;
 
-/// The id before there was a store: such a plan names no lineage; nothing else differs while it is
-/// empty.
-fn first_id_of(plan: &mut Plan) -> String {
-    let lineage = plan.lineage.take();
-    let id = id_of(plan);
-    plan.lineage = lineage;
-    id
-}
-
-/// SHA-256 over the whole document, its digest left empty.
-#[must_use]
-pub fn digest_of(plan: &Plan) -> String {
-    if plan.digest.is_empty() {
-        return Digest::default().json(plan).hex();
+/// Does two things that have nothing to do with each other, at once where there is much to do.
+fn both<A: Send, B>(changes: usize, a: impl FnOnce() -> A + Send, b: impl FnOnce() -> B) -> (A, B) {
+    if changes <= ALONE_MAX {
+        return (a(), b());
     }
-    digest_of(&Plan { digest: String::new(), ..plan.clone() })
+    std::thread::scope(|scope| {
+        let a = scope.spawn(a);
+        let b = b();
+        (a.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), b)
+    })
 }

@@ -1,7 +1,8 @@
 //! Saved plans: the exact text that is written, and what is refused when it is read back.
 
+use crate::plan::Plan;
 use crate::plan::change::PLAN_API_VERSION;
-use crate::plan::{Plan, digest_of, id_of};
+use crate::plan::identity::Hashed;
 use chrono::{DateTime, TimeDelta, Utc};
 
 /// How far a plan's clock may be ahead of ours: clocks of two machines differ a little.
@@ -61,14 +62,12 @@ pub fn read(text: &str) -> Result<Plan, Refused> {
     }
     let mut plan: Plan = serde_json::from_value(value)
         .map_err(|error| altered(&format!("it cannot be read ({error})")))?;
-    let digest = std::mem::take(&mut plan.digest);
-    let fits = digest == digest_of(&plan);
-    plan.digest = digest;
-    if !fits {
+    let hashed = Hashed::of(&mut plan);
+    let id = hashed.id(&plan);
+    if plan.digest != hashed.digest(&plan) {
         return Err(altered("its digest does not fit its content"));
     }
     // What is approved by the id is what the id stands for.
-    let id = id_of(&mut plan);
     if plan.id != id {
         return Err(altered("its id is not that of its changes"));
     }

@@ -1,0 +1,127 @@
+//! What a plan is known by: its id, which unchanged work keeps, and the digest of all of it.
+
+use crate::model::Source;
+use crate::model::digest::Digest;
+use crate::plan::Plan;
+use crate::plan::change::{Change, PLAN_API_VERSION};
+
+/// Digests over the changes of a plan, from which its id and its digest go on.
+pub(super) struct Hashed {
+    id: Digest,
+    whole: Digest,
+}
+
+/// Hashes changes whose sources stand beside them: where a change comes from is part of the document
+/// but not of the id, since documents moved between files are the same plan. A change is written out
+/// once for both; that is most of what a large plan's identity costs.
+pub(super) fn hash(
+    lineage: Option<&str>,
+    set: &str,
+    changes: &[Change],
+    sources: &[Source],
+) -> Hashed {
+    let mut id = Digest::default().text(PLAN_API_VERSION).optional(lineage).text(set);
+    let mut whole = Digest::default().text(PLAN_API_VERSION).number(length(changes));
+    let mut text = Vec::new();
+    for (change, Source { file, line, commit }) in changes.iter().zip(sources) {
+        text.clear();
+        // Writing into memory does not fail, and every part of a change has a JSON.
+        let written = serde_json::to_writer(&mut text, change);
+        let bytes = if written.is_ok() { text.as_slice() } else { b"" };
+        id = id.bytes(bytes);
+        let line = line.map(i64::from);
+        whole = whole.bytes(bytes).optional(file.as_deref()).number(line);
+        whole = whole.optional(commit.as_deref());
+    }
+    Hashed { id, whole }
+}
+
+fn length<T>(items: &[T]) -> Option<i64> {
+    i64::try_from(items.len()).ok()
+}
+
+impl Hashed {
+    /// Those of a plan as it stands.
+    pub(super) fn of(plan: &mut Plan) -> Self {
+        let sources: Vec<Source> =
+            plan.changes.iter_mut().map(|change| std::mem::take(&mut change.source)).collect();
+        let hashed = hash(plan.lineage.as_deref(), &plan.set, &plan.changes, &sources);
+        put_back(&mut plan.changes, sources);
+        hashed
+    }
+
+    /// The hash of lineage, set, changes with their revisions, and money.
+    pub(super) fn id(&self, plan: &Plan) -> String {
+        let money = serde_json::to_string(&plan.money).unwrap_or_default();
+        self.id.clone().text(&money).hex()[..12].to_owned()
+    }
+
+    /// SHA-256 over everything in the document but its digest.
+    pub(super) fn digest(self, plan: &Plan) -> String {
+        let Plan {
+            api_version,
+            id,
+            lineage,
+            created_at,
+            actor,
+            set,
+            summary,
+            changes: _,
+            money,
+            refused,
+            warnings,
+            undeclared,
+            outside,
+            basis,
+            records,
+            digest: _,
+        } = plan;
+        let mut whole = self.whole.text(api_version).text(id).optional(lineage.as_deref());
+        whole = whole.text(created_at).text(actor).text(set);
+        let small = (summary, money, refused, outside);
+        whole = each(whole, std::slice::from_ref(&small));
+        whole = each(whole, warnings);
+        whole = each(whole, undeclared);
+        whole = each(whole, basis);
+        each(whole, records).hex()
+    }
+}
+
+/// Adds the JSON of each item, and before them how many there are.
+fn each<T: serde::Serialize>(digest: Digest, items: &[T]) -> Digest {
+    let mut digest = digest.number(length(items));
+    let mut text = Vec::new();
+    for item in items {
+        text.clear();
+        let written = serde_json::to_writer(&mut text, item);
+        digest = digest.bytes(if written.is_ok() { &text } else { b"" });
+    }
+    digest
+}
+
+/// Gives changes their sources again.
+pub(super) fn put_back(changes: &mut [Change], sources: Vec<Source>) {
+    for (change, source) in changes.iter_mut().zip(sources) {
+        change.source = source;
+    }
+}
+
+/// The id of a plan, as it stands.
+pub(super) fn id_of(plan: &mut Plan) -> String {
+    Hashed::of(plan).id(plan)
+}
+
+/// The id before there was a store: such a plan names no lineage; nothing else differs while it is
+/// empty.
+pub(super) fn first_id_of(plan: &mut Plan) -> String {
+    let lineage = plan.lineage.take();
+    let id = id_of(plan);
+    plan.lineage = lineage;
+    id
+}
+
+/// SHA-256 over the whole document but its digest.
+#[must_use]
+pub fn digest_of(plan: &mut Plan) -> String {
+    Hashed::of(plan).digest(plan)
+}
