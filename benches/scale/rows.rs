@@ -76,6 +76,14 @@ pub fn measure(shape: &Shape, runs: usize, size: &mut Size) {
         amount += 1;
         shape.change(amount);
     });
+    row(size, shape, runs, "`plan` after 1 in 800 changed", &["plan"], || {
+        amount += 1;
+        shape.change_a_little(amount);
+    });
+    row(size, shape, runs, "`apply` of 1 in 800", &["apply", "--yes"], || {
+        amount += 1;
+        shape.change_a_little(amount);
+    });
     run(&shape.folder, &["plan"]);
     row(size, shape, runs, "`validate`", &["validate"], || {});
     row(size, shape, firsts, "`validate --offline`", &["validate", "--offline"], || {});

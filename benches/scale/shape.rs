@@ -25,8 +25,15 @@ impl Shape {
         self.folder.join(".partnerctl/state.db")
     }
 
-    /// Writes every hundredth file again, with another amount.
+    /// Writes files again with another amount, so that one of a hundred resources is changed: the
+    /// budget in two of 25 files.
     pub fn change(&self, amount: usize) {
+        let files = (0..self.customers).filter(|number| matches!(number % 25, 0 | 13));
+        files.for_each(|number| self.write_one(number, amount));
+    }
+
+    /// The same for the budget in one of a hundred files.
+    pub fn change_a_little(&self, amount: usize) {
         (0..self.customers).step_by(100).for_each(|number| self.write_one(number, amount));
     }
 
