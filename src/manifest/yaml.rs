@@ -1,8 +1,11 @@
 //! The only file that knows the YAML parser: text to document trees, within bounds.
 
+mod input;
+
 use crate::model::code::{self, Code};
 use crate::model::decode::Fault;
 use crate::model::tree::{Entry, Node, Span, Value};
+use input::Text;
 use saphyr_parser::{Event, Parser, ScalarStyle, Tag};
 use std::collections::BTreeMap;
 
@@ -116,7 +119,7 @@ impl Builder {
     /// Reads until the end, or until nothing more can be read: then the line (of the file) where
     /// that was.
     fn run(&mut self, text: &str) -> Option<u32> {
-        for event in Parser::new_from_str(text) {
+        for event in Parser::new(Text::new(text)) {
             let (event, place) = match event {
                 Ok((event, span)) => {
                     let width = if span.start.line() == span.end.line() {
