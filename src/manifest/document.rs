@@ -65,9 +65,10 @@ impl Unclear {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, expecting = "a manifest")]
 #[expect(dead_code, reason = "apiVersion and kind were read before; spec is read by its kind")]
-struct Envelope {
-    api_version: Option<String>,
-    kind: String,
+struct Envelope<'t> {
+    #[serde(borrow)]
+    api_version: Option<&'t str>,
+    kind: &'t str,
     metadata: MetadataFields,
     spec: IgnoredAny,
 }
@@ -141,14 +142,18 @@ impl FileReader<'_> {
         let mut document = self.remains(index, root);
         let Some(entry) = self.kind_of(root) else { return document };
         let before = self.problems.len();
-        let envelope = decode::<Envelope>(root);
+        let envelope = decode::<Envelope<'_>>(root);
         for fault in &envelope.faults {
             self.fault(fault.clone());
         }
-        let metadata = envelope.value.map(|envelope| envelope.metadata);
-        let labels = metadata.as_ref().and_then(|m| m.labels.clone()).unwrap_or_default();
-        let annotations = metadata.as_ref().and_then(|m| m.annotations.clone()).unwrap_or_default();
-        let metadata = Metadata { labels: labels.into(), annotations: annotations.into() };
+        let (labels, annotations) = envelope
+            .value
+            .map(|envelope| (envelope.metadata.labels, envelope.metadata.annotations))
+            .unwrap_or_default();
+        let metadata = Metadata {
+            labels: labels.unwrap_or_default().into(),
+            annotations: annotations.unwrap_or_default().into(),
+        };
         for finding in check_labels(&metadata).into_iter().chain(check_annotations(&metadata)) {
             self.finding(root, finding);
         }
