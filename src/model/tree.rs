@@ -126,6 +126,12 @@ impl Node {
         }
     }
 
+    /// The text of a scalar that is not null.
+    #[must_use]
+    pub fn given(&self) -> Option<&str> {
+        self.text().filter(|_| !self.is_null())
+    }
+
     /// True for `null`, `~` and nothing at all, unquoted.
     #[must_use]
     pub fn is_null(&self) -> bool {
