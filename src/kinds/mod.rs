@@ -298,8 +298,7 @@ impl KindEntry {
 fn decode_spec<T: Kind>(node: &Node) -> (Decoded<Spec>, Vec<Finding>) {
     let decoded = decode::<T>(node);
     let findings = decoded.value.as_ref().map(Kind::check).unwrap_or_default();
-    let canonical = |typed: T| Spec::from_value(serde_json::to_value(typed).unwrap_or_default());
-    (decoded.map(canonical), findings)
+    (decoded.map(|typed| Spec::from_typed(&typed)), findings)
 }
 
 /// The registry as a value, so that tests add kinds of their own.

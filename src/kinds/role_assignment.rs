@@ -98,15 +98,15 @@ const PROFILE_ROLES: [&str; 4] =
 
 impl Role {
     fn parse(text: &str) -> Result<Self, Invalid> {
-        if let Ok(id) = Uuid::from_text(text) {
-            let id = id.to_string();
-            let name = AZURE_ROLES.iter().find(|(_, known)| *known == id).map(|(name, _)| *name);
-            return Ok(Self(name.map_or(id, str::to_owned)));
-        }
         let names =
             || AZURE_ROLES.iter().map(|(name, _)| *name).chain(ACCOUNT_ROLES).chain(PROFILE_ROLES);
         if names().any(|name| name == text) {
             return Ok(Self(text.to_owned()));
+        }
+        if let Ok(id) = Uuid::from_text(text) {
+            let id = id.to_string();
+            let name = AZURE_ROLES.iter().find(|(_, known)| *known == id).map(|(name, _)| *name);
+            return Ok(Self(name.map_or(id, str::to_owned)));
         }
         let shown: String = text.chars().take(60).collect();
         let hint = match crate::model::problem::did_you_mean(text, names()) {

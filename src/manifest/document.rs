@@ -65,9 +65,10 @@ impl Unclear {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, expecting = "a manifest")]
 #[expect(dead_code, reason = "apiVersion and kind were read before; spec is read by its kind")]
-struct Envelope {
-    api_version: Option<String>,
-    kind: String,
+struct Envelope<'t> {
+    #[serde(borrow)]
+    api_version: Option<&'t str>,
+    kind: &'t str,
     metadata: MetadataFields,
     spec: IgnoredAny,
 }
@@ -127,7 +128,7 @@ impl FileReader<'_> {
     /// A document whose reading ended early: only what names it counts.
     fn remains(&self, index: usize, root: &Node) -> Document {
         let kind = root.get("kind").and_then(Node::text);
-        let name = root.get("metadata").and_then(|metadata| metadata.get("name")?.text());
+        let name = root.get("metadata").and_then(|metadata| metadata.get("name")?.given());
         let known = kind.filter(|kind| self.kinds.get(kind).is_some());
         let foreign = root.get("apiVersion").is_some_and(|node| node.text() != Some(API_VERSION));
         let unclear = (!foreign && (known.is_none() || name.is_none()))
@@ -141,14 +142,18 @@ impl FileReader<'_> {
         let mut document = self.remains(index, root);
         let Some(entry) = self.kind_of(root) else { return document };
         let before = self.problems.len();
-        let envelope = decode::<Envelope>(root);
+        let envelope = decode::<Envelope<'_>>(root);
         for fault in &envelope.faults {
             self.fault(fault.clone());
         }
-        let metadata = envelope.value.map(|envelope| envelope.metadata);
-        let labels = metadata.as_ref().and_then(|m| m.labels.clone()).unwrap_or_default();
-        let annotations = metadata.as_ref().and_then(|m| m.annotations.clone()).unwrap_or_default();
-        let metadata = Metadata { labels: labels.into(), annotations: annotations.into() };
+        let (labels, annotations) = envelope
+            .value
+            .map(|envelope| (envelope.metadata.labels, envelope.metadata.annotations))
+            .unwrap_or_default();
+        let metadata = Metadata {
+            labels: labels.unwrap_or_default().into(),
+            annotations: annotations.unwrap_or_default().into(),
+        };
         for finding in check_labels(&metadata).into_iter().chain(check_annotations(&metadata)) {
             self.finding(root, finding);
         }
@@ -224,7 +229,7 @@ impl FileReader<'_> {
 fn references(entry: KindEntry, root: &Node) -> Vec<(&'static str, ResourceId)> {
     let Some(spec) = root.get("spec") else { return Vec::new() };
     let named = entry.facts.references.iter().filter_map(|reference| {
-        let name = spec.at(reference.path)?.get("name")?.text()?;
+        let name = spec.at(reference.path)?.get("name")?.given()?;
         Some((reference.path, ResourceId::new(reference.kind, name)))
     });
     named.collect()
@@ -313,4 +318,25 @@ fn check_labels(metadata: &Metadata) -> Vec<Finding> {
         ))
     });
     wrong.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Unclear, read_file};
+    use crate::kinds::Kinds;
+
+    #[test]
+    fn a_name_that_is_null_is_none() {
+        let text = "apiVersion: partnerctl.dev/v1\nkind: Subscription\nmetadata: {name: NAME}\n\
+            spec: {customerRef: {name: null, external: x}, offer: {type: AzurePlan}}\n";
+        let read = |name: &str| {
+            read_file(&Kinds::default(), &"a.yaml".into(), &text.replace("NAME", name))
+        };
+        let named = read("contoso-azure");
+        assert!(named.problems.is_empty(), "{:?}", named.problems);
+        assert!(named.documents[0].references.is_empty() && named.documents[0].resource.is_some());
+        let nameless = &read("null").documents[0];
+        let unclear = Unclear { kind: Some("Subscription".to_owned()), name: None };
+        assert_eq!((&nameless.id, &nameless.unclear), (&None, &Some(unclear)));
+    }
 }

@@ -1,8 +1,12 @@
 //! The only file that knows the YAML parser: text to document trees, within bounds.
 
+mod input;
+mod usual;
+
 use crate::model::code::{self, Code};
 use crate::model::decode::Fault;
 use crate::model::tree::{Entry, Node, Span, Value};
+use input::Text;
 use saphyr_parser::{Event, Parser, ScalarStyle, Tag};
 use std::collections::BTreeMap;
 
@@ -30,6 +34,14 @@ pub fn read(text: &str) -> (Vec<Tree>, Vec<Fault>) {
 /// The same for a text that may have more values in one document.
 #[must_use]
 pub fn read_within(text: &str, values_max: usize) -> (Vec<Tree>, Vec<Fault>) {
+    match usual::read(text, values_max) {
+        Some(trees) => (trees, Vec::new()),
+        None => parse(text, values_max),
+    }
+}
+
+/// The same by the parser, which knows all of YAML.
+fn parse(text: &str, values_max: usize) -> (Vec<Tree>, Vec<Fault>) {
     let mut trees = Vec::new();
     let mut faults = Vec::new();
     let mut rest = text.strip_prefix('\u{feff}').unwrap_or(text);
@@ -116,7 +128,7 @@ impl Builder {
     /// Reads until the end, or until nothing more can be read: then the line (of the file) where
     /// that was.
     fn run(&mut self, text: &str) -> Option<u32> {
-        for event in Parser::new_from_str(text) {
+        for event in Parser::new(Text::new(text)) {
             let (event, place) = match event {
                 Ok((event, span)) => {
                     let width = if span.start.line() == span.end.line() {
@@ -216,6 +228,9 @@ impl Builder {
 
     /// Line breaks and tabs pass here; fields of one line refuse them by their own grammar.
     fn check_text(&mut self, text: &str, span: Span) {
+        if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+            return;
+        }
         let bad = |c: char| {
             (c.is_control() && c != '\n' && c != '\t')
                 || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')

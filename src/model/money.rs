@@ -1,6 +1,6 @@
 //! Money: an exact amount with its currency. A float never touches it.
 
-use crate::model::scalar::{Invalid, scalar};
+use crate::model::scalar::{Invalid, is_among, scalar};
 use rust_decimal::Decimal;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -29,13 +29,13 @@ const CURRENCIES: &[(u32, &str)] = &[
 
 impl Currency {
     fn parse(text: &str) -> Result<Self, Invalid> {
-        let upper = text.to_ascii_uppercase();
-        let known = CURRENCIES.iter().any(|(_, codes)| codes.split(' ').any(|code| code == upper));
-        if let (true, Ok(code)) = (known && upper == text, <[u8; 3]>::try_from(text.as_bytes())) {
+        let is_known = |text| CURRENCIES.iter().any(|(_, codes)| is_among::<4>(codes, text));
+        if let (true, Ok(code)) = (is_known(text), <[u8; 3]>::try_from(text.as_bytes())) {
             return Ok(Self(code));
         }
+        let upper = text.to_ascii_uppercase();
         let shown: String = text.chars().take(60).collect();
-        let hint = if known {
+        let hint = if is_known(&upper) {
             format!("write it in upper case: {upper}")
         } else {
             "use an ISO 4217 code in use, such as EUR, USD or JPY".to_owned()
@@ -54,7 +54,7 @@ impl Currency {
     pub fn minor_units(self) -> u32 {
         CURRENCIES
             .iter()
-            .find(|(_, codes)| codes.split(' ').any(|code| code == self.as_str()))
+            .find(|(_, codes)| is_among::<4>(codes, self.as_str()))
             .map_or(2, |(units, _)| *units)
     }
 }
@@ -234,12 +234,21 @@ pub fn show(value: Decimal, currency: Currency) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Amount, Currency, Money};
+    use super::{Amount, CURRENCIES, Currency, Money};
 
     fn money(amount: &str, currency: &str) -> Result<String, String> {
         let amount = Amount::from_text(amount).map_err(|e| e.to_string())?;
         let currency = Currency::from_text(currency).map_err(|e| e.to_string())?;
         Money::new(amount, currency).map(|m| m.to_string()).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn each_currency_of_the_lists_is_found_with_its_minor_units() {
+        for (units, codes) in CURRENCIES {
+            for code in codes.split(' ') {
+                assert_eq!(Currency::from_text(code).unwrap().minor_units(), *units, "{code}");
+            }
+        }
     }
 
     #[test]

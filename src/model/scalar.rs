@@ -64,8 +64,8 @@ macro_rules! scalar {
                         self,
                         deserializer: D,
                     ) -> Result<$type, D::Error> {
-                        let text = <String as serde::Deserialize>::deserialize(deserializer)?;
-                        $type::from_text(&text).map_err(serde::de::Error::custom)
+                        let read = $crate::model::scalar::Text($type::from_text);
+                        deserializer.deserialize_string(read)?.map_err(serde::de::Error::custom)
                     }
 
                     fn visit_unit<E: serde::de::Error>(self) -> Result<$type, E> {
@@ -99,6 +99,21 @@ macro_rules! scalar {
 }
 pub(crate) use scalar;
 
+/// Makes something of a text while it is still the document's, so that it is not copied first.
+pub(crate) struct Text<T>(pub(crate) fn(&str) -> T);
+
+impl<T> serde::de::Visitor<'_> for Text<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string")
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<T, E> {
+        Ok((self.0)(text))
+    }
+}
+
 /// One line of text: not empty, at most 256 characters, no line break or tab.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line(String);
@@ -111,7 +126,7 @@ impl Line {
     fn parse(text: &str) -> Result<Self, Invalid> {
         if text.trim().is_empty() {
             Err(Invalid::new("the text is empty", "write a text or leave the field out"))
-        } else if text.chars().count() > 256 {
+        } else if text.len() > 256 && text.chars().count() > 256 {
             Err(Invalid::new("the text is longer than 256 characters", "shorten it"))
         } else if text.contains(['\n', '\t']) {
             Err(Invalid::new("the text has a line break or a tab", "write it on one line"))
@@ -137,9 +152,8 @@ scalar!(Uuid, "a UUID", "00000000-0000-0000-0000-000000000000", |text| Self::par
 
 impl Uuid {
     fn parse(text: &str) -> Result<Self, Invalid> {
-        let lengths: Vec<_> = text.split('-').map(str::len).collect();
         let hex = text.bytes().all(|b| b == b'-' || b.is_ascii_hexdigit());
-        if hex && lengths == [8, 4, 4, 4, 12] {
+        if hex && text.split('-').map(str::len).eq([8, 4, 4, 4, 12]) {
             Ok(Self(text.to_ascii_lowercase()))
         } else {
             let shown: String = text.chars().take(60).collect();
@@ -205,11 +219,11 @@ const COUNTRIES: &str = "AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB B
 
 impl Country {
     fn parse(text: &str) -> Result<Self, Invalid> {
-        let upper = text.to_ascii_uppercase();
-        let known = upper.len() == 2 && COUNTRIES.split(' ').any(|country| country == upper);
-        if known && text == upper {
-            return Ok(Self(upper));
+        if is_among::<3>(COUNTRIES, text) {
+            return Ok(Self(text.to_owned()));
         }
+        let upper = text.to_ascii_uppercase();
+        let known = is_among::<3>(COUNTRIES, &upper);
         let shown: String = text.chars().take(60).collect();
         let hint = match upper.as_str() {
             _ if known => format!("write it in upper case: {upper}"),
@@ -224,6 +238,14 @@ impl fmt::Display for Country {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
+}
+
+/// True for one of the words of a list: sorted, parted by spaces, `STEP` letters from one to the next.
+pub(in crate::model) fn is_among<const STEP: usize>(list: &str, word: &str) -> bool {
+    let (words, last) = list.as_bytes().as_chunks::<STEP>();
+    let word = word.as_bytes();
+    word.len() + 1 == STEP
+        && (word == last || words.binary_search_by(|there| there[..STEP - 1].cmp(word)).is_ok())
 }
 
 /// An e-mail address: one `@`, something on both sides, no white space.
@@ -263,7 +285,15 @@ impl fmt::Display for Email {
 
 #[cfg(test)]
 mod tests {
-    use super::{Country, Domain, Email, Uuid};
+    use super::{COUNTRIES, Country, Domain, Email, Uuid};
+
+    #[test]
+    fn each_country_of_the_list_is_found_and_nothing_beside_them() {
+        assert!(COUNTRIES.split(' ').all(|country| Country::from_text(country).is_ok()));
+        for other in ["", "N", "NLD", "AD AE", "D A", "ZW ", "AA", "ZZ", "QQ", "é"] {
+            assert!(Country::from_text(other).is_err(), "{other}");
+        }
+    }
 
     #[test]
     fn norway_is_a_country_and_lower_case_is_mended_by_the_hint() {

@@ -1,6 +1,7 @@
 //! A spec as a canonical value: sorted keys, money with its minor units, references as `{name}`.
 
 use crate::model::Value;
+use crate::model::decode::canonical;
 use crate::model::value::Fields;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
@@ -20,6 +21,15 @@ impl Spec {
     pub fn from_value(value: Json) -> Self {
         match Value::from(value) {
             Value::Object(fields) => Self(fields),
+            _ => Self::default(),
+        }
+    }
+
+    /// The spec that a kind's type stands for; what is no object becomes an empty spec.
+    #[must_use]
+    pub fn from_typed<T: Serialize>(typed: &T) -> Self {
+        match canonical(typed) {
+            Ok(Value::Object(fields)) => Self(fields),
             _ => Self::default(),
         }
     }

@@ -110,8 +110,11 @@ impl Node {
     /// The value at a dotted path; list positions are written `[0]`.
     #[must_use]
     pub fn at(&self, path: &str) -> Option<&Self> {
-        let (whole, nodes) = self.chain(path);
-        if whole { nodes.last().copied() } else { None }
+        let mut node = self;
+        for step in steps(path) {
+            node = node.step(step)?.0;
+        }
+        Some(node)
     }
 
     /// The text of a scalar.
@@ -121,6 +124,12 @@ impl Node {
             Value::Scalar { text, .. } => Some(text),
             _ => None,
         }
+    }
+
+    /// The text of a scalar that is not null.
+    #[must_use]
+    pub fn given(&self) -> Option<&str> {
+        self.text().filter(|_| !self.is_null())
     }
 
     /// True for `null`, `~` and nothing at all, unquoted.
@@ -148,17 +157,17 @@ impl Node {
         span
     }
 
-    /// The nodes met on a dotted path from this one on, and whether the path was walked to its end.
+    /// The nodes met on a dotted path from this one on, as far as it is there.
     #[must_use]
-    pub fn chain(&self, path: &str) -> (bool, Vec<&Self>) {
+    pub fn chain(&self, path: &str) -> Vec<&Self> {
         let mut nodes = vec![self];
         let mut node = self;
         for step in steps(path) {
-            let Some((next, _)) = node.step(step) else { return (false, nodes) };
+            let Some((next, _)) = node.step(step) else { break };
             nodes.push(next);
             node = next;
         }
-        (true, nodes)
+        nodes
     }
 
     fn step(&self, step: &str) -> Option<(&Self, Option<Span>)> {
@@ -175,12 +184,10 @@ impl Node {
 
 /// Splits a dotted path; a key that itself holds dots or slashes (labels, annotations) is the rest
 /// after `labels.` or `annotations.`.
-fn steps(path: &str) -> Vec<&str> {
-    for map in ["metadata.labels", "metadata.annotations"] {
-        if let Some(key) = path.strip_prefix(map).and_then(|rest| rest.strip_prefix('.')) {
-            let (head, tail) = map.split_at("metadata".len());
-            return vec![head, &tail[1..], key];
-        }
-    }
-    path.split('.').filter(|step| !step.is_empty()).collect()
+fn steps(path: &str) -> impl Iterator<Item = &str> {
+    let key = ["metadata.labels.", "metadata.annotations."]
+        .into_iter()
+        .find_map(|map| Some((path.get(..map.len() - 1)?, path.strip_prefix(map)?)));
+    let (path, key) = key.map_or((path, None), |(map, key)| (map, Some(key)));
+    path.split('.').filter(|step| !step.is_empty()).chain(key)
 }

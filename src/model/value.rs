@@ -79,6 +79,11 @@ impl Key {
         }
     }
 
+    /// A key that the program knows, as the name of a field.
+    pub(in crate::model) fn fixed(key: &'static str) -> Self {
+        Self::Common(key)
+    }
+
     fn as_str(&self) -> &str {
         match self {
             Self::Common(key) => key,

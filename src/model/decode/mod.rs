@@ -4,17 +4,20 @@
 //! for a missing field) is repeated with a stand-in there, until nothing new is found. A document
 //! without errors is read once.
 
+mod canonical;
 mod error;
 mod reader;
 mod stand_in;
 mod value;
+
+pub use canonical::canonical;
 
 use crate::model::code::{self, Code};
 use crate::model::problem::did_you_mean;
 use crate::model::tree::{Entry, Node, Span, Value};
 use error::{Error, Place, What};
 use reader::Reader;
-use serde::de::DeserializeOwned;
+use serde::Deserialize;
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 
@@ -61,7 +64,7 @@ impl<T> Decoded<T> {
     /// misspelt name.
     #[must_use]
     pub fn reported(&self, root: &Node, path: &str, message: &str) -> bool {
-        let (_, nodes) = root.chain(path);
+        let nodes = root.chain(path);
         let steps: Vec<&str> = path.split('.').filter(|step| !step.is_empty()).collect();
         nodes.iter().enumerate().any(|(depth, node)| {
             let address = address(node);
@@ -78,7 +81,7 @@ impl<T> Decoded<T> {
 }
 
 /// Reads a typed value from a document tree, gathering all faults.
-pub fn decode<T: DeserializeOwned>(root: &Node) -> Decoded<T> {
+pub fn decode<'t, T: Deserialize<'t>>(root: &'t Node) -> Decoded<T> {
     let context = Context::default();
     let mut value = None;
     for pass in 0..=PASSES_MAX {

@@ -9,12 +9,12 @@ use serde::de::{self, DeserializeSeed, Visitor};
 
 /// Reads one node.
 #[derive(Clone, Copy)]
-pub(super) struct Reader<'t> {
+pub(super) struct Reader<'t, 'c> {
     pub(super) node: &'t Node,
-    pub(super) context: &'t Context,
+    pub(super) context: &'c Context,
 }
 
-impl<'t> Reader<'t> {
+impl<'t> Reader<'t, '_> {
     fn unexpected(&self) -> de::Unexpected<'t> {
         match &self.node.value {
             Value::Scalar { .. } if self.node.is_null() => de::Unexpected::Other("nothing"),
@@ -62,7 +62,7 @@ macro_rules! numbers {
     };
 }
 
-impl<'de> de::Deserializer<'de> for Reader<'de> {
+impl<'de> de::Deserializer<'de> for Reader<'de, '_> {
     type Error = Error;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
@@ -222,12 +222,12 @@ impl<'de> de::Deserializer<'de> for Reader<'de> {
     }
 }
 
-struct Items<'t> {
+struct Items<'t, 'c> {
     items: std::slice::Iter<'t, Node>,
-    reader: Reader<'t>,
+    reader: Reader<'t, 'c>,
 }
 
-impl<'t> de::SeqAccess<'t> for Items<'t> {
+impl<'t> de::SeqAccess<'t> for Items<'t, '_> {
     type Error = Error;
 
     fn next_element_seed<T: DeserializeSeed<'t>>(
@@ -239,17 +239,17 @@ impl<'t> de::SeqAccess<'t> for Items<'t> {
     }
 }
 
-struct Fields<'t> {
-    map: Reader<'t>,
+struct Fields<'t, 'c> {
+    map: Reader<'t, 'c>,
     entries: std::slice::Iter<'t, Entry>,
     known: Option<&'static [&'static str]>,
     missing: std::vec::IntoIter<&'static str>,
     value: Option<&'t Node>,
 }
 
-impl<'t> Fields<'t> {
+impl<'t, 'c> Fields<'t, 'c> {
     fn new(
-        map: Reader<'t>,
+        map: Reader<'t, 'c>,
         entries: &'t [Entry],
         known: Option<&'static [&'static str]>,
         missing: Vec<&'static str>,
@@ -258,7 +258,7 @@ impl<'t> Fields<'t> {
     }
 }
 
-impl<'t> de::MapAccess<'t> for Fields<'t> {
+impl<'t> de::MapAccess<'t> for Fields<'t, '_> {
     type Error = Error;
 
     fn next_key_seed<K: DeserializeSeed<'t>>(
