@@ -44,7 +44,7 @@ pub(super) fn integrity(connection: &Connection) -> rusqlite::Result<Vec<String>
 /// Rows that refer to rows that are not there.
 fn foreign(connection: &Connection) -> rusqlite::Result<Vec<String>> {
     let mut statement = connection.prepare("PRAGMA foreign_key_check")?;
-    let lines = statement.query_map([], |row| {
+    let lines = statement.query_map([], &mut |row| {
         let (table, parent): (String, String) = (row.get(0)?, row.get(2)?);
         Ok(format!("table {table}: a row refers to one of {parent} that is not there"))
     })?;
@@ -54,7 +54,8 @@ fn foreign(connection: &Connection) -> rusqlite::Result<Vec<String>> {
 /// Rows whose columns are no values of ours, broken JSON above all.
 fn unreadable(connection: &Connection) -> rusqlite::Result<Vec<String>> {
     let mut found = Vec::new();
-    let mut read_all = |question: &str, read: fn(&Row<'_>) -> Result<(), StoreError>| {
+    type Read<'a> = &'a mut dyn FnMut(&Row<'_>) -> Result<(), StoreError>;
+    let mut read_all = |question: &str, read: Read<'_>| {
         let mut statement = connection.prepare(question)?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
@@ -65,8 +66,9 @@ fn unreadable(connection: &Connection) -> rusqlite::Result<Vec<String>> {
         Ok::<_, rusqlite::Error>(())
     };
     let resources = format!("SELECT {} FROM resources ORDER BY kind, name", rows::COLUMNS);
-    read_all(&resources, |row| rows::stored(row).map(drop))?;
-    read_all("SELECT kind, name, spec FROM actual ORDER BY kind, external_id", |row| {
+    let mut reader = rows::Reader::default();
+    read_all(&resources, &mut |row| reader.stored(row).map(drop))?;
+    read_all("SELECT kind, name, spec FROM actual ORDER BY kind, external_id", &mut |row| {
         let column = |index| row.get::<_, String>(index);
         let failed = |error: rusqlite::Error| corrupt("the actual state")(error.into());
         let what = format!("actual {}/{}", column(0).map_err(failed)?, column(1).map_err(failed)?);
