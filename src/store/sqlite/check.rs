@@ -74,11 +74,11 @@ fn unreadable(connection: &Connection) -> rusqlite::Result<Vec<String>> {
         let what = format!("actual {}/{}", column(0).map_err(failed)?, column(1).map_err(failed)?);
         json::<Spec>(&column(2).map_err(failed)?, &what).map(drop)
     })?;
-    read_all(intents::INTENTS, |row| intents::intent(row).map(drop))?;
-    read_all(intents::APPLIES, |row| intents::apply(row).map(drop))?;
-    read_all(intents::APPROVALS, |row| intents::approval(row).map(drop))?;
+    read_all(intents::INTENTS, &mut |row| intents::intent(row).map(drop))?;
+    read_all(intents::APPLIES, &mut |row| intents::apply(row).map(drop))?;
+    read_all(intents::APPROVALS, &mut |row| intents::approval(row).map(drop))?;
     let activities = format!("SELECT {} FROM activities ORDER BY seq", log::COLUMNS);
-    read_all(&activities, |row| log::activity(row).map(drop))?;
+    read_all(&activities, &mut |row| log::activity(row).map(drop))?;
     Ok(found)
 }
 
