@@ -44,7 +44,7 @@ pub(super) fn integrity(connection: &Connection) -> rusqlite::Result<Vec<String>
 /// Rows that refer to rows that are not there.
 fn foreign(connection: &Connection) -> rusqlite::Result<Vec<String>> {
     let mut statement = connection.prepare("PRAGMA foreign_key_check")?;
-    let lines = statement.query_map([], &mut |row| {
+    let lines = statement.query_map([], |row| {
         let (table, parent): (String, String) = (row.get(0)?, row.get(2)?);
         Ok(format!("table {table}: a row refers to one of {parent} that is not there"))
     })?;
