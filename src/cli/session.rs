@@ -173,6 +173,18 @@ pub fn open(
     Ok(store)
 }
 
+/// The store as it was found, or a new one.
+pub fn make(
+    settings: &Settings,
+    workspace: &Workspace,
+    existing: Option<Box<dyn Store>>,
+) -> Result<Box<dyn Store>, CommandError> {
+    if let Some(store) = existing {
+        return Ok(store);
+    }
+    Ok(open(settings, workspace, Missing::Create)?.context("the store was not made")?)
+}
+
 /// Opens a store that must be there.
 pub fn open_existing(
     settings: &Settings,
