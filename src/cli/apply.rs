@@ -7,7 +7,7 @@ use crate::cli::events::Events;
 use crate::cli::pass::{Pass, Planned};
 use crate::cli::saved;
 use crate::cli::session::{self, Input, PassArgs};
-use crate::cli::settings::Settings;
+use crate::cli::settings::{Settings, quoted};
 use crate::cli::ui::Ui;
 use crate::engine::lease::SharedStore;
 use crate::engine::operate::Ended;
@@ -159,7 +159,7 @@ fn under_lease(
         ui.warn("nothing was applied: the plan is refused");
         return Ok(Exit::Held);
     }
-    let approved = saved::is_approved(place.store.lock().as_ref(), plan, args.ttl())?;
+    let approved = saved::is_approved(place.store.lock().as_ref(), &plan.id, args.ttl())?;
     let command = format!("partnerctl apply{}", repeated(args, place.settings));
     if let Some(exit) = consent::ask(&args.consent, plan, approved, &command, ui) {
         return Ok(exit);
@@ -198,14 +198,4 @@ fn repeated(args: &ApplyArgs, settings: &Settings) -> String {
         words.extend(["--override".to_owned(), id.clone()]);
     }
     words.iter().map(|word| format!(" {}", quoted(word))).collect()
-}
-
-/// A word as a shell takes it.
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@=+,".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', "'\\''"))
-    }
 }

@@ -283,7 +283,7 @@ fn conclude(plan: &Plan, applied: &Applied, events: &mut Events, ui: &mut Ui) ->
         let nothing = done == 0 && unknown == 0 && !applied.interrupted;
         return if nothing { Exit::Error } else { Exit::Partly };
     }
-    if !events.own_stdout() {
+    if !events.own_stdout() && (done > 0 || !ui.is_log()) {
         ui.data(&format!("Applied {}.\n", counted(done, "change")));
     }
     if applied.unrecorded.is_some() {

@@ -199,7 +199,7 @@ impl Pass<'_> {
     ) -> Result<PlanInput, CommandError> {
         let texts = &input.sources.texts.texts;
         if manifests.resources.is_empty() && texts.values().all(|text| text.trim().is_empty()) {
-            ui.say("warning: there are no manifests");
+            ui.caution("warning: there are no manifests");
         }
         check_names(&input.selection, known(&manifests.resources, gathered).iter())?;
         let desired = from_workspace(manifests.resources, &self.workspace.folder);

@@ -154,7 +154,7 @@ fn status(
 ) -> Result<Status, CommandError> {
     let last = store.map(Store::last_apply).transpose()?.flatten();
     let ttl = TimeDelta::hours(saved::TTL_HOURS);
-    let approved = store.map(|store| saved::is_approved(store, plan, ttl)).transpose()?;
+    let approved = store.map(|store| saved::is_approved(store, &plan.id, ttl)).transpose()?;
     let line = |resource: &ResourceId, what: String| Line { resource: resource.clone(), what };
     let drifted = plan.changes.iter().filter_map(|change| {
         let fields = change.fields.iter().filter(|field| field.drift);

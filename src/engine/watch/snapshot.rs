@@ -42,6 +42,12 @@ impl Looks {
         Self { roots, beside, number: 0, last: None }
     }
 
+    /// True when a root is missing.
+    #[must_use]
+    pub fn is_missing(&self) -> bool {
+        self.devices().is_none()
+    }
+
     /// Looks.
     pub fn look(&mut self) -> Seen {
         if self.devices().is_none() {

@@ -24,6 +24,8 @@ pub enum Word {
     Recovered,
     /// Something stands that somebody should know.
     Cause(String),
+    /// Something is worth knowing once.
+    Remark(String),
 }
 
 /// What stands, and was said.
@@ -31,9 +33,21 @@ pub enum Word {
 pub struct Told {
     trouble: Option<Trouble>,
     standing: BTreeSet<String>,
+    remarks: BTreeSet<String>,
 }
 
+/// Remarks that are known to have been made; beyond them the same may be said twice.
+const REMARKS_MAX: usize = 64;
+
 impl Told {
+    /// Something that is said once, however often it comes and goes.
+    pub fn remark(&mut self, text: String) -> Option<Word> {
+        if self.remarks.len() >= REMARKS_MAX {
+            self.remarks.clear();
+        }
+        self.remarks.insert(text.clone()).then_some(Word::Remark(text))
+    }
+
     /// A pass did not get through. What stood before still does, as far as anybody knows.
     pub fn trouble(&mut self, trouble: Trouble) -> Vec<Word> {
         if self.trouble.as_ref() == Some(&trouble) {

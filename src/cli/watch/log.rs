@@ -1,0 +1,57 @@
+//! The log of a watch: through tracing, as text or JSON, on stderr.
+
+use crate::cli::error::CommandError;
+use crate::cli::ui::{Tone, Ui};
+use clap::ValueEnum;
+use std::cell::RefCell;
+use std::rc::Rc;
+use tracing_subscriber::filter::LevelFilter;
+
+/// How a log line looks.
+#[derive(ValueEnum, Debug, Clone, Copy, PartialEq)]
+pub enum LogFormat {
+    /// For people
+    Text,
+    /// For machines: one JSON object a line
+    Json,
+}
+
+/// Begins the log; it holds for the whole process.
+pub fn begin(format: LogFormat, level: LevelFilter) -> Result<(), CommandError> {
+    let log = tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_target(false)
+        .with_writer(std::io::stderr);
+    let begun = match format {
+        LogFormat::Text => log.try_init(),
+        LogFormat::Json => log.json().flatten_event(true).with_current_span(false).try_init(),
+    };
+    begun.map_err(|error| CommandError::new(format!("the log cannot be kept: {error}")))
+}
+
+/// What was said during a pass that is not for the log at once: each cause is told once, so it is
+/// kept until the pass has ended.
+#[derive(Clone, Default)]
+pub struct Heard {
+    texts: Rc<RefCell<Vec<(Tone, String)>>>,
+}
+
+impl Heard {
+    /// A terminal whose words go to the log: what happens at once, the rest later.
+    pub fn ui(&self) -> Ui {
+        let texts = self.texts.clone();
+        Ui::to(Box::new(move |tone, text| match tone {
+            Tone::Say => tracing::info!("{text}"),
+            Tone::Caution | Tone::Warn => texts.borrow_mut().push((tone, text.to_owned())),
+        }))
+    }
+
+    /// What was heard since the last time: what may be wrong, and what is.
+    pub fn take(&self) -> (Vec<String>, Vec<String>) {
+        let heard = self.texts.take();
+        let (cautions, warnings): (Vec<_>, Vec<_>) =
+            heard.into_iter().partition(|(tone, _)| *tone == Tone::Caution);
+        let texts = |heard: Vec<(Tone, String)>| heard.into_iter().map(|(_, text)| text).collect();
+        (texts(cautions), texts(warnings))
+    }
+}
