@@ -20,6 +20,7 @@ const MANIFESTS: &str = "manifests/all.yaml";
 struct Watch<'a> {
     env: &'a TestEnv,
     child: Child,
+    status: &'static str,
 }
 
 impl Drop for Watch<'_> {
@@ -43,11 +44,15 @@ fn wait<T>(what: &str, mut now: impl FnMut() -> Option<T>) -> T {
 
 /// Begins to watch.
 fn watch<'a>(env: &'a TestEnv, args: &[&str]) -> Watch<'a> {
+    watch_to("watch.json", env, args)
+}
+
+fn watch_to<'a>(status: &'static str, env: &'a TestEnv, args: &[&str]) -> Watch<'a> {
     let log = fs::File::create(env.path().join("watch.log")).unwrap();
     let mut command = env.command(env!("CARGO_BIN_EXE_partnerctl"));
-    command.args(["watch", "--status-file", "watch.json"]).args(args);
+    command.args(["watch", "--status-file", status]).args(args);
     let child = command.stdout(Stdio::null()).stderr(log).spawn().unwrap();
-    Watch { env, child }
+    Watch { env, child, status }
 }
 
 impl Watch<'_> {
@@ -56,7 +61,7 @@ impl Watch<'_> {
     }
 
     fn status(&self) -> Option<Value> {
-        let text = fs::read_to_string(self.env.path().join("watch.json")).ok()?;
+        let text = fs::read_to_string(self.env.path().join(self.status)).ok()?;
         // It is replaced as a whole: half of one is never seen.
         Some(serde_json::from_str(&text).unwrap())
     }
@@ -156,32 +161,25 @@ fn assert_as_one_apply(env: &TestEnv) {
     let once = TestEnv::new();
     once.write("partnerctl.yaml", fs::read(env.path().join("partnerctl.yaml")).unwrap());
     copy(&env.path().join("manifests"), &once.path().join("manifests"));
-    once.ok(&["apply", "--yes"]);
-    similar_asserts(&state(env), &state(&once));
+    once.ok(&["apply", "--yes", "--approve", "costly"]);
+    let (watched, once) = (format!("{:#}", state(env)), format!("{:#}", state(&once)));
+    let diff = similar::TextDiff::from_lines(&once, &watched);
+    assert!(watched == once, "{}", diff.unified_diff().header("one apply", "watch"));
     env.ok(&["log", "verify"]);
 }
 
-fn similar_asserts(left: &Value, right: &Value) {
-    let (left, right) = (format!("{left:#}"), format!("{right:#}"));
-    let diff = similar::TextDiff::from_lines(&right, &left);
-    assert!(left == right, "{}", diff.unified_diff().header("one apply", "watch"));
-}
-
-/// Copies a tree as it reads: links become what they lead to.
+/// Copies a tree with its links.
 fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
-        let (path, name) = {
-            let entry = entry.unwrap();
-            (entry.path(), entry.file_name())
-        };
-        if name.to_string_lossy().starts_with('.') {
-            continue;
-        }
-        if path.is_dir() {
-            copy(&path, &to.join(name));
+        let entry = entry.unwrap();
+        let (path, to) = (entry.path(), to.join(entry.file_name()));
+        if let Ok(target) = fs::read_link(&path) {
+            std::os::unix::fs::symlink(target, to).unwrap();
+        } else if path.is_dir() {
+            copy(&path, &to);
         } else {
-            fs::write(to.join(name), fs::read(path).unwrap()).unwrap();
+            fs::write(to, fs::read(path).unwrap()).unwrap();
         }
     }
 }
@@ -415,7 +413,7 @@ fn a_workspace_that_is_replaced_under_the_watch_is_found_again() {
     command.args(["watch", "--prune", "--status-file"]).arg(&status);
     let log = fs::File::create(env.path().join("watch.log")).unwrap();
     let child = command.stdout(Stdio::null()).stderr(log).spawn().unwrap();
-    let mut watch = Watch { env: &env, child };
+    let mut watch = Watch { env: &env, child, status: "watch.json" };
     watch.outcome("done");
     fs::remove_dir_all(env.path().join("work")).unwrap();
     watch.until("a pause", |status| status["state"] == "paused");
@@ -517,16 +515,8 @@ fn a_workspace_may_allow_what_costs_money_and_what_cannot_be_undone() {
     // The settings are read again like the manifests.
     env.write("partnerctl.yaml", "set: test\nwatch: {allow: [irreversible]}\n");
     watch.settled(true);
-    assert_as_one_apply_of(&env, &["apply", "--yes", "--approve", "costly"]);
+    assert_as_one_apply(&env);
     watch.end();
-}
-
-fn assert_as_one_apply_of(env: &TestEnv, arguments: &[&str]) {
-    let once = TestEnv::new();
-    once.write("partnerctl.yaml", fs::read(env.path().join("partnerctl.yaml")).unwrap());
-    copy(&env.path().join("manifests"), &once.path().join("manifests"));
-    once.ok(arguments);
-    similar_asserts(&state(env), &state(&once));
 }
 
 #[test]
@@ -593,9 +583,7 @@ fn what_was_changed_outside_is_left_alone_and_told_and_put_back_only_by_healing(
 fn what_vanished_outside_is_made_again_only_by_healing() {
     let env = TestEnv::workspace(&customer("contoso"));
     env.ok(&["apply", "--yes"]);
-    let role = env.ok(&["get", "roleassignment", "contoso-owner", "-o", "json"]);
     let budget = env.ok(&["get", "budget", "contoso", "-o", "json"]);
-    drop(role);
     env.write("gone.json", budget.replace("\"observed\": {", "\"observed\": null, \"was\": {"));
     env.ok(&["ingest", "state", "gone.json"]);
     let output = env.run(&["watch", "--once"]);
@@ -741,17 +729,12 @@ fn a_store_among_the_manifests_does_not_wake_the_watch_for_ever() {
     let env = TestEnv::new();
     env.write("all.yaml", customer("contoso"));
     env.write("partnerctl.yaml", "set: test\nstore: sqlite:state.db\n");
-    let mut watch = watch(&env, &["-f", ".", "--status-file", "watch.status"]);
-    let status = wait("a pass", || {
-        let text = fs::read_to_string(env.path().join("watch.status")).ok()?;
-        serde_json::from_str::<Value>(&text).ok().filter(|status| status["applied"] == 5)
-    });
-    drop(status);
+    let mut watch = watch_to("watch.status", &env, &["-f", "."]);
+    watch.until("a pass", |status| status["applied"] == 5);
     std::thread::sleep(Duration::from_secs(2));
-    let text = fs::read_to_string(env.path().join("watch.status")).unwrap();
-    let passes = serde_json::from_str::<Value>(&text).unwrap()["passes"].as_u64().unwrap();
+    let passes = watch.passes();
     assert!(passes <= 2, "{passes} passes\n{}", watch.log());
-    watch.assert_lives();
+    watch.end();
 }
 
 #[test]

@@ -2,10 +2,14 @@
 
 use crate::cli::error::CommandError;
 use crate::cli::ui::{Tone, Ui};
+use crate::model::activity::instant;
+use chrono::Utc;
 use clap::ValueEnum;
 use std::cell::RefCell;
 use std::rc::Rc;
 use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::time::FormatTime;
 
 /// How a log line looks.
 #[derive(ValueEnum, Debug, Clone, Copy, PartialEq)]
@@ -16,11 +20,21 @@ pub enum LogFormat {
     Json,
 }
 
+/// Times as everything else writes them.
+struct Milliseconds;
+
+impl FormatTime for Milliseconds {
+    fn format_time(&self, writer: &mut Writer<'_>) -> std::fmt::Result {
+        writer.write_str(&instant(Utc::now()))
+    }
+}
+
 /// Begins the log; it holds for the whole process.
 pub fn begin(format: LogFormat, level: LevelFilter) -> Result<(), CommandError> {
     let log = tracing_subscriber::fmt()
         .with_max_level(level)
         .with_target(false)
+        .with_timer(Milliseconds)
         .with_writer(std::io::stderr);
     let begun = match format {
         LogFormat::Text => log.try_init(),

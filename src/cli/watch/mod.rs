@@ -11,6 +11,7 @@ use crate::cli::error::{CommandError, Exit};
 use crate::cli::session::{self, PassArgs, SelectionArgs};
 use crate::cli::settings::{FileArgs, Here, Settings};
 use crate::cli::ui::Ui;
+use crate::engine::Workspace;
 use crate::engine::tree::{IGNORE_FILE, WORKSPACE_FILE};
 use crate::engine::watch::ears::Ears;
 use crate::engine::watch::snapshot::Looks;
@@ -129,7 +130,7 @@ pub fn run(args: &WatchArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, C
         },
         looks: Looks::new(roots.clone(), beside.into()),
         ears: (!args.poll).then(|| Ears::new(&roots, &workspace.folder, wake)),
-        passes: passes(args, settings, stop),
+        passes: passes(args, settings, &workspace, stop),
         here: Here::now(),
         told: Told::default(),
         report,
@@ -147,6 +148,7 @@ pub fn run(args: &WatchArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, C
 fn passes<'a>(
     args: &WatchArgs,
     settings: &'a Settings,
+    workspace: &Workspace,
     stop: tokio::sync::watch::Receiver<bool>,
 ) -> Passes<'a> {
     Passes {
@@ -163,6 +165,7 @@ fn passes<'a>(
         // A watch asks again by itself; a single pass waits as long as `apply` does.
         lock_timeout: Duration::from_secs(if args.once { 30 } else { 1 }),
         stop,
+        workspace: (workspace.folder.clone(), workspace.folder.join(WORKSPACE_FILE).is_file()),
         lineage: None,
     }
 }

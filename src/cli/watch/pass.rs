@@ -11,6 +11,7 @@ use crate::cli::ui::Ui;
 use crate::cli::watch::choice::{Choice, Rules, choose};
 use crate::engine::lease::{self, SharedStore};
 use crate::engine::operate::Ended;
+use crate::engine::tree::WORKSPACE_FILE;
 use crate::engine::watch::snapshot::Looks;
 use crate::engine::watch::state::Seen;
 use crate::engine::{Workspace, machine};
@@ -18,6 +19,7 @@ use crate::model::text::printable;
 use crate::plan::{Plan, render};
 use crate::store::{Missing, Store, StoreError};
 use chrono::{TimeDelta, Utc};
+use std::path::PathBuf;
 use std::time::Duration;
 use tokio::sync::watch;
 
@@ -41,6 +43,8 @@ pub struct Passes<'a> {
     pub lock_timeout: Duration,
     /// Says when to stop.
     pub stop: watch::Receiver<bool>,
+    /// The folder of the workspace, and whether it has settings: what is gone is no default.
+    pub workspace: (PathBuf, bool),
     /// The lineage of the store, once it was seen: another store, or none, is no empty one.
     pub lineage: Option<String>,
 }
@@ -101,7 +105,7 @@ impl Passes<'_> {
 
     fn round(&mut self, looks: &mut Looks, tree: u64, ui: &mut Ui) -> Result<Round, Stopped> {
         let settings = self.settings;
-        let workspace = settings.workspace(&self.args.files, ui)?;
+        let workspace = self.workspace(ui)?;
         let existing = session::open(settings, &workspace, Missing::Leave)?;
         self.recognise(existing.as_deref(), &workspace)?;
         let provider = session::provider(settings, &workspace)?;
@@ -110,7 +114,9 @@ impl Passes<'_> {
         let planned = pass.plan(&mut input, existing.as_deref(), ui)?;
         let choice = self.choose(planned, &workspace, existing.as_deref())?;
         rested(looks, tree)?;
-        if self.dry_run || choice.is_nothing() {
+        // Where there is no store yet, nobody could approve.
+        let asks = choice.held.is_some() && existing.is_none();
+        if self.dry_run || (choice.is_nothing() && !asks) {
             let exit = choice.exit();
             return Ok(Round { passed: Passed { exit, choice, applied: 0 }, again: false });
         }
@@ -203,6 +209,19 @@ impl Passes<'_> {
         })
     }
 
+    /// The settings as they are now, of the workspace that was watched from the beginning.
+    fn workspace(&self, ui: &mut Ui) -> Result<Workspace, CommandError> {
+        let (folder, had_settings) = &self.workspace;
+        let workspace = self.settings.workspace(&self.args.files, ui)?;
+        let settings = folder.join(WORKSPACE_FILE);
+        if workspace.folder != *folder || (*had_settings && !settings.is_file()) {
+            let message = format!("the settings {} are gone", settings.display());
+            return Err(CommandError::invalid(message)
+                .hint("put them back, or begin the watch anew without them"));
+        }
+        Ok(workspace)
+    }
+
     /// Demands the store that was there before.
     fn recognise(
         &mut self,
@@ -227,7 +246,7 @@ impl Passes<'_> {
 
     /// True when what is held was approved meanwhile.
     pub fn is_approved(&self, plan_id: &str, ui: &mut Ui) -> Result<bool, CommandError> {
-        let workspace = self.settings.workspace(&self.args.files, ui)?;
+        let workspace = self.workspace(ui)?;
         let store = session::open(self.settings, &workspace, Missing::Leave)?;
         let ttl = TimeDelta::hours(saved::TTL_HOURS);
         store.map_or(Ok(false), |store| saved::is_approved(store.as_ref(), plan_id, ttl))

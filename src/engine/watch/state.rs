@@ -10,6 +10,10 @@ pub type Millis = u64;
 const MISSING_LOOK: Millis = 1_000;
 /// How often an approval is looked for while something is held for it.
 const APPROVAL_LOOK: Millis = 1_000;
+/// After each look that was for nothing the next one waits this many quiet times longer, at most.
+const FRUITLESS_MAX: u64 = 20;
+/// After so long without one they are forgotten.
+const FRUITLESS_FOR: Millis = 5_000;
 /// How long the tree may keep changing before that is said.
 const RESTLESS_AFTER: Millis = 30_000;
 /// The first pause after a pass that failed; each further one is twice as long.
@@ -129,6 +133,8 @@ pub struct State {
     woken: bool,
     /// The pass under way is the last.
     stopping: bool,
+    /// Wakes in a row that were for nothing, and when the last of them was.
+    fruitless: (u64, Millis),
     failures: u32,
     resync_at: Millis,
     retry_at: Option<Millis>,
@@ -148,6 +154,7 @@ impl State {
             forced: true,
             woken: false,
             stopping: false,
+            fruitless: (0, 0),
             failures: 0,
             resync_at: timing.interval,
             retry_at: None,
@@ -222,11 +229,21 @@ impl State {
 
     fn woken(&mut self, now: Millis) -> Vec<Command> {
         match self.phase {
-            Phase::Resting => return self.settle(now),
-            Phase::Settling { .. } => self.look_at = Some(now.saturating_add(self.timing.debounce)),
+            // A file beside the manifests that is written all the time must not keep us looking.
+            Phase::Resting => {
+                let (count, last) = self.fruitless;
+                if count == 0 || now.saturating_sub(last) > FRUITLESS_FOR {
+                    self.fruitless = (0, now);
+                    return self.settle(now);
+                }
+                self.phase = Phase::Settling { since: now, last: None, told: false };
+                let longer = self.timing.debounce.saturating_mul(count);
+                self.look_at = Some(now.saturating_add(longer));
+            }
+            // The looks to come tell whether it was anything. To wait for silence could be for ever.
+            Phase::Settling { .. } | Phase::Ended => {}
             Phase::Passing { .. } => self.woken = true,
             Phase::Paused => self.look_at = Some(now),
-            Phase::Ended => {}
         }
         Vec::new()
     }
@@ -265,8 +282,10 @@ impl State {
         } else if self.forced || self.passed != Some(tree) {
             self.phase = Phase::Passing { tree };
             self.woken = false;
+            self.fruitless = (0, now);
             commands.push(Command::Pass(tree));
         } else {
+            self.fruitless = ((self.fruitless.0 + 1).min(FRUITLESS_MAX), now);
             self.rest(now);
         }
         commands
@@ -355,6 +374,7 @@ mod tests {
         edits: Vec<bool>,
         approved: bool,
         ended: bool,
+        looks: usize,
     }
 
     impl World {
@@ -371,6 +391,7 @@ mod tests {
                 edits: Vec::new(),
                 approved: false,
                 ended: false,
+                looks: 0,
             };
             world.happens(Event::Begin);
             world
@@ -388,6 +409,7 @@ mod tests {
         }
 
         fn obey(&mut self, command: Command) -> Vec<Event> {
+            self.looks += usize::from(command == Command::Look);
             match command {
                 Command::Look if self.missing => vec![Event::Looked(Seen::Missing)],
                 Command::Look => vec![Event::Looked(Seen::Tree(self.tree))],
@@ -458,6 +480,29 @@ mod tests {
         world.happens(Event::Woken);
         world.wait(10_000);
         assert_eq!(world.passes, [0, 3], "what was heard was nothing");
+    }
+
+    #[test]
+    fn noise_neither_keeps_it_looking_nor_hides_an_edit() {
+        let mut world = World::new(TIMING);
+        world.wait(1_000);
+        let before = world.looks;
+        for _ in 0..1_000 {
+            world.happens(Event::Woken);
+            world.wait(10);
+        }
+        let looks = world.looks - before;
+        assert!((8..40).contains(&looks), "{looks} looks in ten seconds");
+        world.edit();
+        for _ in 0..300 {
+            world.happens(Event::Woken);
+            world.wait(10);
+        }
+        assert_eq!(world.passes, [0, 1]);
+        world.wait(10_000);
+        world.edit();
+        world.wait(101);
+        assert_eq!(world.passes, [0, 1, 2], "the noise is forgotten");
     }
 
     #[test]
