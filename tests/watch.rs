@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::path::Path;
-use std::process::{Child, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 /// Longer than anything takes on the slowest machine.
@@ -48,9 +48,17 @@ fn watch<'a>(env: &'a TestEnv, args: &[&str]) -> Watch<'a> {
 }
 
 fn watch_to<'a>(status: &'static str, env: &'a TestEnv, args: &[&str]) -> Watch<'a> {
+    watch_by(env.command(env!("CARGO_BIN_EXE_partnerctl")), status, env, args)
+}
+
+fn watch_by<'a>(
+    mut command: Command,
+    status: &'static str,
+    env: &'a TestEnv,
+    args: &[&str],
+) -> Watch<'a> {
     let log = fs::File::create(env.path().join("watch.log")).unwrap();
-    let mut command = env.command(env!("CARGO_BIN_EXE_partnerctl"));
-    command.args(["watch", "--status-file", status]).args(args);
+    command.args(["watch", "--status-file"]).arg(env.path().join(status)).args(args);
     let child = command.stdout(Stdio::null()).stderr(log).spawn().unwrap();
     Watch { env, child, status }
 }
@@ -408,12 +416,8 @@ fn a_workspace_that_is_replaced_under_the_watch_is_found_again() {
         env.write(&format!("work/{name}"), text);
     }
     let mut command = env.command(env!("CARGO_BIN_EXE_partnerctl"));
-    let status = env.path().join("watch.json");
     command.current_dir(env.path().join("work")).env("PARTNERCTL_STORE", &store);
-    command.args(["watch", "--prune", "--status-file"]).arg(&status);
-    let log = fs::File::create(env.path().join("watch.log")).unwrap();
-    let child = command.stdout(Stdio::null()).stderr(log).spawn().unwrap();
-    let mut watch = Watch { env: &env, child, status: "watch.json" };
+    let mut watch = watch_by(command, "watch.json", &env, &["--prune"]);
     watch.outcome("done");
     fs::remove_dir_all(env.path().join("work")).unwrap();
     watch.until("a pause", |status| status["state"] == "paused");
@@ -707,6 +711,128 @@ fn without_being_told_of_changes_they_are_found_by_looking() {
     watch.settled(true);
     assert_as_one_apply(&env);
     watch.end();
+}
+
+#[test]
+fn where_the_system_does_not_tell_of_changes_they_are_found_by_looking() {
+    let folder = tempfile::tempdir().unwrap();
+    let library = folder.path().join("deaf.so");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/watch/deaf.c");
+    let compiled = Command::new("cc")
+        .args(["-shared", "-fPIC", "-w", "-o"])
+        .args([&library, &source])
+        .status();
+    assert!(compiled.expect("a C compiler").success());
+    for how in ["init", "add"] {
+        let env = TestEnv::workspace(&customer("contoso"));
+        let mut command = env.command(env!("CARGO_BIN_EXE_partnerctl"));
+        command.env("LD_PRELOAD", &library).env("DEAF", how);
+        let mut watch = watch_by(command, "watch.json", &env, &["--prune"]);
+        watch.outcome("done");
+        for amount in ["1600.00", "1700.00"] {
+            save(&env, "vim", &self::amount(amount));
+            watch.settled(true);
+        }
+        assert_eq!(watch.said("looking every 2 s"), 1, "{how}: {}", watch.log());
+        assert_as_one_apply(&env);
+        watch.end();
+    }
+}
+
+#[test]
+fn what_the_system_lost_is_looked_for_and_heard_of_again() {
+    let queue = fs::read_to_string("/proc/sys/fs/inotify/max_queued_events").unwrap();
+    let queue: usize = queue.trim().parse().unwrap();
+    let env = TestEnv::workspace(&customer("contoso"));
+    let mut watch = watch(&env, &["--prune"]);
+    watch.outcome("done");
+    let pid = watch.child.id().to_string();
+    let signal = |name: &str| env.command("kill").args([name, &pid]).status().unwrap();
+    assert!(signal("-STOP").success());
+    for _ in 0..=queue / 2 {
+        // The same event twice in a row would count once.
+        for name in ["manifests/a.txt", "manifests/b.txt"] {
+            env.write(name, "");
+        }
+    }
+    // Nobody hears of this folder any more, nor that it is one.
+    env.write("manifests/deep/er/more.yaml", customer("fabrikam"));
+    assert!(signal("-CONT").success());
+    watch.settled(true);
+    env.write("manifests/deep/er/more.yaml", customer("fabrikam").replace("1500.00", "1600.00"));
+    watch.settled(true);
+    assert_as_one_apply(&env);
+    watch.end();
+}
+
+#[test]
+fn a_link_to_the_manifests_may_be_led_elsewhere() {
+    let env = TestEnv::new();
+    env.write("partnerctl.yaml", "set: test\n");
+    for (release, amount) in [("1", "1500.00"), ("2", "1600.00")] {
+        env.write(&format!("releases/{release}/all.yaml"), self::amount(amount));
+    }
+    let root = env.path().join("manifests");
+    std::os::unix::fs::symlink("releases/1", &root).unwrap();
+    let mut watch = watch(&env, &["--prune"]);
+    watch.settled(true);
+    std::os::unix::fs::symlink("releases/2", env.path().join("next")).unwrap();
+    fs::rename(env.path().join("next"), &root).unwrap();
+    watch.settled(true);
+    // It is listened to where it leads now.
+    env.write("releases/2/all.yaml", amount("1700.00"));
+    watch.settled(true);
+    assert_eq!((activities(&env).len(), deletes(&env)), (7, 0));
+    watch.end();
+}
+
+#[test]
+fn settings_that_are_gone_are_no_defaults() {
+    let env = TestEnv::workspace(&customer("contoso"));
+    let mut watch = watch(&env, &["--prune"]);
+    watch.outcome("done");
+    fs::remove_file(env.path().join("partnerctl.yaml")).unwrap();
+    let status = watch.outcome("invalid");
+    assert!(status["errors"][0].as_str().unwrap().contains("partnerctl.yaml are gone"), "{status}");
+    env.write(MANIFESTS, amount("1600.00"));
+    watch.more_passes(1);
+    assert_eq!(activities(&env).len(), 5);
+    env.write("partnerctl.yaml", "set: test\n");
+    watch.settled(true);
+    assert_eq!(activities(&env).len(), 6);
+    watch.end();
+}
+
+#[test]
+fn what_is_held_before_there_is_a_store_can_be_approved() {
+    let env =
+        TestEnv::workspace(&LICENCE.replace("{name: contoso}, offer", "{external: c-1}, offer"));
+    let mut watch = watch(&env, &[]);
+    let status = watch.outcome("held");
+    let command = status["held"]["command"].as_str().unwrap();
+    let approved = env.command("sh").args(["-c", command]).output().unwrap();
+    assert!(approved.status.success(), "{}", String::from_utf8_lossy(&approved.stderr));
+    let plan: Value = serde_json::from_str(&env.ok(&["plan", "-o", "json"])).unwrap();
+    assert_eq!(plan["id"], status["held"]["planId"], "{}", watch.log());
+    watch.end();
+}
+
+#[test]
+fn two_watches_over_one_store_do_everything_once() {
+    let env = TestEnv::workspace(&customer("contoso"));
+    let mut first = watch(&env, &["--prune"]);
+    first.outcome("done");
+    let mut second = watch_to("second.json", &env, &["--prune"]);
+    second.outcome("done");
+    for number in 0..5 {
+        env.write(MANIFESTS, amount(&format!("{}.00", 1600 + number)));
+        first.settled(true);
+        second.assert_lives();
+    }
+    assert_eq!(activities(&env).len(), 10);
+    assert_as_one_apply(&env);
+    assert_eq!(second.signal("-TERM").code(), Some(0));
+    assert_eq!(first.signal("-TERM").code(), Some(0));
 }
 
 #[test]
