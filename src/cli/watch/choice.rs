@@ -156,7 +156,8 @@ impl Choice {
     pub fn causes(&self, approve: &str, apply: &str) -> Vec<String> {
         let whole = self.whole();
         let mut causes = Vec::new();
-        if let Some(held) = &self.held {
+        // An approval lets no brake go: it would help nobody then.
+        if let Some(held) = self.held.as_ref().filter(|_| whole.refused.is_empty()) {
             causes.push(held.text(approve));
         }
         causes.extend(refused(whole, apply));
@@ -225,9 +226,7 @@ fn refused(plan: &Plan, apply: &str) -> Option<String> {
     };
     Some(
         printable(&format!("refused: plan {}: {}", plan.id, brakes.join("; ")))
-            + &format!(
-                "\n  → nothing was applied; if all of it is meant: {apply} --yes{approve} {let_go}"
-            ),
+            + &format!("\n  → if all of it is meant: {apply} --yes{approve} {let_go}"),
     )
 }
 

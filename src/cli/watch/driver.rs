@@ -236,7 +236,8 @@ impl Driver<'_> {
     ) -> state::Outcome {
         let Passed { exit, choice, applied } = passed;
         self.exit = exit;
-        let (whole, held) = (choice.whole(), choice.held.clone());
+        let whole = choice.whole();
+        let held = choice.held.clone().filter(|_| whole.refused.is_empty());
         let plan_id = Some(whole.id.clone());
         let outcome = match exit {
             Exit::Error => Outcome::Failed,

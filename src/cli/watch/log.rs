@@ -65,7 +65,11 @@ impl Heard {
         let heard = self.texts.take();
         let (cautions, warnings): (Vec<_>, Vec<_>) =
             heard.into_iter().partition(|(tone, _)| *tone == Tone::Caution);
-        let texts = |heard: Vec<(Tone, String)>| heard.into_iter().map(|(_, text)| text).collect();
+        // In a log the level says that it is a warning.
+        let plain =
+            |text: String| text.strip_prefix("warning: ").map_or(text.clone(), str::to_owned);
+        let texts =
+            |heard: Vec<(Tone, String)>| heard.into_iter().map(|(_, text)| plain(text)).collect();
         (texts(cautions), texts(warnings))
     }
 }

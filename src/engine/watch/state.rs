@@ -167,10 +167,10 @@ impl State {
     #[must_use]
     pub fn due(&self) -> Option<Millis> {
         match self.phase {
-            Phase::Resting => [self.retry_at, self.poll_at, self.ask_at]
-                .into_iter()
-                .flatten()
-                .fold(Some(self.resync_at), |first, at| first.min(Some(at))),
+            Phase::Resting => {
+                let others = [self.retry_at, self.poll_at, self.ask_at];
+                others.into_iter().flatten().chain([self.resync_at]).min()
+            }
             Phase::Settling { .. } | Phase::Paused => self.look_at,
             Phase::Passing { .. } | Phase::Ended => None,
         }
@@ -434,7 +434,7 @@ mod tests {
             if self.edits.pop().unwrap_or(false) {
                 self.tree += 1;
                 // The driver saw it before it did anything, or the event comes after.
-                if self.now % 20 == 0 {
+                if self.now.is_multiple_of(20) {
                     return vec![Event::Passed(Outcome::Moved)];
                 }
                 self.passes.push(tree);
