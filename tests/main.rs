@@ -28,3 +28,4 @@ mod terminal;
 mod tidy;
 mod touches;
 mod toy_kind;
+mod watch;

@@ -30,6 +30,7 @@ mod store;
 mod table;
 mod ui;
 mod validate;
+mod watch;
 mod why;
 
 use clap::{CommandFactory, Parser, Subcommand};
@@ -69,6 +70,7 @@ enum Command {
     Status(status::StatusArgs),
     Plan(plan::PlanArgs),
     Apply(apply::ApplyArgs),
+    Watch(watch::WatchArgs),
     Approve(approve::ApproveArgs),
     Resume(resume::ResumeArgs),
     Repair(repair::RepairArgs),
@@ -116,6 +118,7 @@ fn dispatch(command: Command, settings: &Settings, ui: &mut Ui) -> Result<Exit, 
         Command::Status(args) => status::run(&args, settings, ui),
         Command::Plan(args) => plan::run(&args, settings, ui),
         Command::Apply(args) => apply::run(&args, settings, ui),
+        Command::Watch(args) => watch::run(&args, settings, ui),
         Command::Approve(args) => approve::run(&args, settings, ui),
         Command::Resume(args) => resume::run(&args, settings, ui),
         Command::Repair(args) => repair::run(&args, settings, ui),

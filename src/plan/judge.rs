@@ -119,8 +119,12 @@ fn select(input: &PlanInput, drafts: &mut Drafts, before: &World, ideal: &World)
         input.selection.chooses(id, metadata, customer.as_ref())
     };
     for draft in &mut drafts.changing {
+        let risk = draft.risk(input);
         if !chooses(&draft.id, &draft.metadata) {
             draft.waiting = Some("another plan: it lies outside the selection".to_owned());
+            drafts.outside.insert(draft.id.clone());
+        } else if input.selection.risk_max.is_some_and(|most| risk > most) {
+            draft.waiting = Some(format!("approval: it is {}", risk.as_str()));
             drafts.outside.insert(draft.id.clone());
         }
     }

@@ -1,5 +1,6 @@
 //! A part of a plan: what `-l`, `--customer`, `--kind` and `--exclude` choose.
 
+use crate::kinds::Risk;
 use crate::kinds::selector::Selector;
 use crate::model::{KindName, Metadata, ResourceId};
 use std::collections::BTreeSet;
@@ -18,14 +19,30 @@ pub struct Selection {
     pub exclude: BTreeSet<ResourceId>,
     /// Kinds left out.
     pub exclude_kinds: BTreeSet<KindName>,
+    /// What goes ahead without anybody being asked; riskier changes wait for approval.
+    pub risk_max: Option<Risk>,
+    /// What becomes of what was changed outside.
+    pub drift: Drift,
+}
+
+/// What becomes of what was changed outside.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Drift {
+    /// It is put back as declared.
+    #[default]
+    PutBack,
+    /// It is left as it is, and told.
+    Leave,
 }
 
 impl Selection {
     /// True when nothing is left out.
     #[must_use]
     pub fn is_everything(&self) -> bool {
-        let Self { labels, customers, kinds, exclude, exclude_kinds } = self;
+        let Self { labels, customers, kinds, exclude, exclude_kinds, risk_max, drift } = self;
         labels.is_none()
+            && risk_max.is_none()
+            && *drift == Drift::PutBack
             && customers.is_empty()
             && kinds.is_empty()
             && exclude.is_empty()
@@ -47,7 +64,7 @@ impl Selection {
         metadata: &Metadata,
         customer: Option<&ResourceId>,
     ) -> bool {
-        let Self { labels, customers, kinds, exclude, exclude_kinds } = self;
+        let Self { labels, customers, kinds, exclude, exclude_kinds, risk_max: _, drift: _ } = self;
         let of_customer = || customer.is_some_and(|id| customers.contains(id.name.as_str()));
         labels.as_ref().is_none_or(|selector| selector.matches(&metadata.labels))
             && (customers.is_empty() || of_customer())
