@@ -8,6 +8,7 @@ mod carry_out;
 mod completions;
 mod consent;
 mod describe;
+mod drift;
 mod dump;
 mod error;
 mod events;
@@ -68,6 +69,7 @@ enum Command {
     Init(init::InitArgs),
     Validate(validate::ValidateArgs),
     Status(status::StatusArgs),
+    Drift(drift::DriftArgs),
     Plan(plan::PlanArgs),
     Apply(apply::ApplyArgs),
     Watch(watch::WatchArgs),
@@ -116,6 +118,7 @@ fn dispatch(command: Command, settings: &Settings, ui: &mut Ui) -> Result<Exit, 
         Command::Init(args) => init::run(&args, ui),
         Command::Validate(args) => validate::run(&args, settings, ui),
         Command::Status(args) => status::run(&args, settings, ui),
+        Command::Drift(args) => drift::run(&args, settings, ui),
         Command::Plan(args) => plan::run(&args, settings, ui),
         Command::Apply(args) => apply::run(&args, settings, ui),
         Command::Watch(args) => watch::run(&args, settings, ui),

@@ -1,6 +1,7 @@
 //! `schema`: JSON Schemas of manifests and machine formats.
 
 use crate::cli::completions::KindWord;
+use crate::cli::drift::Report as DriftReport;
 use crate::cli::error::{CommandError, Exit};
 use crate::cli::events::Event;
 use crate::cli::explain::CodeExplained;
@@ -79,6 +80,7 @@ pub fn files(kinds: &Kinds) -> Vec<(String, String)> {
         ("list".to_owned(), list_schema(kinds)),
         ("event.v1".to_owned(), schema_for!(Event).to_value()),
         ("status.v1".to_owned(), schema_for!(Status).to_value()),
+        ("drift.v1".to_owned(), schema_for!(DriftReport).to_value()),
         ("watch.v1".to_owned(), schema_for!(WatchReport).to_value()),
         ("compare".to_owned(), schema_for!(Comparison).to_value()),
         ("why.v1".to_owned(), schema_for!(Why).to_value()),

@@ -3,7 +3,7 @@
 use crate::kinds::{Block, KindEntry, Risk, Transition};
 use crate::model::resource::{DeletionPolicy, Management};
 use crate::model::{Metadata, Resource, ResourceId, Source, Spec, Stored, code};
-use crate::plan::change::{Action, Change, Desired, FieldChange, Reason, Warning};
+use crate::plan::change::{Action, Change, Desired, FieldChange, OnlyObserved, Reason, Warning};
 use crate::plan::judge::Worlds;
 use crate::plan::pair::{Pair, Pairs};
 use crate::plan::selection::Drift;
@@ -52,6 +52,8 @@ pub struct Drafts {
     pub undeclared: Vec<Stored>,
     /// Worth knowing.
     pub warnings: Vec<Warning>,
+    /// What differs of those that are only observed.
+    pub only_observed: Vec<OnlyObserved>,
     /// Those that change, but lie outside the selection.
     pub outside: BTreeSet<ResourceId>,
 }
@@ -159,8 +161,10 @@ fn difference(
         Management::Manage => return difference,
         Management::CreateOnly => {}
         Management::Observe => {
-            for field in &difference.fields {
-                drafts.warn(&desired.id, &format!("only observed: {}", sentence(field)));
+            for field in difference.fields {
+                drafts.warn(&desired.id, &format!("only observed: {}", sentence(&field)));
+                let (resource, source) = (desired.id.clone(), desired.source.clone());
+                drafts.only_observed.push(OnlyObserved { resource, source, field });
             }
         }
     }
