@@ -899,6 +899,34 @@ fn passes_leave_nothing_behind() {
 }
 
 #[test]
+fn what_was_read_before_the_tree_moved_is_not_applied() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let env = workspace(&customer("contoso"), &json!({}));
+    // A provider that takes its time when it is asked what there is for the second time: then the
+    // lease is held, and what it says is planned from and applied.
+    let script = "#!/bin/sh\nn=0\nwhile IFS= read -r line; do\n\
+        case \"$line\" in *'\"observe\"'*) n=$((n + 1));; esac\n\
+        if [ $n = 2 ]; then : > asked; while [ -e wait ]; do sleep 0.01; done; fi\n\
+        printf '%s\\n' \"$line\"\ndone | \"$FAKE_PROVIDER\" fake\n";
+    env.write("slow", script);
+    fs::set_permissions(env.path().join("slow"), fs::Permissions::from_mode(0o755)).unwrap();
+    env.write("partnerctl.yaml", "set: test\nprovider: {exec: [./slow], timeoutSeconds: 100}\n");
+    env.write("wait", "");
+    let mut watch = watch(&env, &["--interval", "1h"]);
+    wait("that the provider is asked", || env.path().join("asked").exists().then_some(()));
+    // A document moves into a file that was not there when the files were listed.
+    let text = customer("contoso");
+    let documents: Vec<_> = text.split("---\n").collect();
+    env.write("manifests/budget.yaml", documents[2]);
+    env.write(MANIFESTS, [&documents[..2], &documents[3..]].concat().join("---\n"));
+    fs::remove_file(env.path().join("wait")).unwrap();
+    watch.settled(false);
+    assert_eq!(watch.said(": 5 to create"), 1, "{}", watch.log());
+    assert_eq!(watch.said("INFO Plan "), 1, "{}", watch.log());
+    watch.end();
+}
+
+#[test]
 fn signals_end_it_cleanly() {
     for signal in ["-TERM", "-INT"] {
         let env = TestEnv::workspace(&customer("contoso"));
