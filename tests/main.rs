@@ -29,3 +29,4 @@ mod tidy;
 mod touches;
 mod toy_kind;
 mod watch;
+mod watch_rules;

@@ -11,8 +11,12 @@ use std::io::Read as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 type Digest = [u8; 32];
+
+/// A lock of git that is older was left behind by one that was killed.
+const GIT_LOCK_HOLDS: Duration = Duration::from_secs(60);
 
 /// A tree as it was at one moment.
 struct Snapshot {
@@ -67,10 +71,15 @@ impl Looks {
             return Seen::Missing;
         }
         let mut next = self.snapshot(sources, devices);
-        let same = self.last.as_ref().is_some_and(|last| {
-            last.stats == next.stats
-                && last.fresh.iter().all(|(name, content)| next.fresh.get(name) == Some(content))
-        });
+        // Between two files of a checkout the tree may rest, and is still not what is meant.
+        let same = !self.git_is_at_work()
+            && self.last.as_ref().is_some_and(|last| {
+                last.stats == next.stats
+                    && last
+                        .fresh
+                        .iter()
+                        .all(|(name, content)| next.fresh.get(name) == Some(content))
+            });
         if same {
             // What rested since is known by its stat from now on.
             next.fresh.retain(|name, _| is_fresh(find_by_name(sources, name)));
@@ -87,6 +96,18 @@ impl Looks {
             last.stats = Digest::default();
         }
         Seen::Missing
+    }
+
+    /// True while git changes the files of a repository that the roots are in.
+    fn git_is_at_work(&self) -> bool {
+        let fresh = |lock: PathBuf| {
+            let changed = lock.metadata().and_then(|found| found.modified());
+            changed.is_ok_and(|at| at.elapsed().is_ok_and(|age| age < GIT_LOCK_HOLDS))
+        };
+        let roots = self.roots.iter().filter_map(|root| root.canonicalize().ok());
+        roots
+            .into_iter()
+            .any(|root| root.ancestors().any(|folder| fresh(git_folder(folder).join("index.lock"))))
     }
 
     /// The file systems of the roots; `None` when one is missing.
@@ -127,6 +148,16 @@ impl Looks {
             devices,
             is_empty: sources.files.is_empty(),
         }
+    }
+}
+
+/// Where a repository has its own files, if a folder is one: a second working tree says where.
+fn git_folder(folder: &Path) -> PathBuf {
+    let git = folder.join(".git");
+    let text = if git.is_file() { std::fs::read_to_string(&git).ok() } else { None };
+    match text.as_deref().and_then(|text| text.strip_prefix("gitdir:")) {
+        Some(path) => folder.join(path.trim()),
+        None => git,
     }
 }
 
@@ -194,6 +225,27 @@ mod tests {
             fs::write(&file, format!("{}", round % 10)).unwrap();
             assert_eq!(looks.look(), Seen::Tree(round + 1));
         }
+    }
+
+    #[test]
+    fn a_tree_does_not_rest_while_git_is_at_work() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        fs::create_dir_all(path("tree/m")).unwrap();
+        fs::create_dir_all(path("git")).unwrap();
+        fs::write(path("tree/.git"), "gitdir: ../git\n").unwrap();
+        let mut looks = looks(&path("tree"));
+        assert_eq!((looks.look(), looks.look()), (Seen::Tree(1), Seen::Tree(1)));
+        fs::write(path("git/index.lock"), "").unwrap();
+        assert_eq!((looks.look(), looks.look()), (Seen::Tree(2), Seen::Tree(3)));
+        let long_ago = std::time::SystemTime::now() - 2 * super::GIT_LOCK_HOLDS;
+        fs::File::open(path("git/index.lock")).unwrap().set_modified(long_ago).unwrap();
+        assert_eq!((looks.look(), looks.look()), (Seen::Tree(3), Seen::Tree(3)), "left behind");
+        fs::rename(path("git"), path("tree/m/.git")).unwrap();
+        fs::write(path("tree/m/.git/index.lock"), "").unwrap();
+        assert_eq!(looks.look(), Seen::Tree(4), "the root is the repository");
+        fs::remove_file(path("tree/m/.git/index.lock")).unwrap();
+        assert_eq!((looks.look(), looks.look()), (Seen::Tree(4), Seen::Tree(4)));
     }
 
     #[test]
