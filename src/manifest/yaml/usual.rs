@@ -24,7 +24,7 @@ pub(super) fn read(text: &str, values_max: usize) -> Option<Vec<Tree>> {
     }
     let mut reader = Reader { text, at: 0, line: 1, line_at: 0, values: 0, values_max, depth: 0 };
     let mut trees = Vec::new();
-    reader.to_content();
+    reader.seek_content();
     loop {
         match reader.level() {
             Some(0) => {
@@ -111,7 +111,7 @@ impl<'t> Reader<'t> {
             None => {}
             Some(_) => return None,
         }
-        self.to_content();
+        self.seek_content();
         Some(())
     }
 
@@ -128,7 +128,7 @@ impl<'t> Reader<'t> {
     }
 
     /// Goes on from a line's start to the next byte that is neither blank nor in a comment.
-    fn to_content(&mut self) {
+    fn seek_content(&mut self) {
         self.spaces();
         while matches!(self.byte(), Some(b'\n' | b'#')) {
             self.skip_line();
