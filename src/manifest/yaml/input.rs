@@ -35,11 +35,8 @@ impl<'t> Text<'t> {
 /// A character of several bytes.
 #[cold]
 fn beyond_ascii(first: u8, bytes: &[u8]) -> (char, usize) {
-    let width = match first {
-        ..0xE0 => 2,
-        ..0xF0 => 3,
-        _ => 4,
-    };
+    // The first byte begins with as many ones as there are bytes.
+    let width = first.leading_ones() as usize;
     let text = bytes.get(..width).and_then(|bytes| std::str::from_utf8(bytes).ok());
     let character = text.and_then(|text| text.chars().next());
     (character.unwrap_or(char::REPLACEMENT_CHARACTER), width)
