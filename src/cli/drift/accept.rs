@@ -60,6 +60,9 @@ pub fn run(args: &AcceptArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, 
             .iter()
             .filter(|field| args.field.is_empty() || args.field.contains(&field.path))
             .collect();
+        if args.chosen.all && !args.field.is_empty() && fields.is_empty() {
+            continue;
+        }
         if let Some((why, hint)) = in_the_way(one, &fields) {
             refuse(&one.resource, why, hint, ui);
             refused += 1;
