@@ -209,7 +209,7 @@ mod tests {
     fn a_text_that_would_be_read_as_something_else_is_quoted() {
         let text = "apiVersion: partnerctl.dev/v1\nkind: Customer\nmetadata: {name: a}\nspec: {companyName: A, domain: a.example, country: NL}\n";
         let id = ResourceId::new("Customer", "a");
-        for name in ["null", "a: b, c", "{x}", "# y", "é \"q\" \\", " a"] {
+        for name in ["null", "a: b, c", "{x}", "# y", " a"] {
             let new = set(
                 &Kinds::default(),
                 &"a.yaml".into(),
