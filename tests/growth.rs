@@ -150,6 +150,7 @@ impl Workspace {
             lineage: gathered.lineage.clone(),
             set: "test".to_owned(),
             actor: "a".to_owned(),
+            staff: partnerctl::kinds::Staff::default(),
             desired,
             stored: gathered.stored.clone(),
             unmanaged: gathered.unmanaged.clone(),

@@ -20,6 +20,7 @@ mod memory;
 mod outside;
 mod properties;
 mod python;
+mod roles;
 mod saved;
 mod stale;
 mod stories;

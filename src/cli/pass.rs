@@ -11,6 +11,7 @@ use crate::engine::moved::Moved;
 use crate::engine::narrow::{Look, Narrow, Next, narrow};
 use crate::engine::remember::{Recollection, places, remember};
 use crate::engine::{Gathered, Workspace};
+use crate::kinds::Staff;
 use crate::manifest::Manifests;
 use crate::model::{Resource, ResourceId};
 use crate::plan::{LeftOut, Plan, PlanInput, Scope, plan};
@@ -224,12 +225,14 @@ impl<'a> Pass<'a> {
         gathered: &Gathered,
         left_out: LeftOut,
     ) -> PlanInput {
+        let actor = self.settings.actor(self.workspace);
         PlanInput {
             kinds: self.settings.kinds.clone(),
             at: self.at,
             lineage: gathered.lineage.clone(),
             set: self.workspace.set(),
-            actor: self.settings.actor(self.workspace),
+            staff: Staff::of(&actor, &gathered.staff),
+            actor,
             desired,
             stored: gathered.stored.clone(),
             unmanaged: gathered.unmanaged.clone(),

@@ -2,7 +2,7 @@
 
 use crate::engine::lease::SharedStore;
 use crate::engine::tree::{Texts, in_parallel};
-use crate::kinds::{Kinds, ReferenceTo};
+use crate::kinds::{Kinds, ReferenceTo, staff};
 use crate::manifest::document::FileRead;
 use crate::manifest::{self, Beyond, Manifests};
 use crate::model::{KindName, Observed, Resource, ResourceId, Spec, Stored};
@@ -33,6 +33,8 @@ pub struct Gathered {
     pub intents: Vec<Intent>,
     /// The version of the store.
     pub version: Option<Version>,
+    /// The partner users that there are, managed or not.
+    pub staff: Vec<Observed>,
 }
 
 /// Why a pass could not begin.
@@ -96,7 +98,8 @@ fn kept_with(store: &dyn Store, rows: Vec<Stored>) -> Result<Kept, StoreError> {
 pub fn gather(store: Option<&dyn Store>, provider: &dyn Provider) -> Result<Gathered, GatherError> {
     let Some(store) = store else {
         let actual = provider.observe(None)?;
-        return Ok(Gathered { unmanaged: actual.clone(), actual, ..Gathered::default() });
+        let (staff, unmanaged) = (staff_of(&actual), actual.clone());
+        return Ok(Gathered { unmanaged, actual, staff, ..Gathered::default() });
     };
     if provider.outside().is_none() {
         let (mut state, mut actual) = (Kept::default(), Ok(Vec::new()));
@@ -162,7 +165,13 @@ pub fn some(
     rows: Vec<Stored>,
     things: Vec<Observed>,
 ) -> Result<Gathered, StoreError> {
-    Ok(together(store.lineage(), kept_with(store, rows)?, things))
+    let staff = store.actual_of_kind(&KindName::new(staff::KIND))?;
+    Ok(Gathered { staff, ..together(store.lineage(), kept_with(store, rows)?, things) })
+}
+
+/// The partner users among everything there is.
+fn staff_of(actual: &[Observed]) -> Vec<Observed> {
+    actual.iter().filter(|thing| thing.kind.as_str() == staff::KIND).cloned().collect()
 }
 
 /// What there is of some resources, and of what they refer to by its external id.
@@ -249,6 +258,7 @@ fn together(lineage: &str, state: Kept, actual: Vec<Observed>) -> Gathered {
         unmanaged,
         stored: Arc::new(stored),
         recorded: Arc::new(recorded),
+        staff: staff_of(&actual),
         actual,
         intents,
         version,

@@ -1,11 +1,13 @@
 //! The roles of partner staff (domain.md, Terms).
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// A role of a partner user: an agent role, or a role of the partner's directory. No role implies
 /// another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[expect(missing_docs, reason = "the names are those of the portal")]
 pub enum AgentRole {
     AdminAgent,
@@ -17,6 +19,22 @@ pub enum AgentRole {
 }
 
 impl AgentRole {
+    /// Every role.
+    pub const ALL: [Self; 6] = [
+        Self::AdminAgent,
+        Self::SalesAgent,
+        Self::HelpdeskAgent,
+        Self::GlobalAdmin,
+        Self::UserManagementAdmin,
+        Self::BillingAdmin,
+    ];
+
+    /// The role of a name.
+    #[must_use]
+    pub fn of_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| role.as_str() == name)
+    }
+
     /// The name as manifests and messages have it.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -34,10 +52,20 @@ impl AgentRole {
 /// Roles as a sentence has them: `AdminAgent or SalesAgent`.
 #[must_use]
 pub fn one_of(roles: &[AgentRole]) -> String {
+    joined(roles, "or")
+}
+
+/// Roles as a sentence has them: `GlobalAdmin and AdminAgent`.
+#[must_use]
+pub fn all_of(roles: &[AgentRole]) -> String {
+    joined(roles, "and")
+}
+
+fn joined(roles: &[AgentRole], word: &str) -> String {
     let names: Vec<&str> = roles.iter().map(|role| role.as_str()).collect();
     match names.as_slice() {
         [] => String::new(),
         [one] => (*one).to_owned(),
-        [most @ .., last] => format!("{} or {last}", most.join(", ")),
+        [most @ .., last] => format!("{} {word} {last}", most.join(", ")),
     }
 }

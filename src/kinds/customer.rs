@@ -1,8 +1,8 @@
 //! Customer: an organisation the partner sells to and has a reseller relationship with.
 
 use crate::kinds::{
-    AgentRole, Column, Facts, Field, Kind, Missing, Operation, Risk, RiskRule, Rule, Standing,
-    Transition, Verdict, Weight, World,
+    Column, Facts, Field, Kind, Missing, Operation, Risk, RiskRule, Rule, Standing, Transition,
+    Verdict, Weight, World, permit,
 };
 use crate::model::scalar::{Country, Domain, Email, Line, Uuid};
 use crate::model::{Currency, Spec, code};
@@ -100,7 +100,7 @@ const RELATIONSHIPS: [&str; 3] = ["Pending", "Granted", "Revoked"];
 pub(super) const RELATIONSHIP: Rule =
     Rule::blocks("the customer has granted the partner's relationship", related)
         .weighs(Weight::Waits)
-        .roles(&[AgentRole::AdminAgent, AgentRole::SalesAgent]);
+        .roles(permit::SALES);
 
 const NOTHING_ACTIVE: Rule = Rule::blocks(
     "to end the relationship: no active subscription or reservation is left under it",
@@ -155,7 +155,7 @@ impl Kind for Customer {
         about: "An organisation the partner sells to",
         deleting: "end the reseller relationship",
         identity: "its domain, in any letter case",
-        roles: &[AgentRole::AdminAgent, AgentRole::SalesAgent],
+        roles: permit::SALES,
         roles_note: "ending a relationship needs both GlobalAdmin and AdminAgent",
         fields: &[
             Field::new("domain").immutable(AGAIN).any_case(),

@@ -7,11 +7,14 @@ pub mod agent;
 mod budget;
 mod customer;
 mod fields;
+mod partner_user;
+pub mod permit;
 pub mod reference;
 mod reservation_permission;
 mod role_assignment;
 pub mod rule;
 pub mod selector;
+pub mod staff;
 pub mod state;
 mod subscription;
 pub mod transition;
@@ -19,7 +22,9 @@ pub mod world;
 
 pub use agent::AgentRole;
 pub use fields::{Column, Compare, Field, Reference, ReferenceTo};
+pub use permit::Permit;
 pub use rule::{Mend, Missing, RiskRule, Rule, Verdict, Weight};
+pub use staff::Staff;
 pub use transition::{Block, Liability, Operation, Risk, Transition};
 pub use world::{Standing, World};
 
@@ -39,6 +44,7 @@ pub const KINDS: &[KindEntry] = &[
     KindEntry::of::<budget::Budget>(),
     KindEntry::of::<role_assignment::RoleAssignment>(),
     KindEntry::of::<reservation_permission::ReservationPermission>(),
+    KindEntry::of::<partner_user::PartnerUser>(),
 ];
 
 /// What is fixed about a kind.
@@ -56,8 +62,7 @@ pub struct Facts {
     pub deleting: &'static str,
     /// What makes two of them the same thing, in words; empty for a kind without identity.
     pub identity: &'static str,
-    /// Who may change it (domain.md 8). Told by `explain` and `why`; plans do not enforce it yet,
-    /// because the store has no partner users.
+    /// Who may change it. Where the table of [`permit`] speaks of the kind, its rows are checked.
     pub roles: &'static [AgentRole],
     /// Where other roles are needed; may be empty.
     pub roles_note: &'static str,
@@ -130,6 +135,11 @@ pub trait Kind: Serialize + DeserializeOwned + JsonSchema {
         None
     }
 
+    /// Partner users whose state it looks at, by what [`Kind::identity`] calls them.
+    fn looks_at_staff(_spec: &Spec) -> Option<String> {
+        None
+    }
+
     /// Changes of other resources that must come first beyond what references say: a grant comes
     /// after the Owner, a revocation before the Owner goes.
     fn follows(_transition: &Transition<'_>, _before: &World, _after: &World) -> Vec<ResourceId> {
@@ -199,6 +209,8 @@ pub struct KindEntry {
     pub check_observed: fn(&Spec) -> Option<String>,
     /// See [`Kind::gate`].
     pub gate: fn(&Spec) -> Option<String>,
+    /// See [`Kind::looks_at_staff`].
+    pub looks_at_staff: fn(&Spec) -> Option<String>,
     /// See [`Kind::follows`].
     pub follows: fn(&Transition<'_>, &World, &World) -> Vec<ResourceId>,
     /// See [`Kind::stops`].
@@ -236,6 +248,7 @@ impl KindEntry {
             ailment: T::ailment,
             check_observed: T::check_observed,
             gate: T::gate,
+            looks_at_staff: T::looks_at_staff,
             follows: T::follows,
             stops: T::stops,
             risk: T::risk,

@@ -2,9 +2,9 @@
 
 use crate::kinds::reference::Ref;
 use crate::kinds::{
-    AgentRole, Column, Facts, Field, Kind, Liability, Mend, Missing, Operation, Reference,
-    ReferenceTo, Rule, Standing, Transition, Verdict, Weight, World, customer, role_assignment,
-    rule, subscription,
+    Column, Facts, Field, Kind, Liability, Mend, Missing, Operation, Reference, ReferenceTo, Rule,
+    Standing, Transition, Verdict, Weight, World, customer, permit, role_assignment, rule,
+    subscription,
 };
 use crate::model::problem::Finding;
 use crate::model::{Currency, Resource, ResourceId, Spec, code};
@@ -57,15 +57,10 @@ fn in_order<S: Serializer>(list: &Option<Vec<Product>>, serializer: S) -> Result
 const CUSTOMER: Reference = Reference::new("customerRef", "Customer");
 const SUBSCRIPTION: Reference = Reference::new("subscriptionRef", "Subscription");
 
-/// Only an Admin agent may turn it on or off (domain.md 4).
-pub(super) const MAY_CHANGE: &[AgentRole] = &[AgentRole::AdminAgent];
-const MAY_BUY: &[AgentRole] = &[AgentRole::AdminAgent, AgentRole::SalesAgent];
-const MAY_ASSIGN: &[AgentRole] = &[AgentRole::GlobalAdmin, AgentRole::SalesAgent];
-
 /// What an Allowed permission needs, in the order in which it is brought about (domain.md 4).
 const EXISTS: Rule =
     Rule::blocks("to allow: the subscription exists, bought by the partner", exists)
-        .roles(MAY_BUY)
+        .roles(permit::SALES)
         .asked(allows);
 const SAME_CUSTOMER: Rule =
     Rule::blocks("to allow: the subscription is the customer's own", same_customer)
@@ -76,15 +71,15 @@ const USAGE_BASED: Rule = Rule::blocks(
     usage_based,
 )
 .validated(code::NOT_USAGE_BASED, "spec.subscriptionRef")
-.roles(MAY_BUY)
+.roles(permit::SALES)
 .asked(allows);
 const ACTIVE: Rule = Rule::blocks("to allow: the subscription is active", active)
     .validated(code::NOT_ACTIVE, "spec.subscriptionRef")
-    .roles(MAY_BUY)
+    .roles(permit::SALES)
     .asked(allows);
 const OWNED: Rule =
     Rule::blocks("to allow: a user or group of the customer is Owner of the subscription", owned)
-        .roles(MAY_ASSIGN)
+        .roles(permit::ACCESS)
         .asked(allows);
 const ACKNOWLEDGED: Rule =
     Rule::blocks("to allow: the partner acknowledges that it pays", acknowledged)
@@ -202,7 +197,7 @@ fn owned(transition: &Transition<'_>, world: &World) -> Verdict {
     let id = &named.id;
     let mut owners = world
         .referrers(id, Some("RoleAssignment"))
-        .filter(|assignment| role_assignment::is_customer_owner(assignment));
+        .filter(|assignment| role_assignment::is_customer_owner(assignment, world));
     if let Some(owner) = owners.next() {
         return Verdict::Holds(format!("{} makes a customer user Owner of {id}", owner.id));
     }
@@ -284,7 +279,7 @@ impl Kind for ReservationPermission {
         about: "Whether a customer may buy Azure reservations itself",
         deleting: "set the permission to Denied",
         identity: "its customer: each has one permission",
-        roles: MAY_CHANGE,
+        roles: permit::PERMISSIONS,
         roles_note: "SalesAgent and HelpdeskAgent may only read it",
         fields: &[
             Field::new("customerRef")
@@ -360,7 +355,7 @@ spec:
         let Some(ReferenceTo::Resource(id)) = SUBSCRIPTION.target(spec) else { return Vec::new() };
         after
             .referrers(&id, Some("RoleAssignment"))
-            .filter(|assignment| role_assignment::is_customer_owner(assignment))
+            .filter(|assignment| role_assignment::is_customer_owner(assignment, after))
             .map(|assignment| assignment.id.clone())
             .collect()
     }

@@ -3,8 +3,8 @@
 use crate::kinds::reference::Ref;
 use crate::kinds::reservation_permission as permission;
 use crate::kinds::{
-    AgentRole, Column, Facts, Field, Kind, Mend, Missing, Operation, Reference, ReferenceTo, Rule,
-    Standing, Transition, Verdict, World, customer, rule,
+    Column, Facts, Field, Kind, Mend, Missing, Operation, Reference, ReferenceTo, Rule, Standing,
+    Transition, Verdict, World, customer, permit, rule,
 };
 use crate::model::problem::Finding;
 use crate::model::scalar::{Invalid, Line, Uuid, scalar};
@@ -148,7 +148,7 @@ const NOT_RESTED_ON: Rule = Rule::blocks(
     },
 )
 .code(code::BLOCK_IN_USE)
-.roles(permission::MAY_CHANGE);
+.roles(permit::PERMISSIONS);
 
 fn keeps_an_owner(transition: &Transition<'_>, after: &World) -> Verdict {
     let Some(ReferenceTo::Resource(subscription)) =
@@ -185,7 +185,7 @@ pub(super) fn new_owner(subscription: &ResourceId, lost: Option<&Spec>, world: &
     let has_a_role = world
         .referrers(subscription, Some("RoleAssignment"))
         .filter(|assignment| !is_owner(&assignment.spec))
-        .filter(|assignment| is_person(&assignment.spec))
+        .filter(|assignment| is_customer_person(&assignment.spec, world))
         .filter_map(|assignment| assignment.spec.get("principal").cloned())
         .find(|principal| lost.and_then(|lost| lost.get("principal")) != Some(principal));
     let principal = has_a_role.unwrap_or_else(|| {
@@ -210,7 +210,7 @@ impl Kind for RoleAssignment {
         about: "A role of a person, group or application on a scope",
         deleting: "remove the role assignment",
         identity: "scope, principal and role together; the principal in any letter case",
-        roles: &[AgentRole::GlobalAdmin, AgentRole::SalesAgent],
+        roles: permit::ACCESS,
         roles_note: "on a reservation AdminAgent, GlobalAdmin, HelpdeskAgent, SalesAgent or \
                      UserManagementAdmin; on a billing account or profile GlobalAdmin or BillingAdmin",
         fields: &[
@@ -297,6 +297,10 @@ spec:
         Some(format!("{scope} {} {}", principal.to_lowercase(), spec.text("role")?))
     }
 
+    fn looks_at_staff(spec: &Spec) -> Option<String> {
+        spec.text("principal.name").map(str::to_lowercase)
+    }
+
     fn follows(transition: &Transition<'_>, before: &World, after: &World) -> Vec<ResourceId> {
         owned_subscription(transition)
             .map(|subscription| permission::revoked(&subscription, before, after))
@@ -312,13 +316,16 @@ fn is_owner(spec: &Spec) -> bool {
     spec.text("role") == Some("Owner")
 }
 
-/// A customer user who is Owner: a User or a Group; applications do not count (domain.md 4).
-pub(super) fn is_customer_owner(assignment: &Standing) -> bool {
-    is_owner(&assignment.spec) && is_person(&assignment.spec)
+/// A customer user who is Owner: a User or a Group; neither applications nor the partner's own staff
+/// count (domain.md 4).
+pub(super) fn is_customer_owner(assignment: &Standing, world: &World) -> bool {
+    is_owner(&assignment.spec) && is_customer_person(&assignment.spec, world)
 }
 
-fn is_person(spec: &Spec) -> bool {
-    matches!(spec.text("principal.type"), Some("User" | "Group"))
+fn is_customer_person(spec: &Spec, world: &World) -> bool {
+    let of_the_partner =
+        || spec.text("principal.name").is_some_and(|name| world.staff().knows(name));
+    matches!(spec.text("principal.type"), Some("User" | "Group")) && !of_the_partner()
 }
 
 /// The subscription that loses an Owner by this transition.

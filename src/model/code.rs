@@ -70,6 +70,9 @@ codes! {
     BLOCK_NO_DEFAULT = "B0111", "A field that is no longer declared can be neither reset nor cleared";
     BLOCK_TAKEN = "B0112", "Something else already stands for it";
     BLOCK_UNKNOWN = "B0113", "Nobody knows how an earlier operation on it ended";
+    BLOCK_ROLE = "B0120", "Who plans it lacks an agent role";
+    BLOCK_LAST_ADMIN = "B0121", "It is the last with a role that somebody must hold";
+    BLOCK_BEGINNING = "B0122", "The first partner users would lock out who declares them";
 }
 
 #[cfg(test)]
