@@ -28,6 +28,10 @@ enum Step {
     Other(State),
     /// A file is written again with the same text.
     Touch(u8),
+    /// The partner's staff becomes another one of [`STAFF`].
+    Staff(u8),
+    /// Somebody else acts from now on.
+    Actor(u8),
     /// From now on, what is no longer declared is released; or not any more.
     Retain(bool),
 }
@@ -45,8 +49,32 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (any::<u8>(), 0..4u8).prop_map(|(which, how)| Step::Outside(which, how)),
         1 => calm().prop_map(Step::Other),
         1 => any::<u8>().prop_map(Step::Touch),
+        2 => (0..5u8).prop_map(Step::Staff),
+        1 => (0..3u8).prop_map(Step::Actor),
         1 => any::<bool>().prop_map(Step::Retain),
     ]
+}
+
+/// Partner users with their roles, as manifests declare them: none; somebody who may do everything and
+/// somebody who may not; the roles moved; and one who is Owner of subscriptions of customers as well.
+const STAFF: [&[(&str, &str)]; 5] = [
+    &[],
+    &[("admin", "GlobalAdmin, AdminAgent, SalesAgent"), ("ann", "HelpdeskAgent")],
+    &[("admin", "GlobalAdmin"), ("ann", "AdminAgent, SalesAgent")],
+    &[("admin", "GlobalAdmin, AdminAgent, SalesAgent"), ("P1", "")],
+    &[("P1", "AdminAgent"), ("ann", "GlobalAdmin, AdminAgent")],
+];
+const ACTORS: [&str; 3] = ["admin@partner.example", "ANN@partner.example", "guest@partner.example"];
+
+fn staff(number: u8) -> Vec<String> {
+    let one = |(name, roles): &(&str, &str)| {
+        format!(
+            "apiVersion: partnerctl.dev/v1\nkind: PartnerUser\nmetadata: {{name: {}}}\nspec: \
+             {{userPrincipalName: {name}@partner.example, roles: [{roles}]}}\n",
+            name.to_lowercase()
+        )
+    };
+    STAFF[usize::from(number)].iter().map(one).collect()
 }
 
 /// A state without a selector: with one, everything has to do with everything.
@@ -61,6 +89,8 @@ struct History {
     before: Vec<String>,
     files: u8,
     retain: bool,
+    staff: u8,
+    actor: u8,
 }
 
 impl History {
@@ -69,15 +99,24 @@ impl History {
         env.write("partnerctl.yaml", "set: test\nlimits: {atLeast: 1000}\n");
         env.write("other/partnerctl.yaml", "set: other\nstore: sqlite:../.partnerctl/state.db\n");
         env.write("manifests/empty.yaml", "");
-        Self { env, documents: Vec::new(), before: Vec::new(), files: 1, retain: false }
+        Self {
+            env,
+            documents: Vec::new(),
+            before: Vec::new(),
+            files: 1,
+            retain: false,
+            staff: 0,
+            actor: 0,
+        }
     }
 
     /// Writes the documents into files: what belongs to one customer may be in several.
     fn write(&self) {
         let mut texts: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        for (index, document) in self.documents.iter().enumerate() {
+        let staff = staff(self.staff);
+        for (index, document) in self.documents.iter().chain(&staff).enumerate() {
             let file = format!("manifests/f{}.yaml", index % usize::from(self.files));
-            let mut document = document.clone();
+            let mut document = document.replace("name: P1,", "name: p1@partner.example,");
             if self.retain && !document.contains("annotations") {
                 let policy = ", annotations: {partnerctl.dev/deletion-policy: Retain}}\nspec";
                 document = document.replace("}\nspec", policy);
@@ -111,6 +150,8 @@ impl History {
             }
             Step::Back => std::mem::swap(&mut self.documents, &mut self.before),
             Step::Move(files) => self.files = *files,
+            Step::Staff(staff) => self.staff = *staff,
+            Step::Actor(actor) => self.actor = *actor,
             Step::Retain(retain) => self.retain = *retain,
             Step::Amount(customer, cents) => {
                 let budget = format!("kind: Budget\nmetadata: {{name: b{customer}}}");
@@ -127,7 +168,8 @@ impl History {
                 }
             }
             Step::Apply(prune, customer) => {
-                let mut args = vec!["apply", "--yes", "--approve", "irreversible"];
+                let mut args =
+                    vec!["--as", self.actor(), "apply", "--yes", "--approve", "irreversible"];
                 let name = customer.map(|customer| format!("c{customer}"));
                 args.extend(prune.then_some("--prune"));
                 args.extend(name.iter().flat_map(|name| ["--customer", name]));
@@ -141,6 +183,10 @@ impl History {
             }
         }
         self.write();
+    }
+
+    fn actor(&self) -> &'static str {
+        ACTORS[usize::from(self.actor)]
     }
 
     fn outside(&self, which: usize, how: u8) {
@@ -162,6 +208,7 @@ impl History {
             1 if observed.get("companyName").is_some() => {
                 observed["companyName"] = json!(format!("Outside {which}"));
             }
+            1 if observed.get("roles").is_some() => observed["roles"] = json!(["SalesAgent"]),
             1 if observed.get("monthly").is_some() => observed["monthly"]["amount"] = json!("7.00"),
             1 | 2 => observed["friendlyName"] = json!(format!("outside {which}")),
             _ => item["metadata"]["name"] = json!(format!("outside-{which}")),
@@ -183,7 +230,7 @@ impl History {
     /// memory then is the one of the first.
     fn answers(&self, args: &[&str]) -> [(Option<i32>, String, String); 3] {
         let say = |more: &[&str]| {
-            let output = self.env.run(&[args, more].concat());
+            let output = self.env.run(&[&["--as", self.actor()], args, more].concat());
             let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
             (output.status.code(), text(&output.stdout), text(&output.stderr))
         };
