@@ -66,7 +66,7 @@ struct BillingContact {
 
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, expecting = "an address, {line1: …}")]
-struct Address {
+pub(super) struct Address {
     /// Street and number.
     #[serde(skip_serializing_if = "Option::is_none")]
     line1: Option<Line>,

@@ -4,6 +4,7 @@
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 pub mod agent;
+mod billing_profile;
 mod budget;
 mod customer;
 mod fields;
@@ -42,6 +43,7 @@ pub const KINDS: &[KindEntry] = &[
     KindEntry::of::<customer::Customer>(),
     KindEntry::of::<subscription::Subscription>(),
     KindEntry::of::<budget::Budget>(),
+    KindEntry::of::<billing_profile::BillingProfile>(),
     KindEntry::of::<role_assignment::RoleAssignment>(),
     KindEntry::of::<reservation_permission::ReservationPermission>(),
     KindEntry::of::<partner_user::PartnerUser>(),
@@ -89,6 +91,9 @@ pub trait Kind: Serialize + DeserializeOwned + JsonSchema {
 
     /// The changes that are not reversible (design section 5).
     const RISKS: &'static [RiskRule] = &[];
+
+    /// True when deleting only ends management and changes nothing outside.
+    const ONLY_RELEASED: bool = false;
 
     /// Checks of one document beyond types; paths begin with `spec`.
     fn check(&self) -> Vec<Finding> {
@@ -191,6 +196,8 @@ pub struct KindEntry {
     pub rules: &'static [Rule],
     /// See [`Kind::RISKS`].
     pub risks: &'static [RiskRule],
+    /// See [`Kind::ONLY_RELEASED`].
+    pub only_released: bool,
     /// Reads the `spec` of a document and checks it; findings carry paths below the document.
     pub decode: Decode,
     /// See [`Kind::check_among`].
@@ -239,6 +246,7 @@ impl KindEntry {
             facts: T::FACTS,
             rules: T::RULES,
             risks: T::RISKS,
+            only_released: T::ONLY_RELEASED,
             decode: decode_spec::<T>,
             check_among: T::check_among,
             identity: T::identity,

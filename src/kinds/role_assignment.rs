@@ -40,7 +40,7 @@ struct Scope {
     /// A reservation; by `external:` until this version has that kind.
     #[serde(skip_serializing_if = "Option::is_none")]
     reservation_ref: Option<Ref>,
-    /// A billing profile; by `external:` until this version has that kind.
+    /// A billing profile.
     #[serde(skip_serializing_if = "Option::is_none")]
     billing_profile_ref: Option<Ref>,
     /// The id of a billing account.
@@ -221,7 +221,7 @@ impl Kind for RoleAssignment {
         references: &[
             Reference::new("scope.subscriptionRef", "Subscription"),
             Reference::later("scope.reservationRef", "Reservation"),
-            Reference::later("scope.billingProfileRef", "BillingProfile"),
+            Reference::new("scope.billingProfileRef", "BillingProfile"),
         ],
         replaceable: true,
         columns: &[

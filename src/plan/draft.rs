@@ -286,6 +286,7 @@ fn undeclared(input: &PlanInput, pair: &Arc<Pair>, stored: &Stored, drafts: &mut
     }
     let before = stored.observed.as_ref().map(|observed| entry.effective(observed));
     let release = before.is_none()
+        || entry.only_released
         || stored.metadata.deletion_policy() == DeletionPolicy::Retain
         || stored.metadata.management() != Management::Manage;
     let fields = stored.observed.as_ref().map(|spec| diff::fields_of(entry, spec));
