@@ -136,6 +136,7 @@ impl Workspace {
         let recollection = Recollection {
             version: gathered.version.clone().unwrap(),
             begun: LATE,
+            window: partnerctl::engine::memory::Window::default(),
             selectors: Vec::new(),
             kept: files.iter().map(|_| Vec::new()).collect(),
             files,
@@ -200,6 +201,7 @@ impl Workspace {
             store: self.store.as_ref(),
             place: &place,
             begun: LATE,
+            at: "2026-11-21T12:00:00Z".parse().unwrap(),
             also: &[],
         };
         let mut memory = place.read();

@@ -116,7 +116,18 @@ impl History {
         let staff = staff(self.staff);
         for (index, document) in self.documents.iter().chain(&staff).enumerate() {
             let file = format!("manifests/f{}.yaml", index % usize::from(self.files));
-            let mut document = document.replace("name: P1,", "name: p1@partner.example,");
+            // Some roles ended in the past, others end in the future, and so do permissions.
+            let mut document = document
+                .replace("name: P1}", "name: p1@partner.example}")
+                .replace(
+                    "name: P2}, role: Owner",
+                    "name: P2}, role: Owner, until: 2026-11-21T13:00:00Z",
+                )
+                .replace("name: P0}, role: Owner", "name: P0}, role: Owner, until: 2099-01-01")
+                .replace(
+                    "acknowledgeLiability: true",
+                    "acknowledgeLiability: true, until: 2099-02-01",
+                );
             if self.retain && !document.contains("annotations") {
                 let policy = ", annotations: {partnerctl.dev/deletion-policy: Retain}}\nspec";
                 document = document.replace("}\nspec", policy);
@@ -254,10 +265,11 @@ proptest! {
         let mut history = History::new();
         for (number, step) in steps.iter().enumerate() {
             history.take(step);
-            let questions: [&[&str]; 4] = [
+            let questions: [&[&str]; 5] = [
                 &["status", "-o", "json"],
                 &["plan", "-o", "json", "--at", AT],
                 &["plan", "-o", "json", "--at", AT, "--prune"],
+                &["plan", "-o", "json", "--at", "2099-01-15"],
                 &["plan", "-o", "json", "--at", AT, "--customer", "c1", "--exclude", "budget/b1"],
             ];
             for question in questions {

@@ -147,7 +147,7 @@ fn under_lease(
             let (gathered, resumed) = place.resume(place.gather(ui)?, hands, ui)?;
             fits(plan, &gathered, place)?;
             let plan = plan.as_ref().clone();
-            (Planned { gathered, plan, judgement: None, input: None }, resumed)
+            (Planned { gathered, plan, judgement: None, input: None, next_end: None }, resumed)
         }
     };
     let plan = &planned.plan;

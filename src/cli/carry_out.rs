@@ -192,7 +192,7 @@ impl Place<'_> {
     /// Carries out a plan that was agreed to, and tells how it ended.
     pub fn carry_out(
         &self,
-        Planned { plan, gathered, judgement, input: _ }: &Planned,
+        Planned { plan, gathered, judgement, input: _, next_end: _ }: &Planned,
         parallelism: usize,
         events: &mut Events,
         ui: &mut Ui,

@@ -6,7 +6,7 @@ use crate::cli::settings::{Settings, program};
 use crate::cli::ui::Ui;
 use crate::engine::cold::{Ground, cold};
 use crate::engine::gather::from_workspace;
-use crate::engine::memory::{Key, Place};
+use crate::engine::memory::{Key, Place, Window};
 use crate::engine::moved::Moved;
 use crate::engine::narrow::{Look, Narrow, Next, narrow};
 use crate::engine::remember::{Recollection, places, remember};
@@ -45,6 +45,8 @@ pub struct Planned {
     pub judgement: Option<Judgement>,
     /// What it was planned from, where that is kept.
     pub input: Option<PlanInput>,
+    /// When something that is declared ends next.
+    pub next_end: Option<DateTime<Utc>>,
 }
 
 impl<'a> Pass<'a> {
@@ -123,6 +125,7 @@ impl<'a> Pass<'a> {
                 store,
                 place: &place,
                 begun: input.begun,
+                at: self.at,
                 also: &also,
             };
             found = match once.take() {
@@ -137,7 +140,7 @@ impl<'a> Pass<'a> {
 
     /// The plan of what was found, which is remembered; `None` when more must be known.
     fn planned(&self, found: Narrow<'_>, input: &Input, place: &Place) -> Option<Planned> {
-        let Narrow { desired, gathered, mut left_out, unmanaged, next } = found;
+        let Narrow { desired, gathered, mut left_out, unmanaged, window, next } = found;
         if !input.selection.is_everything() {
             left_out.chosen = 0;
         }
@@ -161,7 +164,7 @@ impl<'a> Pass<'a> {
         }
         let judgement = self.judgement(input, &plan, unmanaged);
         let input = self.keeps_input.then_some(planned);
-        Some(Planned { gathered, plan, judgement, input })
+        Some(Planned { gathered, plan, judgement, input, next_end: window.to })
     }
 
     /// The plan of everything, which is remembered.
@@ -186,8 +189,9 @@ impl<'a> Pass<'a> {
             remember(recollection, kinds, &planned.desired, &gathered, &plan, &place);
         }
         let judgement = self.judgement(input, &plan, !gathered.unmanaged.is_empty());
+        let window = Window::default().around(self.at, &planned.kinds, &planned.desired);
         let input = self.keeps_input.then_some(planned);
-        Ok(Planned { gathered, plan, judgement, input })
+        Ok(Planned { gathered, plan, judgement, input, next_end: window.to })
     }
 
     /// What can be said of the set once the whole of a plan is done.
@@ -286,7 +290,9 @@ impl<'a> Pass<'a> {
         let folder = &self.workspace.folder;
         selectors = from_workspace(selectors, folder);
         let with_place = |one: Resource| Some((*places_of_selectors.get(&one.id)?, one));
+        let kinds = &self.settings.kinds;
         Some(Recollection {
+            window: Window::default().around(self.at, kinds, &manifests.resources),
             version,
             begun: input.begun,
             selectors: selectors.into_iter().filter_map(with_place).collect(),

@@ -8,7 +8,8 @@ use crate::engine::workspace::{self, Workspace};
 use crate::kinds::{KindEntry, Kinds};
 use crate::manifest::report;
 use crate::model::ResourceId;
-use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
+use crate::model::scalar::Moment;
+use chrono::{DateTime, Utc};
 use clap::Args;
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
@@ -272,10 +273,5 @@ pub fn program() -> Option<String> {
 /// # Errors
 /// A sentence saying what is understood.
 pub fn parse_at(text: &str) -> Result<DateTime<Utc>, String> {
-    if let Ok(day) = NaiveDate::parse_from_str(text, "%Y-%m-%d") {
-        return Ok(day.and_time(NaiveTime::MIN).and_utc());
-    }
-    DateTime::parse_from_rfc3339(text)
-        .map(|at| at.to_utc())
-        .map_err(|_| "write a day, 2026-11-21, or an instant, 2026-11-21T12:00:00Z".to_owned())
+    Moment::from_text(text).map(Moment::instant).map_err(|invalid| invalid.hint)
 }

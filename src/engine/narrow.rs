@@ -8,7 +8,7 @@
 use crate::engine::Gathered;
 use crate::engine::gather::{self, FromWorkspace, read_files};
 use crate::engine::islands::{self, Keys};
-use crate::engine::memory::{Back, Declared, Front, Memory, Place, Whose};
+use crate::engine::memory::{Back, Declared, Front, Memory, Place, Whose, Window};
 use crate::engine::moved::Moved;
 use crate::engine::reach::{Split, id_of};
 use crate::engine::remember::{Recollection, keys, taken};
@@ -18,6 +18,7 @@ use crate::manifest::{self, Beyond, Document, FileRead};
 use crate::model::{Resource, ResourceId, Stored};
 use crate::plan::LeftOut;
 use crate::store::{Store, StoreError, Touched};
+use chrono::{DateTime, Utc};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -35,6 +36,8 @@ pub struct Look<'a> {
     pub place: &'a Place,
     /// When the pass began to read, in nanoseconds since 1970.
     pub begun: i64,
+    /// The plan's clock.
+    pub at: DateTime<Utc>,
     /// Resources to look at in any case.
     pub also: &'a [ResourceId],
 }
@@ -49,6 +52,8 @@ pub struct Narrow<'m> {
     pub left_out: LeftOut,
     /// True when there may be things that nobody manages.
     pub unmanaged: bool,
+    /// The times between which this is so.
+    pub window: Window,
     /// What is remembered of it.
     pub next: Next<'m>,
 }
@@ -73,6 +78,10 @@ pub fn narrow<'m>(
     memory: &'m mut Memory,
 ) -> Result<Option<Narrow<'m>>, StoreError> {
     if !sources.texts.problems.is_empty() || !look.store.intents()?.is_empty() {
+        return Ok(None);
+    }
+    // Something has ended since, or has not yet.
+    if !memory.front.window.holds(look.at) {
         return Ok(None);
     }
     let Some(touched) = touched(look.store, &memory.front)? else { return Ok(None) };
@@ -136,8 +145,8 @@ fn nothing_moved<'m>(
         Next::Renewed(Box::new(Front { begun: look.begun, files, ..front.clone() }))
     });
     let gathered = gather::some(look.store, Vec::new(), Vec::new())?;
-    let (desired, unmanaged) = (Vec::new(), true);
-    Ok(Some(Narrow { desired, gathered, left_out, unmanaged, next }))
+    let (desired, unmanaged, window) = (Vec::new(), true, front.window);
+    Ok(Some(Narrow { desired, gathered, left_out, unmanaged, window, next }))
 }
 
 impl Moved {
@@ -271,7 +280,9 @@ fn check<'m>(
         foreign: split.kept_others.iter().filter(|one| one.whose == Whose::Foreign).count(),
     };
     let unmanaged = split.kept_others.iter().any(|one| one.whose == Whose::Unmanaged);
+    let window = front.window.around(look.at, look.kinds, &checked.resources);
     let recollection = Recollection {
+        window,
         version: look.store.version()?,
         begun: look.begun,
         selectors: split.selectors,
@@ -283,7 +294,7 @@ fn check<'m>(
     let gathered = gather::some(look.store, rows, things)?;
     let (desired, next) = (checked.resources, Next::Another(recollection));
     let unmanaged = unmanaged || !gathered.unmanaged.is_empty();
-    Ok(Some(Narrow { desired, gathered, left_out, unmanaged, next }))
+    Ok(Some(Narrow { desired, gathered, left_out, unmanaged, window, next }))
 }
 
 /// What is looked at in files that did not move, as if it had been read; `None` where a row is missed.

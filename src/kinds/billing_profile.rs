@@ -87,6 +87,10 @@ spec:
     }
 
     fn operation(transition: &Transition<'_>) -> Operation {
-        if transition.before.is_none() { "Create billing profile" } else { "Update billing profile" }
+        if transition.before.is_none() {
+            "Create billing profile"
+        } else {
+            "Update billing profile"
+        }
     }
 }

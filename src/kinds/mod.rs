@@ -7,6 +7,7 @@ pub mod agent;
 mod billing_profile;
 mod budget;
 mod customer;
+pub mod expiry;
 mod fields;
 mod partner_user;
 pub mod permit;
@@ -22,6 +23,7 @@ pub mod transition;
 pub mod world;
 
 pub use agent::AgentRole;
+pub use expiry::{Dated, Ending};
 pub use fields::{Column, Compare, Field, Reference, ReferenceTo};
 pub use permit::Permit;
 pub use rule::{Mend, Missing, RiskRule, Rule, Verdict, Weight};
@@ -94,6 +96,9 @@ pub trait Kind: Serialize + DeserializeOwned + JsonSchema {
 
     /// True when deleting only ends management and changes nothing outside.
     const ONLY_RELEASED: bool = false;
+
+    /// What becomes of one whose `until` has passed.
+    const ENDING: Ending = Ending::Never;
 
     /// Checks of one document beyond types; paths begin with `spec`.
     fn check(&self) -> Vec<Finding> {
@@ -180,6 +185,12 @@ pub trait Kind: Serialize + DeserializeOwned + JsonSchema {
         false
     }
 
+    /// When something happens by itself: an expiry, a renewal, the end of a window. `observed` is the
+    /// state outside, where there is one.
+    fn dates(_spec: &Spec, _observed: Option<&Spec>) -> Vec<Dated> {
+        Vec::new()
+    }
+
     /// Fields that exist only in the real world, set when the embedded provider creates one.
     fn born(_spec: &mut Spec, _at: DateTime<Utc>) {}
 }
@@ -198,6 +209,8 @@ pub struct KindEntry {
     pub risks: &'static [RiskRule],
     /// See [`Kind::ONLY_RELEASED`].
     pub only_released: bool,
+    /// See [`Kind::ENDING`].
+    pub ending: Ending,
     /// Reads the `spec` of a document and checks it; findings carry paths below the document.
     pub decode: Decode,
     /// See [`Kind::check_among`].
@@ -232,6 +245,8 @@ pub struct KindEntry {
     pub liability: fn(&Transition<'_>, &World) -> Option<Liability>,
     /// See [`Kind::bought`].
     pub bought: fn(&Spec) -> bool,
+    /// See [`Kind::dates`].
+    pub dates: fn(&Spec, Option<&Spec>) -> Vec<Dated>,
     /// See [`Kind::born`].
     pub born: fn(&mut Spec, DateTime<Utc>),
     /// The JSON Schema of the spec.
@@ -247,6 +262,7 @@ impl KindEntry {
             rules: T::RULES,
             risks: T::RISKS,
             only_released: T::ONLY_RELEASED,
+            ending: T::ENDING,
             decode: decode_spec::<T>,
             check_among: T::check_among,
             identity: T::identity,
@@ -264,6 +280,7 @@ impl KindEntry {
             monthly: T::monthly,
             liability: T::liability,
             bought: T::bought,
+            dates: T::dates,
             born: T::born,
             schema: SchemaGenerator::subschema_for::<T>,
         }

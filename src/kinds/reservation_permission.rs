@@ -2,11 +2,12 @@
 
 use crate::kinds::reference::Ref;
 use crate::kinds::{
-    Column, Facts, Field, Kind, Liability, Mend, Missing, Operation, Reference, ReferenceTo, Rule,
-    Standing, Transition, Verdict, Weight, World, customer, permit, role_assignment, rule,
-    subscription,
+    Column, Dated, Ending, Facts, Field, Kind, Liability, Mend, Missing, Operation, Reference,
+    ReferenceTo, Rule, Standing, Transition, Verdict, Weight, World, customer, expiry, permit,
+    role_assignment, rule, subscription,
 };
 use crate::model::problem::Finding;
+use crate::model::scalar::Moment;
 use crate::model::{Currency, Resource, ResourceId, Spec, code};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, Serializer};
@@ -32,6 +33,9 @@ pub struct ReservationPermission {
     /// Must be true when Allowed: the partner knows that it pays.
     #[serde(skip_serializing_if = "Option::is_none")]
     acknowledge_liability: Option<bool>,
+    /// When the permission ends: a day, from its beginning in UTC, or an instant. Then it is Denied.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    until: Option<Moment>,
 }
 
 #[derive(Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -272,6 +276,8 @@ impl Kind for ReservationPermission {
     const RULES: &'static [Rule] =
         &[customer::RELATIONSHIP, EXISTS, SAME_CUSTOMER, USAGE_BASED, ACTIVE, OWNED, ACKNOWLEDGED];
 
+    const ENDING: Ending = Ending::Becomes("purchase", "Denied");
+
     const FACTS: Facts = Facts {
         kind: "ReservationPermission",
         plural: "reservationpermissions",
@@ -293,6 +299,7 @@ impl Kind for ReservationPermission {
             Column::new("SUBSCRIPTION", "subscriptionRef"),
             Column::new("PURCHASE", "purchase"),
             Column::wide("PRODUCTS", "products"),
+            Column::wide("UNTIL", "until"),
         ],
         example: r"apiVersion: partnerctl.dev/v1
 kind: ReservationPermission
@@ -370,6 +377,11 @@ spec:
             (false, false) if transition.after.is_none() => "Delete customer purchase permissions",
             (false, false) => "Record customer purchase permissions (off)",
         }
+    }
+
+    fn dates(spec: &Spec, _: Option<&Spec>) -> Vec<Dated> {
+        let allowed = is_allowed(spec);
+        if allowed { expiry::date(spec, "the permission to buy ends") } else { Vec::new() }
     }
 
     fn liability(transition: &Transition<'_>, after: &World) -> Option<Liability> {

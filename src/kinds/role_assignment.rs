@@ -3,17 +3,18 @@
 use crate::kinds::reference::Ref;
 use crate::kinds::reservation_permission as permission;
 use crate::kinds::{
-    Column, Facts, Field, Kind, Mend, Missing, Operation, Reference, ReferenceTo, Rule, Standing,
-    Transition, Verdict, World, customer, permit, rule,
+    Column, Dated, Ending, Facts, Field, Kind, Mend, Missing, Operation, Reference, ReferenceTo,
+    Rule, Standing, Transition, Verdict, World, customer, expiry, permit, rule,
 };
 use crate::model::problem::Finding;
-use crate::model::scalar::{Invalid, Line, Uuid, scalar};
+use crate::model::scalar::{Invalid, Line, Moment, Uuid, scalar};
 use crate::model::{ResourceId, Spec, code};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// The spec of a RoleAssignment. A change of any field makes a new assignment and removes the old.
+/// The spec of a RoleAssignment. A change of scope, principal or role makes a new assignment
+/// and removes the old.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, expecting = "the spec of a RoleAssignment")]
 pub struct RoleAssignment {
@@ -23,6 +24,9 @@ pub struct RoleAssignment {
     principal: Principal,
     /// A role's name or the id of a role definition.
     role: Role,
+    /// When the role ends: a day, from its beginning in UTC, or an instant. Then it is removed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    until: Option<Moment>,
 }
 
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
@@ -133,6 +137,8 @@ impl fmt::Display for Role {
 const SCOPES: [&str; 4] =
     ["subscriptionRef", "reservationRef", "billingProfileRef", "billingAccount"];
 
+const IDENTITY: [&str; 3] = ["scope", "principal", "role"];
+
 const ANEW: &str = "a change makes a new assignment, then removes this one";
 
 const KEEPS_AN_OWNER: Rule =
@@ -203,6 +209,8 @@ pub(super) fn new_owner(subscription: &ResourceId, lost: Option<&Spec>, world: &
 impl Kind for RoleAssignment {
     const RULES: &'static [Rule] = &[customer::RELATIONSHIP, KEEPS_AN_OWNER, NOT_RESTED_ON];
 
+    const ENDING: Ending = Ending::Goes;
+
     const FACTS: Facts = Facts {
         kind: "RoleAssignment",
         plural: "roleassignments",
@@ -232,6 +240,7 @@ impl Kind for RoleAssignment {
             Column::new("PRINCIPAL", "principal.name|principal.id"),
             Column::new("ROLE", "role"),
             Column::wide("TYPE", "principal.type"),
+            Column::wide("UNTIL", "until"),
         ],
         example: r"apiVersion: partnerctl.dev/v1
 kind: RoleAssignment
@@ -308,7 +317,19 @@ spec:
     }
 
     fn operation(transition: &Transition<'_>) -> Operation {
-        if transition.after.is_some() { "Create role assignment" } else { "Delete role assignment" }
+        match (transition.before, transition.after) {
+            (None, _) => "Create role assignment",
+            // Of what is there only its end can change; another role is another assignment.
+            (Some(_), Some(_)) if IDENTITY.iter().all(|path| !transition.changes(path)) => {
+                "Update role assignment"
+            }
+            (Some(_), Some(_)) => "Create role assignment",
+            (Some(_), None) => "Delete role assignment",
+        }
+    }
+
+    fn dates(spec: &Spec, _: Option<&Spec>) -> Vec<Dated> {
+        expiry::date(spec, "the role ends")
     }
 }
 

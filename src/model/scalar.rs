@@ -1,5 +1,6 @@
 //! Texts with a grammar: how they are read, why one is refused, and what their JSON Schema says.
 
+use chrono::{DateTime, NaiveDate, NaiveTime, SecondsFormat, Utc};
 use std::fmt;
 
 /// Why a text is refused: what is wrong, and what to write instead.
@@ -280,6 +281,44 @@ impl Email {
 impl fmt::Display for Email {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+/// A day or an instant: `2026-12-01` is its beginning in UTC. Written as an instant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Moment(DateTime<Utc>);
+
+scalar!(Moment, "a day or an instant", "2026-12-01", |text| Self::parse(text), {
+    "type": "string",
+    "anyOf": [
+        {"pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"},
+        {"pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})$"}
+    ]
+});
+
+impl Moment {
+    fn parse(text: &str) -> Result<Self, Invalid> {
+        let shaped = text.len() >= 10 && text.as_bytes()[..4].iter().all(u8::is_ascii_digit);
+        if shaped && let Ok(day) = NaiveDate::parse_from_str(text, "%Y-%m-%d") {
+            return Ok(Self(day.and_time(NaiveTime::MIN).and_utc()));
+        }
+        DateTime::parse_from_rfc3339(text).map(|at| Self(at.to_utc())).map_err(|_| {
+            let shown: String = text.chars().take(60).collect();
+            let hint = "write a day, 2026-11-21, or an instant, 2026-11-21T12:00:00Z";
+            Invalid::new(format!("`{shown}` is no day and no instant"), hint)
+        })
+    }
+
+    /// The instant that is meant.
+    #[must_use]
+    pub fn instant(self) -> DateTime<Utc> {
+        self.0
+    }
+}
+
+impl fmt::Display for Moment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.to_rfc3339_opts(SecondsFormat::AutoSi, true))
     }
 }
 

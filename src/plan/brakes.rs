@@ -1,7 +1,7 @@
 //! Brakes: plans that do too much at once are printed, and not applied.
 
 use crate::model::text::counted;
-use crate::plan::change::{Action, Plan, Reason, Refusal};
+use crate::plan::change::{Action, Change, Plan, Reason, Refusal};
 use crate::plan::money::number;
 use crate::plan::{PlanInput, Scope};
 
@@ -10,7 +10,9 @@ use crate::plan::{PlanInput, Scope};
 pub fn refusals(input: &PlanInput, plan: &Plan) -> Vec<Refusal> {
     let owned = input.owned();
     let count = |actions: &[Action]| {
-        plan.proceeding().filter(|c| actions.contains(&c.action) && !c.release).count()
+        // What ends on a declared day was meant to: a brake would keep access open.
+        let counts = |c: &&Change| !c.release && c.reason != Reason::Expired;
+        plan.proceeding().filter(|c| actions.contains(&c.action)).filter(counts).count()
     };
     let refuse = |setting: &str, value: String, message: String| Refusal {
         setting: setting.to_owned(),

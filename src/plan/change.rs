@@ -71,6 +71,8 @@ pub enum Reason {
     Renamed,
     /// Exists already, declared for the first time.
     Unmanaged,
+    /// Its declared `until` has passed.
+    Expired,
 }
 
 impl Reason {
@@ -85,6 +87,7 @@ impl Reason {
             Self::Undeclared => "undeclared",
             Self::Renamed => "renamed",
             Self::Unmanaged => "unmanaged",
+            Self::Expired => "expired",
         }
     }
 }

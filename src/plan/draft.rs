@@ -1,6 +1,6 @@
 //! The first version of each change: what differs, before anything is judged.
 
-use crate::kinds::{Block, KindEntry, Risk, Transition};
+use crate::kinds::{Block, Ending, KindEntry, Risk, Transition, expiry};
 use crate::model::resource::{DeletionPolicy, Management};
 use crate::model::{Metadata, Resource, ResourceId, Source, Spec, Stored, code};
 use crate::plan::change::{Action, Change, Desired, FieldChange, OnlyObserved, Reason, Warning};
@@ -8,6 +8,7 @@ use crate::plan::judge::Worlds;
 use crate::plan::pair::{Pair, Pairs};
 use crate::plan::selection::Drift;
 use crate::plan::{PlanInput, Scope, diff, money};
+use chrono::{DateTime, SecondsFormat, Utc};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -88,6 +89,13 @@ fn declared(
     desired: &Resource,
     drafts: &mut Drafts,
 ) {
+    let over = expiry::over(entry, &desired.spec, input.at);
+    if let Some(over) = over
+        && !ends(input, entry, pair, (desired, over), drafts)
+    {
+        return;
+    }
+    let desired = &*expiry::as_of(entry, desired, input.at);
     let stored = pair.stored.as_ref();
     let metadata = diff::keep_protection(&desired.metadata, stored.map(|s| &s.metadata));
     let management = metadata.management();
@@ -133,6 +141,13 @@ fn declared(
     }
     draft.fields = difference.fields;
     (draft.action, draft.reason) = what_and_why(pair, &draft, difference.replaces);
+    let ending = |field: &FieldChange| match entry.ending {
+        Ending::Becomes(path, _) => field.path.strip_prefix("spec.") == Some(path),
+        _ => false,
+    };
+    if over.is_some() && draft.fields.iter().any(ending) {
+        draft.reason = Reason::Expired;
+    }
     if let Some(stored) = stored {
         draft.fields.extend(diff::compare_metadata(&draft.metadata, &stored.metadata));
     }
@@ -144,6 +159,46 @@ fn declared(
     draft.after = Some(after(input, entry, desired, &draft));
     protect(entry, stored, &mut draft, input);
     drafts.changing.push(draft);
+}
+
+/// What is done with something whose end has come; true when it goes on being what it has become.
+/// What is not there is not made any more.
+fn ends(
+    input: &PlanInput,
+    entry: &KindEntry,
+    pair: &Arc<Pair>,
+    (desired, over): (&Resource, DateTime<Utc>),
+    drafts: &mut Drafts,
+) -> bool {
+    let (stored, source) = (pair.stored.as_ref(), &desired.source);
+    let over = over.to_rfc3339_opts(SecondsFormat::AutoSi, true);
+    let metadata = diff::keep_protection(&desired.metadata, stored.map(|s| &s.metadata));
+    let place = source.to_string();
+    let place = if place.is_empty() { place } else { format!(" ({place})") };
+    let leave = |drafts: &mut Drafts, what: &str| {
+        drafts.warn(&desired.id, &format!("it expired {over}{place}, {what}"));
+        drafts.unchanged.push(pair.clone());
+        false
+    };
+    let own = stored.filter(|_| pair.found.is_none());
+    let Some(own) = own.filter(|own| own.observed.is_some() || entry.ending == Ending::Goes) else {
+        return leave(
+            drafts,
+            "and nothing is made of it: remove the manifest, or set a later `until`",
+        );
+    };
+    if metadata.management() != Management::Manage {
+        return leave(drafts, "and is left alone: it is only observed, or only created");
+    }
+    if entry.ending != Ending::Goes {
+        return true;
+    }
+    let mut draft = removal(entry, pair, own, Reason::Expired, own.observed.is_none());
+    if !draft.release {
+        protect(entry, stored, &mut draft, input);
+    }
+    drafts.changing.push(draft);
+    false
 }
 
 /// What differs, as far as partnerctl may change it; of what is only observed it is told.
@@ -289,6 +344,22 @@ fn undeclared(input: &PlanInput, pair: &Arc<Pair>, stored: &Stored, drafts: &mut
         || entry.only_released
         || stored.metadata.deletion_policy() == DeletionPolicy::Retain
         || stored.metadata.management() != Management::Manage;
+    let mut draft = removal(entry, pair, stored, Reason::Undeclared, release);
+    if !release {
+        protect(entry, Some(stored), &mut draft, input);
+    }
+    drafts.changing.push(draft);
+}
+
+/// The removal of what a row stands for; a release only ends its management.
+fn removal(
+    entry: &KindEntry,
+    pair: &Arc<Pair>,
+    stored: &Stored,
+    reason: Reason,
+    release: bool,
+) -> Draft {
+    let before = stored.observed.as_ref().map(|observed| entry.effective(observed));
     let fields = stored.observed.as_ref().map(|spec| diff::fields_of(entry, spec));
     let fields = fields.unwrap_or_default();
     let fields = fields.into_iter().map(|(path, value)| FieldChange {
@@ -297,11 +368,11 @@ fn undeclared(input: &PlanInput, pair: &Arc<Pair>, stored: &Stored, drafts: &mut
         after: None,
         drift: false,
     });
-    let mut draft = Draft {
+    Draft {
         id: stored.id.clone(),
         pair: pair.clone(),
         action: Action::Delete,
-        reason: Reason::Undeclared,
+        reason,
         fields: if release { Vec::new() } else { fields.collect() },
         after: if release { before.clone() } else { None },
         before,
@@ -309,11 +380,7 @@ fn undeclared(input: &PlanInput, pair: &Arc<Pair>, stored: &Stored, drafts: &mut
         release,
         blocked: pair.blocked.clone(),
         waiting: pair.waiting.clone(),
-    };
-    if !release {
-        protect(entry, Some(stored), &mut draft, input);
     }
-    drafts.changing.push(draft);
 }
 
 impl Drafts {
@@ -394,6 +461,7 @@ impl Draft {
             desired: pair
                 .declared
                 .as_ref()
+                .filter(|_| *action != Action::Delete)
                 .map(|declared| Desired { metadata: metadata.clone(), spec: declared.clone() }),
             operation: entry.map(|entry| self.operation(entry, input)).unwrap_or_default(),
             effect: entry
@@ -402,7 +470,7 @@ impl Draft {
             removal: entry.filter(|_| *action == Action::Replace).map(|entry| {
                 (entry.operation)(&Transition { after: None, ..transition }).to_owned()
             }),
-            previous: pair.previous.clone(),
+            previous: pair.previous.clone().filter(|_| *action != Action::Delete),
             external_id: match (&pair.found, stored) {
                 (Some(found), _) => Some(found.external_id.clone()),
                 (None, stored) => stored.and_then(|stored| stored.external_id.clone()),

@@ -139,6 +139,7 @@ pub fn run(args: &WatchArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, C
         heard,
         held: None,
         exit: Exit::Error,
+        next_end: None,
     };
     tracing::info!("watching {}", shown(&roots));
     let exit = driver.run(&messages);

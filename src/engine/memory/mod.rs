@@ -8,9 +8,11 @@
 
 pub mod format;
 pub mod stat;
+pub mod window;
 
 pub use format::{Back, Declared, File, Front, Key, Other, Whose};
 pub use stat::Stat;
+pub use window::Window;
 
 use crate::model::digest::Digest;
 use std::io::{Read, Write as _};

@@ -140,6 +140,7 @@ pub struct State {
     retry_at: Option<Millis>,
     poll_at: Option<Millis>,
     ask_at: Option<Millis>,
+    end_at: Option<Millis>,
 }
 
 impl State {
@@ -160,6 +161,7 @@ impl State {
             retry_at: None,
             poll_at: None,
             ask_at: None,
+            end_at: None,
         }
     }
 
@@ -168,7 +170,7 @@ impl State {
     pub fn due(&self) -> Option<Millis> {
         match self.phase {
             Phase::Resting => {
-                let others = [self.retry_at, self.poll_at, self.ask_at];
+                let others = [self.retry_at, self.poll_at, self.ask_at, self.end_at];
                 others.into_iter().flatten().chain([self.resync_at]).min()
             }
             Phase::Settling { .. } | Phase::Paused => self.look_at,
@@ -186,6 +188,11 @@ impl State {
     pub fn go_deaf(&mut self, now: Millis, poll: Millis) {
         self.timing.poll = Some(poll);
         self.poll_at = Some(now.saturating_add(poll));
+    }
+
+    /// Something that is declared ends by itself at this time: a pass is due then.
+    pub fn expect(&mut self, end: Option<Millis>) {
+        self.end_at = end;
     }
 
     /// Ears hear again.
@@ -214,8 +221,9 @@ impl State {
                 self.look_at = None;
                 vec![Command::Look]
             }
-            Phase::Resting if self.resync_at <= now || come(self.retry_at) => {
+            Phase::Resting if self.resync_at <= now || come(self.retry_at) || come(self.end_at) => {
                 self.forced = true;
+                self.end_at = None;
                 self.settle(now)
             }
             Phase::Resting if come(self.ask_at) => {
