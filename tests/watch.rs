@@ -387,7 +387,7 @@ fn what_was_read_before_the_tree_moved_is_not_applied() {
 
 #[test]
 fn what_ends_by_itself_ends_on_time() {
-    let soon = chrono::Utc::now() + chrono::TimeDelta::seconds(4);
+    let soon = chrono::Utc::now() + chrono::TimeDelta::seconds(12);
     let soon = soon.to_rfc3339_opts(chrono::SecondsFormat::Millis, true);
     let project = format!(
         "---\napiVersion: partnerctl.dev/v1\nkind: RoleAssignment\nmetadata: {{name: project}}\nspec:\n  \

@@ -4,6 +4,7 @@ use crate::kinds::{
     Column, Facts, Field, Kind, Missing, Operation, Risk, RiskRule, Rule, Standing, Transition,
     Verdict, Weight, World, permit,
 };
+use crate::model::digest::Digest;
 use crate::model::scalar::{Country, Domain, Email, Line, Uuid};
 use crate::model::{Currency, Spec, code};
 use chrono::{DateTime, Utc};
@@ -93,6 +94,9 @@ pub(super) struct Address {
 const AGAIN: &str = "it is fixed when the customer is added: end this relationship and add the \
                      customer again, or put the old value back";
 
+/// Where the embedded provider's invitations are accepted: nowhere, but the same for a domain each time.
+const INVITATIONS: &str = "https://invitations.partner.example/";
+
 /// What a relationship may be, as observed.
 const RELATIONSHIPS: [&str; 3] = ["Pending", "Granted", "Revoked"];
 
@@ -171,6 +175,7 @@ impl Kind for Customer {
             Column::new("COUNTRY", "country"),
             Column::new("RELATIONSHIP", "relationship"),
             Column::wide("CURRENCY", "currency"),
+            Column::wide("INVITATION", "invitation"),
             Column::wide("TENANT", "tenantId"),
         ],
         example: r#"apiVersion: partnerctl.dev/v1
@@ -228,5 +233,16 @@ spec:
     fn born(spec: &mut Spec, _: DateTime<Utc>) {
         let invited = spec.text("onboarding") == Some("Invite");
         spec.set("relationship", if invited { "Pending" } else { "Granted" }.into());
+        if let Some(domain) = spec.text("domain").filter(|_| invited) {
+            let code = &Digest::default().text(&domain.to_lowercase()).hex()[..20];
+            let link = format!("{INVITATIONS}{code}");
+            spec.set("invitation", link.as_str().into());
+        }
+    }
+
+    fn handout(observed: &Spec) -> Option<String> {
+        let link = observed.text("invitation")?;
+        let waits = observed.text("relationship") == Some("Pending");
+        waits.then(|| format!("show the customer this link, to accept the invitation: {link}"))
     }
 }

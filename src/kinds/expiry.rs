@@ -1,8 +1,8 @@
 //! What ends by itself: a declared `until`, and what becomes of the resource then.
 
 use crate::kinds::KindEntry;
+use crate::model::Spec;
 use crate::model::scalar::Moment;
-use crate::model::{Resource, Spec};
 use chrono::{DateTime, Utc};
 use std::borrow::Cow;
 
@@ -41,20 +41,16 @@ pub fn over(entry: &KindEntry, spec: &Spec, at: DateTime<Utc>) -> Option<DateTim
     until(entry, spec).filter(|until| *until <= at)
 }
 
-/// A resource as it is declared at a time: what is over has become what it becomes.
+/// A spec as it stands at a time: what is over has become what it becomes.
 #[must_use]
-pub fn as_of<'a>(
-    entry: &KindEntry,
-    declared: &'a Resource,
-    at: DateTime<Utc>,
-) -> Cow<'a, Resource> {
-    match (entry.ending, over(entry, &declared.spec, at)) {
+pub fn as_of<'a>(entry: &KindEntry, spec: &'a Spec, at: DateTime<Utc>) -> Cow<'a, Spec> {
+    match (entry.ending, over(entry, spec, at)) {
         (Ending::Becomes(path, value), Some(_)) => {
-            let mut ended = declared.clone();
-            ended.spec.set(path, value.into());
+            let mut ended = spec.clone();
+            ended.set(path, value.into());
             Cow::Owned(ended)
         }
-        _ => Cow::Borrowed(declared),
+        _ => Cow::Borrowed(spec),
     }
 }
 

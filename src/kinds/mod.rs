@@ -185,6 +185,11 @@ pub trait Kind: Serialize + DeserializeOwned + JsonSchema {
         false
     }
 
+    /// What a person must hand on once it is made, as a sentence: the link of an invitation.
+    fn handout(_observed: &Spec) -> Option<String> {
+        None
+    }
+
     /// When something happens by itself: an expiry, a renewal, the end of a window. `observed` is the
     /// state outside, where there is one.
     fn dates(_spec: &Spec, _observed: Option<&Spec>) -> Vec<Dated> {
@@ -245,6 +250,8 @@ pub struct KindEntry {
     pub liability: fn(&Transition<'_>, &World) -> Option<Liability>,
     /// See [`Kind::bought`].
     pub bought: fn(&Spec) -> bool,
+    /// See [`Kind::handout`].
+    pub handout: fn(&Spec) -> Option<String>,
     /// See [`Kind::dates`].
     pub dates: fn(&Spec, Option<&Spec>) -> Vec<Dated>,
     /// See [`Kind::born`].
@@ -280,6 +287,7 @@ impl KindEntry {
             monthly: T::monthly,
             liability: T::liability,
             bought: T::bought,
+            handout: T::handout,
             dates: T::dates,
             born: T::born,
             schema: SchemaGenerator::subschema_for::<T>,

@@ -9,6 +9,7 @@ use crate::plan::pair::{Pair, Pairs};
 use crate::plan::selection::Drift;
 use crate::plan::{PlanInput, Scope, diff, money};
 use chrono::{DateTime, SecondsFormat, Utc};
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -95,7 +96,11 @@ fn declared(
     {
         return;
     }
-    let desired = &*expiry::as_of(entry, desired, input.at);
+    let ended = over.map(|_| {
+        let spec = expiry::as_of(entry, &desired.spec, input.at).into_owned();
+        Resource { spec, ..desired.clone() }
+    });
+    let desired = ended.as_ref().unwrap_or(desired);
     let stored = pair.stored.as_ref();
     let metadata = diff::keep_protection(&desired.metadata, stored.map(|s| &s.metadata));
     let management = metadata.management();
@@ -127,9 +132,16 @@ fn declared(
         drafts.changing.push(draft);
         return;
     };
-    let mut difference = difference(entry, desired, &draft, observed, drafts);
+    // What ended since it was applied became what it becomes: nobody changed that outside.
+    let applied = stored.and_then(|stored| stored.last_applied.as_ref());
+    let applied = applied.map(|applied| match over {
+        Some(_) => Cow::Borrowed(applied),
+        None => expiry::as_of(entry, applied, input.at),
+    });
+    let specs = (applied.as_deref(), observed);
+    let mut difference = difference(entry, desired, &draft, specs, drafts);
     if leaves_drift && difference.fields.iter().any(|field| field.drift) {
-        difference = without_drift(entry, desired, &draft, observed, &difference, drafts);
+        difference = without_drift(entry, desired, specs, &difference, drafts);
     }
     draft.blocked.extend(difference.blocked);
     if pair.found.is_some() && difference.replaces {
@@ -206,11 +218,9 @@ fn difference(
     entry: &KindEntry,
     desired: &Resource,
     draft: &Draft,
-    observed: &Spec,
+    (last_applied, observed): (Option<&Spec>, &Spec),
     drafts: &mut Drafts,
 ) -> diff::Difference {
-    let stored = draft.pair.stored.as_ref();
-    let last_applied = stored.and_then(|stored| stored.last_applied.as_ref());
     let difference = diff::compare(entry, &desired.spec, last_applied, observed);
     match draft.metadata.management() {
         Management::Manage => return difference,
@@ -230,8 +240,7 @@ fn difference(
 fn without_drift(
     entry: &KindEntry,
     desired: &Resource,
-    draft: &Draft,
-    observed: &Spec,
+    (last_applied, observed): (Option<&Spec>, &Spec),
     difference: &diff::Difference,
     drafts: &mut Drafts,
 ) -> diff::Difference {
@@ -242,7 +251,6 @@ fn without_drift(
             as_declared.set(path, value.clone());
         }
     }
-    let last_applied = draft.pair.stored.as_ref().and_then(|stored| stored.last_applied.as_ref());
     diff::compare(entry, &desired.spec, last_applied, &as_declared)
 }
 
