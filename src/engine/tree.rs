@@ -15,7 +15,7 @@ use std::sync::Arc;
 /// The largest file that is read.
 pub const FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// The file with patterns of what is no manifest, in the syntax of gitignore.
-const IGNORE_FILE: &str = ".partnerctlignore";
+pub(super) const IGNORE_FILE: &str = ".partnerctlignore";
 /// The workspace's own file, never a manifest.
 pub const WORKSPACE_FILE: &str = "partnerctl.yaml";
 
@@ -165,13 +165,13 @@ pub struct Refused {
 }
 
 impl Refused {
-    fn new(code: Code, message: impl Into<String>, hint: &'static str) -> Self {
+    pub(super) fn new(code: Code, message: impl Into<String>, hint: &'static str) -> Self {
         Self { code, message: message.into(), hint, line: 1 }
     }
 }
 
 impl Texts {
-    fn refuse(&mut self, file: &Path, refused: Refused) {
+    pub(super) fn refuse(&mut self, file: &Path, refused: Refused) {
         let Refused { code, message, hint, line } = refused;
         let span = Span { line, ..Span::START };
         let location = Location { file: file.to_string_lossy().into(), span };
@@ -265,7 +265,7 @@ impl Texts {
 }
 
 /// By its name: `.yaml`, `.yml` or `.json`, no dot-file, not the workspace's own file.
-fn is_manifest(path: &Path) -> bool {
+pub(super) fn is_manifest(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default();
     let extension = path.extension().unwrap_or_default();
     ["yaml", "yml", "json"].iter().any(|known| extension == *known)
@@ -312,11 +312,11 @@ pub fn read_file(path: &Path) -> Result<String, Refused> {
     decode(bytes)
 }
 
-fn too_large() -> Refused {
+pub(super) fn too_large() -> Refused {
     Refused::new(code::TOO_LARGE, "it is larger than 16 MiB", "split it into several files")
 }
 
-fn decode(bytes: Vec<u8>) -> Result<String, Refused> {
+pub(super) fn decode(bytes: Vec<u8>) -> Result<String, Refused> {
     if bytes.len() as u64 > FILE_BYTES_MAX {
         return Err(too_large());
     }
