@@ -28,3 +28,5 @@ mod terminal;
 mod tidy;
 mod touches;
 mod toy_kind;
+mod watch;
+mod watch_rules;

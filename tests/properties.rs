@@ -297,6 +297,7 @@ fn selection() -> impl Strategy<Value = Selection> {
                     .map(|(kind, number)| ResourceId::new(kind, &name(kind, number)))
                     .collect(),
                 exclude_kinds: exclude_kinds.into_iter().map(KindName::new).collect(),
+                ..Selection::default()
             }
         })
 }

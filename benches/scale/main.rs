@@ -19,6 +19,7 @@ mod report;
 mod rows;
 mod shape;
 mod terraform;
+mod watching;
 
 /// Resources of one customer.
 pub const SHAPE: usize = 8;
@@ -67,6 +68,7 @@ fn measure(resources: usize) -> Size {
     let shape = shape::Shape::write(folder.path(), customers);
     let mut size = Size { resources, ..Size::default() };
     rows::measure(&shape, runs, &mut size);
+    watching::measure(&shape, if customers > 50_000 { 20 } else { 100 }, &mut size);
     bounds::measure(&shape, runs, &mut size);
     size
 }

@@ -29,6 +29,7 @@ fn target(size: &Size, row: &str) -> Option<f64> {
             by_size(0.3, 2.5, 3.0 * measured + 2.0 * size.bound("bare insert"))
         }
         "`apply` of 1 %" => by_size(0.050, 0.3, 1.0),
+        "`watch`, one file saved (p99)" => by_size(0.010, 0.020, 0.050),
         "`validate`" => Some(size.row("`plan`, nothing remembered")),
         "`log` of one resource" | "`get` of one resource" => Some(0.050),
         "`log verify`" => Some(size.activities as f64 / 500_000.0),

@@ -32,7 +32,12 @@ impl Shape {
         files.for_each(|number| self.write_one(number, amount));
     }
 
-    /// The same for the budget in one of a hundred files.
+    /// Writes one file again with another amount.
+    pub fn change_one(&self, number: usize, amount: usize) {
+        self.write_one(number, amount);
+    }
+
+    /// Writes one file of a hundred again, with another amount in its budget.
     pub fn change_a_little(&self, amount: usize) {
         (0..self.customers).step_by(100).for_each(|number| self.write_one(number, amount));
     }

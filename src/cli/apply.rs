@@ -7,14 +7,13 @@ use crate::cli::events::Events;
 use crate::cli::pass::{Pass, Planned};
 use crate::cli::saved;
 use crate::cli::session::{self, Input, PassArgs};
-use crate::cli::settings::Settings;
+use crate::cli::settings::{Settings, quoted};
 use crate::cli::ui::Ui;
 use crate::engine::lease::SharedStore;
 use crate::engine::operate::Ended;
 use crate::engine::{Gathered, Workspace, stale};
 use crate::plan::{Plan, render};
-use crate::store::{Missing, Store};
-use anyhow::Context as _;
+use crate::store::Missing;
 use chrono::{TimeDelta, Utc};
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
@@ -113,17 +112,12 @@ fn begin(
         Wanted::Fresh(_) => {}
     }
     let provider = session::provider(settings, &workspace)?;
-    let store: Box<dyn Store> = match existing {
-        Some(store) => store,
-        None => session::open(settings, &workspace, Missing::Create)?
-            .context("the store was not made")?,
-    };
-    let store = SharedStore::new(store);
+    let store = SharedStore::new(session::make(settings, &workspace, existing)?);
     let actor = settings.actor(&workspace);
     let timeout = Duration::from_secs(args.lock_timeout);
     let held = session::hold(&store, &actor, timeout, ui)?;
     let epoch = held.epoch;
-    let place = Place { settings, provider, store, epoch, actor, command: "apply" };
+    let place = Place { settings, provider, store, epoch, actor, command: "apply", stop: None };
     let exit = under_lease(args, &workspace, &mut wanted, &place, events, ui);
     let released = held.release();
     let exit = exit?;
@@ -141,11 +135,17 @@ fn under_lease(
 ) -> Result<Exit, CommandError> {
     let hands = usize::from(args.parallelism);
     let (planned, resumed) = match wanted {
-        Wanted::Fresh(input) => fresh(args, workspace, input, place, ui)?,
+        Wanted::Fresh(input) => {
+            let (settings, provider, at) = (place.settings, place.provider.as_ref(), Utc::now());
+            let pass =
+                Pass { settings, workspace, args: &args.pass, provider, at, keeps_input: false };
+            place.plan(&pass, input, hands, ui)?
+        }
         Wanted::Saved(plan) => {
             let (gathered, resumed) = place.resume(place.gather(ui)?, hands, ui)?;
             fits(plan, &gathered, place)?;
-            (Planned { gathered, plan: plan.as_ref().clone(), judgement: None }, resumed)
+            let plan = plan.as_ref().clone();
+            (Planned { gathered, plan, judgement: None, input: None }, resumed)
         }
     };
     let plan = &planned.plan;
@@ -159,37 +159,15 @@ fn under_lease(
         ui.warn("nothing was applied: the plan is refused");
         return Ok(Exit::Held);
     }
-    let approved = saved::is_approved(place.store.lock().as_ref(), plan, args.ttl())?;
+    let approved = saved::is_approved(place.store.lock().as_ref(), &plan.id, args.ttl())?;
     let command = format!("partnerctl apply{}", repeated(args, place.settings));
     if let Some(exit) = consent::ask(&args.consent, plan, approved, &command, ui) {
         return Ok(exit);
     }
-    let exit = place.carry_out(&planned, hands, events, ui)?;
+    let exit = place.carry_out(&planned, hands, events, ui)?.exit;
     // What could not be ended now is no success, even where everything else is.
     let unknown = resumed.iter().any(|how| matches!(how, Ended::Unknown(_)));
     Ok(if unknown && exit == Exit::Done { Exit::Partly } else { exit })
-}
-
-/// The plan of the manifests, once what an earlier run left open has ended.
-fn fresh(
-    args: &ApplyArgs,
-    workspace: &Workspace,
-    input: &mut Input,
-    place: &Place<'_>,
-    ui: &mut Ui,
-) -> Result<(Planned, Vec<Ended>), CommandError> {
-    let (settings, provider, at) = (place.settings, place.provider.as_ref(), Utc::now());
-    let pass = Pass { settings, workspace, args: &args.pass, provider, at };
-    // Read on a connection of its own: the lease is renewed meanwhile on the other.
-    let reading = session::open(settings, workspace, Missing::Leave)?;
-    let reading = reading.as_deref().context("the store is gone")?;
-    if let Some(planned) = pass.narrow(input, reading, ui)? {
-        return Ok((planned, Vec::new()));
-    }
-    let hands = usize::from(args.parallelism);
-    let (gathered, resumed) = place.resume(place.gather(ui)?, hands, ui)?;
-    let planned = pass.whole(input, Some(reading), gathered, ui)?;
-    Ok((planned, resumed))
 }
 
 /// Refuses a saved plan that was applied already, or whose resources moved on.
@@ -220,14 +198,4 @@ fn repeated(args: &ApplyArgs, settings: &Settings) -> String {
         words.extend(["--override".to_owned(), id.clone()]);
     }
     words.iter().map(|word| format!(" {}", quoted(word))).collect()
-}
-
-/// A word as a shell takes it.
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@=+,".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', "'\\''"))
-    }
 }

@@ -2,8 +2,8 @@
 
 use crate::cli::error::{CommandError, Exit};
 use crate::cli::events::Events;
-use crate::cli::pass::Planned;
-use crate::cli::session;
+use crate::cli::pass::{Pass, Planned};
+use crate::cli::session::{self, Input};
 use crate::cli::settings::Settings;
 use crate::cli::ui::Ui;
 use crate::engine::Gathered;
@@ -18,12 +18,13 @@ use crate::model::text::{counted, printable};
 use crate::plan::Plan;
 use crate::plan::intent::Intent;
 use crate::provider::{Context, Ids, Outside, Provider};
-use crate::store::{ApplyRecord, Judgement, Write};
+use crate::store::{ApplyRecord, Judgement, Missing, Write};
 use anyhow::Context as _;
 use chrono::{DateTime, SubsecRound, Utc};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::sync::watch;
 
 /// More changes than this are not named one by one while they are done.
 const NAMED_MAX: usize = 200;
@@ -47,9 +48,38 @@ pub struct Place<'a> {
     pub actor: String,
     /// The command, for the log.
     pub command: &'static str,
+    /// Says when to stop; without it, Ctrl-C does.
+    pub stop: Option<watch::Receiver<bool>>,
+}
+
+/// How carrying out ended.
+pub struct CarriedOut {
+    /// How to exit.
+    pub exit: Exit,
+    /// Changes that are done.
+    pub done: usize,
 }
 
 impl Place<'_> {
+    /// The plan of the manifests, once what an earlier run left open has ended.
+    pub fn plan(
+        &self,
+        pass: &Pass<'_>,
+        input: &mut Input,
+        hands: usize,
+        ui: &mut Ui,
+    ) -> Result<(Planned, Vec<Ended>), CommandError> {
+        // Read on a connection of its own: the lease is renewed meanwhile on the other.
+        let reading = session::open(self.settings, pass.workspace, Missing::Leave)?;
+        let reading = reading.as_deref().context("the store is gone")?;
+        if let Some(planned) = pass.narrow(input, reading, ui)? {
+            return Ok((planned, Vec::new()));
+        }
+        let (gathered, resumed) = self.resume(self.gather(ui)?, hands, ui)?;
+        let planned = pass.whole(input, Some(reading), gathered, ui)?;
+        Ok((planned, resumed))
+    }
+
     /// What the store and the provider say now.
     pub fn gather(&self, ui: &mut Ui) -> Result<Gathered, CommandError> {
         let _progress = ui.progress("observing", 0);
@@ -162,11 +192,11 @@ impl Place<'_> {
     /// Carries out a plan that was agreed to, and tells how it ended.
     pub fn carry_out(
         &self,
-        Planned { plan, gathered, judgement }: &Planned,
+        Planned { plan, gathered, judgement, input: _ }: &Planned,
         parallelism: usize,
         events: &mut Events,
         ui: &mut Ui,
-    ) -> Result<Exit, CommandError> {
+    ) -> Result<CarriedOut, CommandError> {
         let (work, told) = self.work(gathered, Some(plan), judgement.clone(), "");
         let pace = Pace::new(self.provider.outside().is_none(), parallelism);
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -177,8 +207,11 @@ impl Place<'_> {
         let named = plan.summary.changes() <= NAMED_MAX;
         let shown = ui.progress("applying", plan.summary.changes() as u64);
         let applied = runtime.block_on(async {
-            let (sender, stop) = tokio::sync::watch::channel(false);
-            tokio::spawn(stop_on_signal(sender));
+            let stop = self.stop.clone().unwrap_or_else(|| {
+                let (sender, stop) = watch::channel(false);
+                tokio::spawn(stop_on_signal(sender));
+                stop
+            });
             let mut tell = |progress: Progress<'_>| {
                 events.progress(&progress, ui);
                 if matches!(progress, Progress::Ended(..)) {
@@ -198,12 +231,13 @@ impl Place<'_> {
             apply(&work, plan, gathered, pace, stop, told, &mut tell).await
         })?;
         shown.finish();
-        Ok(conclude(plan, &applied, events, ui))
+        let done = applied.count(|status| *status == Status::Done);
+        Ok(CarriedOut { exit: conclude(plan, &applied, events, ui), done })
     }
 }
 
 /// First Ctrl-C: finish what is in flight. Second: stop now; what was committed stays.
-async fn stop_on_signal(stop: tokio::sync::watch::Sender<bool>) {
+async fn stop_on_signal(stop: watch::Sender<bool>) {
     if tokio::signal::ctrl_c().await.is_err() {
         return;
     }
@@ -249,7 +283,7 @@ fn conclude(plan: &Plan, applied: &Applied, events: &mut Events, ui: &mut Ui) ->
         let nothing = done == 0 && unknown == 0 && !applied.interrupted;
         return if nothing { Exit::Error } else { Exit::Partly };
     }
-    if !events.own_stdout() {
+    if !events.own_stdout() && (done > 0 || !ui.is_log()) {
         ui.data(&format!("Applied {}.\n", counted(done, "change")));
     }
     if applied.unrecorded.is_some() {

@@ -1,6 +1,7 @@
 //! Errors of commands and the exit codes they end with: decided here and nowhere else.
 
 use crate::engine::gather::GatherError;
+use crate::model::text::printable;
 use crate::store::StoreError;
 use std::process::ExitCode;
 
@@ -27,6 +28,11 @@ impl From<Exit> for ExitCode {
     }
 }
 
+/// Manifests or settings are not valid.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Invalid(String);
+
 /// An error on its way to the user: what failed, what to do, how to exit. The chain of causes is
 /// printed once, at the edge.
 #[derive(Debug)]
@@ -43,6 +49,23 @@ impl CommandError {
     /// An error with exit code 1.
     pub fn new(message: impl std::fmt::Display) -> Self {
         Self { exit: Exit::Error, error: anyhow::anyhow!("{message}"), hints: Vec::new() }
+    }
+
+    /// An error of what was written, which only its writer can mend.
+    pub fn invalid(message: impl Into<String>) -> Self {
+        let error = anyhow::Error::new(Invalid(message.into()));
+        Self { exit: Exit::Error, error, hints: Vec::new() }
+    }
+
+    /// True when only the writer of manifests and settings can mend it.
+    pub fn is_invalid(&self) -> bool {
+        self.error.is::<Invalid>()
+    }
+
+    /// What failed with its causes, safe to print.
+    pub fn chain(&self) -> String {
+        let chain: Vec<_> = self.error.chain().map(|cause| printable(&cause.to_string())).collect();
+        chain.join(": ")
     }
 
     /// The same with another exit code.

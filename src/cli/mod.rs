@@ -8,6 +8,7 @@ mod carry_out;
 mod completions;
 mod consent;
 mod describe;
+mod drift;
 mod dump;
 mod error;
 mod events;
@@ -30,6 +31,7 @@ mod store;
 mod table;
 mod ui;
 mod validate;
+mod watch;
 mod why;
 
 use clap::{CommandFactory, Parser, Subcommand};
@@ -67,8 +69,10 @@ enum Command {
     Init(init::InitArgs),
     Validate(validate::ValidateArgs),
     Status(status::StatusArgs),
+    Drift(drift::DriftArgs),
     Plan(plan::PlanArgs),
     Apply(apply::ApplyArgs),
+    Watch(watch::WatchArgs),
     Approve(approve::ApproveArgs),
     Resume(resume::ResumeArgs),
     Repair(repair::RepairArgs),
@@ -114,8 +118,10 @@ fn dispatch(command: Command, settings: &Settings, ui: &mut Ui) -> Result<Exit, 
         Command::Init(args) => init::run(&args, ui),
         Command::Validate(args) => validate::run(&args, settings, ui),
         Command::Status(args) => status::run(&args, settings, ui),
+        Command::Drift(args) => drift::run(&args, settings, ui),
         Command::Plan(args) => plan::run(&args, settings, ui),
         Command::Apply(args) => apply::run(&args, settings, ui),
+        Command::Watch(args) => watch::run(&args, settings, ui),
         Command::Approve(args) => approve::run(&args, settings, ui),
         Command::Resume(args) => resume::run(&args, settings, ui),
         Command::Repair(args) => repair::run(&args, settings, ui),

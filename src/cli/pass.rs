@@ -30,6 +30,8 @@ pub struct Pass<'a> {
     pub provider: &'a dyn Provider,
     /// The plan's clock.
     pub at: DateTime<Utc>,
+    /// Whether what the plan was made from is kept, to plan a part of it.
+    pub keeps_input: bool,
 }
 
 /// What there is, and what to do about it.
@@ -40,6 +42,8 @@ pub struct Planned {
     pub plan: Plan,
     /// What can be said once all of it is done, where it was made from everything.
     pub judgement: Option<Judgement>,
+    /// What it was planned from, where that is kept.
+    pub input: Option<PlanInput>,
 }
 
 impl Pass<'_> {
@@ -144,7 +148,8 @@ impl Pass<'_> {
             }
         }
         let judgement = self.judgement(input, &plan, unmanaged);
-        Some(Planned { gathered, plan, judgement })
+        let input = self.keeps_input.then_some(planned);
+        Some(Planned { gathered, plan, judgement, input })
     }
 
     /// The plan of everything, which is remembered.
@@ -169,7 +174,8 @@ impl Pass<'_> {
             remember(recollection, kinds, &planned.desired, &gathered, &plan, &place);
         }
         let judgement = self.judgement(input, &plan, !gathered.unmanaged.is_empty());
-        Ok(Planned { gathered, plan, judgement })
+        let input = self.keeps_input.then_some(planned);
+        Ok(Planned { gathered, plan, judgement, input })
     }
 
     /// What can be said of the set once the whole of a plan is done.
@@ -193,7 +199,7 @@ impl Pass<'_> {
     ) -> Result<PlanInput, CommandError> {
         let texts = &input.sources.texts.texts;
         if manifests.resources.is_empty() && texts.values().all(|text| text.trim().is_empty()) {
-            ui.say("warning: there are no manifests");
+            ui.caution("warning: there are no manifests");
         }
         check_names(&input.selection, known(&manifests.resources, gathered).iter())?;
         let desired = from_workspace(manifests.resources, &self.workspace.folder);

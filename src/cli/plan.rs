@@ -62,7 +62,14 @@ pub fn run(args: &PlanArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, Co
     let provider = session::provider(settings, &workspace)?;
     let at = args.at.unwrap_or_else(Utc::now);
     let provider = provider.as_ref();
-    let pass = Pass { settings, workspace: &workspace, args: &args.pass, provider, at };
+    let pass = Pass {
+        settings,
+        workspace: &workspace,
+        args: &args.pass,
+        provider,
+        at,
+        keeps_input: false,
+    };
     let Planned { plan, .. } = pass.plan(&mut input, store.as_deref(), ui)?;
     if let Some(path) = &args.out {
         saved::write(&plan, path)?;

@@ -90,8 +90,8 @@ pub fn check_not_applied(plan: &Plan, store: &dyn Store) -> Result<(), CommandEr
 }
 
 /// True when somebody approved this very plan, not too long ago.
-pub fn is_approved(store: &dyn Store, plan: &Plan, ttl: TimeDelta) -> Result<bool, CommandError> {
+pub fn is_approved(store: &dyn Store, plan_id: &str, ttl: TimeDelta) -> Result<bool, CommandError> {
     let (approvals, now) = (store.approvals()?, Utc::now());
-    let is_for_it = |given: &Approval| given.plan_id == plan.id;
+    let is_for_it = |given: &Approval| given.plan_id == plan_id;
     Ok(approvals.iter().any(|given| is_for_it(given) && saved::holds(given.at, now, ttl)))
 }

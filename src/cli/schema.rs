@@ -1,12 +1,14 @@
 //! `schema`: JSON Schemas of manifests and machine formats.
 
 use crate::cli::completions::KindWord;
+use crate::cli::drift::Report as DriftReport;
 use crate::cli::error::{CommandError, Exit};
 use crate::cli::events::Event;
 use crate::cli::explain::CodeExplained;
 use crate::cli::settings::Settings;
 use crate::cli::status::Status;
 use crate::cli::ui::Ui;
+use crate::cli::watch::report::Report as WatchReport;
 use crate::engine::workspace::WorkspaceFile;
 use crate::kinds::Kinds;
 use crate::manifest::explain::KindExplained;
@@ -78,6 +80,8 @@ pub fn files(kinds: &Kinds) -> Vec<(String, String)> {
         ("list".to_owned(), list_schema(kinds)),
         ("event.v1".to_owned(), schema_for!(Event).to_value()),
         ("status.v1".to_owned(), schema_for!(Status).to_value()),
+        ("drift.v1".to_owned(), schema_for!(DriftReport).to_value()),
+        ("watch.v1".to_owned(), schema_for!(WatchReport).to_value()),
         ("compare".to_owned(), schema_for!(Comparison).to_value()),
         ("why.v1".to_owned(), schema_for!(Why).to_value()),
         ("explain-kind".to_owned(), schema_for!(KindExplained).to_value()),

@@ -173,6 +173,18 @@ pub fn open(
     Ok(store)
 }
 
+/// The store as it was found, or a new one.
+pub fn make(
+    settings: &Settings,
+    workspace: &Workspace,
+    existing: Option<Box<dyn Store>>,
+) -> Result<Box<dyn Store>, CommandError> {
+    if let Some(store) = existing {
+        return Ok(store);
+    }
+    Ok(open(settings, workspace, Missing::Create)?.context("the store was not made")?)
+}
+
 /// Opens a store that must be there.
 pub fn open_existing(
     settings: &Settings,
@@ -269,14 +281,16 @@ pub fn manifests(
     let errors = manifests.problems.iter().filter(|p| p.severity() == Severity::Error).count();
     if errors > 0 {
         ui.warn(report::text(&manifests.problems, &manifests.texts, false).trim_end());
-        return Err(CommandError::new(format!("{} in the manifests", counted(errors, "error")))
-            .hint("nothing was planned or applied; mend them first"));
+        let message = format!("{} in the manifests", counted(errors, "error"));
+        return Err(
+            CommandError::invalid(message).hint("nothing was planned or applied; mend them first")
+        );
     }
     for warning in &manifests.problems {
         let place = warning.locations.first().map(|at| format!("{}:{}: ", at.file, at.span.line));
         let (code, place) = (warning.code, place.unwrap_or_default());
         let line = format!("warning[{code}]: {place}{}", warning.message);
-        ui.say(&printable(&line));
+        ui.caution(&printable(&line));
     }
     Ok(manifests)
 }

@@ -65,6 +65,11 @@ impl Settings {
         })
     }
 
+    /// True when only data and errors are wanted.
+    pub fn is_quiet(&self) -> bool {
+        self.given.quiet
+    }
+
     /// The workspace: `--workspace`, else the nearest upward, else upward from the first `-f`, else
     /// the current folder.
     pub fn workspace(&self, files: &FileArgs, ui: &mut Ui) -> Result<Workspace, CommandError> {
@@ -92,7 +97,8 @@ impl Settings {
                 .map(|location| (location.file.clone(), text.as_str().into()))
                 .collect();
             ui.warn(report::text(&problems, &texts, false).trim_end());
-            CommandError::new("the workspace's settings are not valid").hint("mend partnerctl.yaml")
+            CommandError::invalid("the workspace's settings are not valid")
+                .hint("mend partnerctl.yaml")
         })
     }
 
@@ -171,6 +177,39 @@ impl Settings {
             _ => false,
         };
         Ok((files.filename.clone(), whole))
+    }
+}
+
+/// A word as a shell takes it.
+pub fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@=+,".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
+}
+
+/// The folder in which the command was called: one that is taken away and made again is found again
+/// by its path.
+pub struct Here(Option<PathBuf>);
+
+impl Here {
+    /// The current folder.
+    pub fn now() -> Self {
+        Self(std::env::current_dir().ok())
+    }
+
+    /// Goes to where the folder is now; stays where there is none.
+    pub fn back(&self) {
+        use std::os::unix::fs::MetadataExt;
+        let identity = |path: &Path| path.metadata().ok().map(|found| (found.dev(), found.ino()));
+        if let Some(here) = &self.0
+            && identity(here) != identity(Path::new("."))
+        {
+            // Where it is not there yet, it is tried again.
+            let _not_yet = std::env::set_current_dir(here);
+        }
     }
 }
 

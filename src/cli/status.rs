@@ -127,7 +127,14 @@ pub fn run(args: &StatusArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, 
     let store = session::open(settings, &workspace, Missing::Leave)?;
     let provider = session::provider(settings, &workspace)?;
     let (at, provider) = (Utc::now(), provider.as_ref());
-    let pass = Pass { settings, workspace: &workspace, args: &args.pass, provider, at };
+    let pass = Pass {
+        settings,
+        workspace: &workspace,
+        args: &args.pass,
+        provider,
+        at,
+        keeps_input: false,
+    };
     let Planned { gathered, plan, .. } = pass.plan(&mut input, store.as_deref(), ui)?;
     let status = status(&plan, &gathered, store.as_deref())?;
     match args.output {
@@ -147,7 +154,7 @@ fn status(
 ) -> Result<Status, CommandError> {
     let last = store.map(Store::last_apply).transpose()?.flatten();
     let ttl = TimeDelta::hours(saved::TTL_HOURS);
-    let approved = store.map(|store| saved::is_approved(store, plan, ttl)).transpose()?;
+    let approved = store.map(|store| saved::is_approved(store, &plan.id, ttl)).transpose()?;
     let line = |resource: &ResourceId, what: String| Line { resource: resource.clone(), what };
     let drifted = plan.changes.iter().filter_map(|change| {
         let fields = change.fields.iter().filter(|field| field.drift);

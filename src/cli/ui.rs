@@ -1,4 +1,5 @@
-//! stdout for data, stderr for everything else. A closed pipe is silent.
+//! stdout for data, stderr for everything else. A closed pipe is silent. A command that keeps a log
+//! hears everything instead.
 
 use crate::cli::error::CommandError;
 use crate::cli::progress::{Progress, Watched};
@@ -12,6 +13,20 @@ use std::io::{self, BufRead, IsTerminal, Write};
 /// What a plan is wrapped at where no terminal says otherwise.
 const PLAN_WIDTH: usize = 100;
 
+/// In which tone something is said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tone {
+    /// What happens.
+    Say,
+    /// What may be wrong.
+    Caution,
+    /// What is wrong.
+    Warn,
+}
+
+/// Where everything goes that is said, in place of the terminal.
+pub type Listener = Box<dyn FnMut(Tone, &str)>;
+
 /// The terminal, or what stands in for it.
 pub struct Ui {
     /// Whether stdout may have colours.
@@ -22,6 +37,7 @@ pub struct Ui {
     left_out: Vec<String>,
     failed: Option<io::Error>,
     progress: Watched,
+    listener: Option<Listener>,
 }
 
 impl Ui {
@@ -37,7 +53,26 @@ impl Ui {
             left_out: Vec::new(),
             failed: None,
             progress: Watched::default(),
+            listener: None,
         }
+    }
+
+    /// Everything that is said goes to a listener, and nothing to the terminal.
+    pub fn to(listener: Listener) -> Self {
+        Self {
+            colours: false,
+            width: None,
+            quiet: false,
+            left_out: Vec::new(),
+            failed: None,
+            progress: Watched::default(),
+            listener: Some(listener),
+        }
+    }
+
+    /// True when a log is kept, in which nothing that happened is not worth a word.
+    pub fn is_log(&self) -> bool {
+        self.listener.is_some()
     }
 
     /// The columns that a plan is wrapped at: a pipe has room for a readable line.
@@ -64,7 +99,7 @@ impl Ui {
     /// Shows work under way that takes longer than a second; not in a pipe and not with `--quiet`.
     /// `total` is the number of steps, 0 when nobody knows it.
     pub fn progress(&mut self, label: &str, total: u64) -> Progress {
-        let draws = !self.quiet && io::stderr().is_terminal();
+        let draws = !self.quiet && self.listener.is_none() && io::stderr().is_terminal();
         let progress =
             if draws { Progress::on_terminal(label, total) } else { Progress::default() };
         self.progress = progress.watched();
@@ -73,6 +108,9 @@ impl Ui {
 
     /// Writes data to stdout. A failure is remembered: work under way is not cut off by it.
     pub fn data(&mut self, text: &str) {
+        if let Some(listener) = &mut self.listener {
+            return listener(Tone::Say, text.trim_end());
+        }
         if self.failed.is_none()
             && let Err(error) =
                 self.progress.aside(|| io::stdout().lock().write_all(text.as_bytes()))
@@ -100,24 +138,33 @@ impl Ui {
 
     /// Says something on stderr; not with `--quiet`.
     pub fn say(&mut self, text: &str) {
-        if !self.quiet {
-            self.warn(text);
-        }
+        self.tell(Tone::Say, text);
+    }
+
+    /// Says what may be wrong on stderr; not with `--quiet`.
+    pub fn caution(&mut self, text: &str) {
+        self.tell(Tone::Caution, text);
     }
 
     /// Says something on stderr, also with `--quiet`.
     pub fn warn(&mut self, text: &str) {
+        self.tell(Tone::Warn, text);
+    }
+
+    fn tell(&mut self, tone: Tone, text: &str) {
+        if let Some(listener) = &mut self.listener {
+            return listener(tone, text);
+        }
+        if self.quiet && tone != Tone::Warn {
+            return;
+        }
         // Where stderr is gone, nobody is left to tell.
         let _gone = self.progress.aside(|| writeln!(io::stderr().lock(), "{text}"));
     }
 
     /// Prints an error with its causes and hints.
     pub fn error(&mut self, error: &CommandError) {
-        let mut chain: Vec<String> = Vec::new();
-        for cause in error.error.chain() {
-            chain.push(printable(&cause.to_string()));
-        }
-        self.warn(&format!("error: {}", chain.join(": ")));
+        self.warn(&format!("error: {}", error.chain()));
         for hint in &error.hints {
             self.warn(&format!("  → {}", printable(hint)));
         }
@@ -125,7 +172,7 @@ impl Ui {
 
     /// Asks on the terminal. `None` when nobody is there to answer.
     pub fn ask(&mut self, question: &str) -> Option<String> {
-        if !io::stdin().is_terminal() {
+        if self.listener.is_some() || !io::stdin().is_terminal() {
             return None;
         }
         let _gone = write!(io::stderr().lock(), "{question} ");

@@ -15,7 +15,7 @@ use std::sync::Arc;
 /// The largest file that is read.
 pub const FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// The file with patterns of what is no manifest, in the syntax of gitignore.
-pub(super) const IGNORE_FILE: &str = ".partnerctlignore";
+pub const IGNORE_FILE: &str = ".partnerctlignore";
 /// The workspace's own file, never a manifest.
 pub const WORKSPACE_FILE: &str = "partnerctl.yaml";
 

@@ -1,6 +1,7 @@
 //! The workspace: a folder with `partnerctl.yaml`.
 
 use crate::engine::tree::WORKSPACE_FILE;
+use crate::kinds::Risk;
 use crate::manifest::yaml;
 use crate::model::Money;
 use crate::model::decode::{Fault, decode};
@@ -28,6 +29,27 @@ pub struct WorkspaceFile {
     pub limits: Option<LimitsFile>,
     /// What really holds the actual state; without it, the store does.
     pub provider: Option<ProviderFile>,
+    /// What `watch` may do by itself.
+    pub watch: Option<WatchFile>,
+}
+
+/// What `watch` may do by itself.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, expecting = "a watch, {allow: [costly]}")]
+pub struct WatchFile {
+    /// Risks that it takes without an approval; irreversible includes costly. Without it, changes
+    /// of such risk are held.
+    pub allow: Vec<RiskTaken>,
+}
+
+/// A risk that is taken beforehand.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase", expecting = "a risk, costly or irreversible")]
+pub enum RiskTaken {
+    /// Money is spent or service stops.
+    Costly,
+    /// It cannot be undone.
+    Irreversible,
 }
 
 /// A provider of the workspace's own.
@@ -79,6 +101,17 @@ impl Workspace {
     #[must_use]
     pub fn set(&self) -> String {
         self.file.set.as_ref().map_or_else(|| "default".to_owned(), ToString::to_string)
+    }
+
+    /// The most that `watch` risks without an approval.
+    #[must_use]
+    pub fn watch_allows(&self) -> Risk {
+        let taken = self.file.watch.iter().flat_map(|watch| &watch.allow);
+        let risk = |taken: &RiskTaken| match taken {
+            RiskTaken::Costly => Risk::Costly,
+            RiskTaken::Irreversible => Risk::Irreversible,
+        };
+        taken.map(risk).max().unwrap_or(Risk::Reversible)
     }
 
     /// The brakes.

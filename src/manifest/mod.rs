@@ -7,6 +7,7 @@
 pub mod check;
 pub mod codes;
 pub mod document;
+pub mod edit;
 pub mod explain;
 pub mod report;
 pub mod schema;

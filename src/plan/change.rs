@@ -270,6 +270,18 @@ pub struct Warning {
     pub message: String,
 }
 
+/// A field of a resource that is only observed, and that differs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct OnlyObserved {
+    /// `Kind/name`.
+    #[schemars(with = "String")]
+    pub resource: ResourceId,
+    /// Where it is declared.
+    pub source: Source,
+    /// What differs; `after` is what is declared.
+    pub field: FieldChange,
+}
+
 /// A resource of the set that is no longer declared.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Undeclared {
@@ -377,6 +389,9 @@ pub struct Plan {
     /// there is no selection.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outside: Option<usize>,
+    /// What differs of resources that are only observed: nothing is done about it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub only_observed: Vec<OnlyObserved>,
     /// What the plan rests on.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub basis: Vec<Basis>,

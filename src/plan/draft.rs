@@ -1,11 +1,12 @@
 //! The first version of each change: what differs, before anything is judged.
 
-use crate::kinds::{Block, KindEntry, Transition};
+use crate::kinds::{Block, KindEntry, Risk, Transition};
 use crate::model::resource::{DeletionPolicy, Management};
 use crate::model::{Metadata, Resource, ResourceId, Source, Spec, Stored, code};
-use crate::plan::change::{Action, Change, Desired, FieldChange, Reason, Warning};
+use crate::plan::change::{Action, Change, Desired, FieldChange, OnlyObserved, Reason, Warning};
 use crate::plan::judge::Worlds;
 use crate::plan::pair::{Pair, Pairs};
+use crate::plan::selection::Drift;
 use crate::plan::{PlanInput, Scope, diff, money};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -51,6 +52,8 @@ pub struct Drafts {
     pub undeclared: Vec<Stored>,
     /// Worth knowing.
     pub warnings: Vec<Warning>,
+    /// What differs of those that are only observed.
+    pub only_observed: Vec<OnlyObserved>,
     /// Those that change, but lie outside the selection.
     pub outside: BTreeSet<ResourceId>,
 }
@@ -101,7 +104,12 @@ fn declared(
         blocked: pair.blocked.clone(),
         waiting: pair.waiting.clone(),
     };
+    let leaves_drift = input.selection.drift == Drift::Leave && pair.found.is_none();
     let Some(observed) = pair.observed() else {
+        if leaves_drift && stored.is_some_and(|stored| stored.last_applied.is_some()) {
+            drafts.warn(&desired.id, "it vanished outside, and is left alone");
+            return;
+        }
         if management == Management::Observe && draft.blocked.is_empty() {
             drafts.warn(&desired.id, "it is only observed, and nothing is there to observe");
             drafts.unchanged.push(pair.clone());
@@ -111,7 +119,10 @@ fn declared(
         drafts.changing.push(draft);
         return;
     };
-    let difference = difference(entry, desired, &draft, observed, drafts);
+    let mut difference = difference(entry, desired, &draft, observed, drafts);
+    if leaves_drift && difference.fields.iter().any(|field| field.drift) {
+        difference = without_drift(entry, desired, &draft, observed, &difference, drafts);
+    }
     draft.blocked.extend(difference.blocked);
     if pair.found.is_some() && difference.replaces {
         draft.blocked.push(Block::new(
@@ -150,12 +161,34 @@ fn difference(
         Management::Manage => return difference,
         Management::CreateOnly => {}
         Management::Observe => {
-            for field in &difference.fields {
-                drafts.warn(&desired.id, &format!("only observed: {}", sentence(field)));
+            for field in difference.fields {
+                drafts.warn(&desired.id, &format!("only observed: {}", sentence(&field)));
+                let (resource, source) = (desired.id.clone(), desired.source.clone());
+                drafts.only_observed.push(OnlyObserved { resource, source, field });
             }
         }
     }
     diff::Difference::default()
+}
+
+/// What differs when what was changed outside stays as it is.
+fn without_drift(
+    entry: &KindEntry,
+    desired: &Resource,
+    draft: &Draft,
+    observed: &Spec,
+    difference: &diff::Difference,
+    drafts: &mut Drafts,
+) -> diff::Difference {
+    let mut as_declared = observed.clone();
+    for field in difference.fields.iter().filter(|field| field.drift) {
+        drafts.warn(&desired.id, &format!("changed outside, and left alone: {}", sentence(field)));
+        if let (Some(path), Some(value)) = (field.path.strip_prefix("spec."), &field.after) {
+            as_declared.set(path, value.clone());
+        }
+    }
+    let last_applied = draft.pair.stored.as_ref().and_then(|stored| stored.last_applied.as_ref());
+    diff::compare(entry, &desired.spec, last_applied, &as_declared)
 }
 
 /// The action and its reason for something that is there.
@@ -315,6 +348,13 @@ impl Draft {
         self.blocked.is_empty() && self.waiting.is_none()
     }
 
+    /// How much it risks; releasing risks nothing.
+    #[must_use]
+    pub fn risk(&self, input: &PlanInput) -> Risk {
+        let entry = input.kinds.get(self.id.kind.as_str()).filter(|_| !self.release);
+        entry.map_or(Risk::Reversible, |entry| (entry.risk)(&self.transition(input)))
+    }
+
     fn operation(&self, entry: &KindEntry, input: &PlanInput) -> String {
         let outside = self.fields.iter().any(|field| field.path.starts_with("spec."));
         let operation = match self.action {
@@ -344,9 +384,7 @@ impl Draft {
             revision: stored.map(|stored| stored.revision),
             action: *action,
             reason: *reason,
-            risk: entry
-                .filter(|_| !release)
-                .map_or(crate::kinds::Risk::Reversible, |entry| (entry.risk)(&transition)),
+            risk: self.risk(input),
             source: pair
                 .desired
                 .as_ref()

@@ -72,6 +72,7 @@ impl Hashed {
             warnings,
             undeclared,
             outside,
+            only_observed,
             basis,
             records,
             digest: _,
@@ -82,6 +83,7 @@ impl Hashed {
         whole = each(whole, std::slice::from_ref(&small));
         whole = each(whole, warnings);
         whole = each(whole, undeclared);
+        whole = each(whole, only_observed);
         whole = each(whole, basis);
         each(whole, records).hex()
     }

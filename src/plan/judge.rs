@@ -119,8 +119,12 @@ fn select(input: &PlanInput, drafts: &mut Drafts, before: &World, ideal: &World)
         input.selection.chooses(id, metadata, customer.as_ref())
     };
     for draft in &mut drafts.changing {
+        let risk = draft.risk(input);
         if !chooses(&draft.id, &draft.metadata) {
             draft.waiting = Some("another plan: it lies outside the selection".to_owned());
+            drafts.outside.insert(draft.id.clone());
+        } else if input.selection.risk_max.is_some_and(|most| risk > most) {
+            draft.waiting = Some(format!("approval: it is {}", risk.as_str()));
             drafts.outside.insert(draft.id.clone());
         }
     }
@@ -128,6 +132,12 @@ fn select(input: &PlanInput, drafts: &mut Drafts, before: &World, ideal: &World)
         let metadata = pair.desired.as_ref().map(|desired| &desired.metadata);
         pair.id().zip(metadata).is_some_and(|(id, metadata)| chooses(id, metadata))
     });
+    let drafts_chosen = drafts.changing.iter().filter(|draft| !drafts.outside.contains(&draft.id));
+    let chosen: BTreeSet<&ResourceId> = drafts_chosen
+        .map(|draft| &draft.id)
+        .chain(drafts.unchanged.iter().filter_map(|pair| pair.id()))
+        .collect();
+    drafts.only_observed.retain(|one| chosen.contains(&one.resource));
     // What is no longer declared is told of the whole set only.
     drafts.undeclared.clear();
 }

@@ -9,6 +9,7 @@ pub mod change;
 pub mod compare;
 pub mod diff;
 pub mod draft;
+pub mod drift;
 mod identity;
 pub mod input;
 pub mod intent;
@@ -105,6 +106,7 @@ pub fn plan(input: &PlanInput) -> Plan {
         basis,
         records,
         outside,
+        only_observed: std::mem::take(&mut drafts.only_observed),
         changes,
         refused: Vec::new(),
         warnings,

@@ -1,5 +1,6 @@
 //! A part of a plan: what `-l`, `--customer`, `--kind` and `--exclude` choose.
 
+use crate::kinds::Risk;
 use crate::kinds::selector::Selector;
 use crate::model::{KindName, Metadata, ResourceId};
 use std::collections::BTreeSet;
@@ -14,18 +15,37 @@ pub struct Selection {
     pub customers: BTreeSet<String>,
     /// The kinds they must be of; empty: any.
     pub kinds: BTreeSet<KindName>,
+    /// The resources themselves; empty: any.
+    pub only: BTreeSet<ResourceId>,
     /// Resources left out.
     pub exclude: BTreeSet<ResourceId>,
     /// Kinds left out.
     pub exclude_kinds: BTreeSet<KindName>,
+    /// What goes ahead without anybody being asked; riskier changes wait for approval.
+    pub risk_max: Option<Risk>,
+    /// What becomes of what was changed outside.
+    pub drift: Drift,
+}
+
+/// What becomes of what was changed outside.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Drift {
+    /// It is put back as declared.
+    #[default]
+    PutBack,
+    /// It is left as it is, and told.
+    Leave,
 }
 
 impl Selection {
     /// True when nothing is left out.
     #[must_use]
     pub fn is_everything(&self) -> bool {
-        let Self { labels, customers, kinds, exclude, exclude_kinds } = self;
+        let Self { labels, customers, kinds, only, exclude, exclude_kinds, risk_max, drift } = self;
         labels.is_none()
+            && only.is_empty()
+            && risk_max.is_none()
+            && *drift == Drift::PutBack
             && customers.is_empty()
             && kinds.is_empty()
             && exclude.is_empty()
@@ -36,7 +56,7 @@ impl Selection {
     #[must_use]
     pub fn names(&self) -> Vec<ResourceId> {
         let customers = self.customers.iter().map(|name| ResourceId::new("Customer", name));
-        customers.chain(self.exclude.iter().cloned()).collect()
+        customers.chain(self.only.iter().chain(&self.exclude).cloned()).collect()
     }
 
     /// True when a resource is chosen.
@@ -47,11 +67,13 @@ impl Selection {
         metadata: &Metadata,
         customer: Option<&ResourceId>,
     ) -> bool {
-        let Self { labels, customers, kinds, exclude, exclude_kinds } = self;
+        let Self { labels, customers, kinds, only, exclude, exclude_kinds, risk_max: _, drift: _ } =
+            self;
         let of_customer = || customer.is_some_and(|id| customers.contains(id.name.as_str()));
         labels.as_ref().is_none_or(|selector| selector.matches(&metadata.labels))
             && (customers.is_empty() || of_customer())
             && (kinds.is_empty() || kinds.contains(&id.kind))
+            && (only.is_empty() || only.contains(id))
             && !exclude.contains(id)
             && !exclude_kinds.contains(&id.kind)
     }

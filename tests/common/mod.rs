@@ -4,6 +4,7 @@ pub mod pty;
 pub mod redact;
 pub mod reference;
 pub mod transcript;
+pub mod watching;
 
 use partnerctl::engine::apply::directory_of;
 use partnerctl::engine::gather;

@@ -33,6 +33,18 @@ impl Stat {
         }
     }
 
+    /// All of it.
+    #[must_use]
+    pub fn bytes(&self) -> [u8; 40] {
+        let Self { size, modified, changed, inode, device } = *self;
+        let mut bytes = [0; 40];
+        let parts = [size, modified.cast_unsigned(), changed.cast_unsigned(), inode, device];
+        for (place, part) in bytes.chunks_exact_mut(8).zip(parts) {
+            place.copy_from_slice(&part.to_le_bytes());
+        }
+        bytes
+    }
+
     /// True when a file with this stat, read by a pass that began at `begun`, holds the same as long
     /// as its stat stays. `false` where a change just after may not show.
     #[must_use]

@@ -24,8 +24,8 @@ pub(super) fn read(text: &str, values_max: usize) -> Option<Vec<Tree>> {
     }
     let mut reader = Reader { text, at: 0, line: 1, line_at: 0, values: 0, values_max, depth: 0 };
     let mut trees = Vec::new();
+    reader.seek_content();
     loop {
-        reader.to_content();
         match reader.level() {
             Some(0) => {
                 reader.values = 0;
@@ -38,7 +38,7 @@ pub(super) fn read(text: &str, values_max: usize) -> Option<Vec<Tree>> {
             Some(_) => return None,
             None if reader.byte().is_some() => {
                 reader.at += MARKER.len();
-                reader.end_of_line()?;
+                reader.next_line()?;
             }
             None => return Some(trees),
         }
@@ -101,8 +101,8 @@ impl<'t> Reader<'t> {
         (self.values <= self.values_max).then_some(Node { span, value })
     }
 
-    /// Goes on to the next line; there may be a comment on this one.
-    fn end_of_line(&mut self) -> Option<()> {
+    /// Ends a line, on which there may be a comment, and goes on to the next content.
+    fn next_line(&mut self) -> Option<()> {
         let from = self.at;
         self.spaces();
         match self.byte() {
@@ -111,6 +111,7 @@ impl<'t> Reader<'t> {
             None => {}
             Some(_) => return None,
         }
+        self.seek_content();
         Some(())
     }
 
@@ -127,7 +128,7 @@ impl<'t> Reader<'t> {
     }
 
     /// Goes on from a line's start to the next byte that is neither blank nor in a comment.
-    fn to_content(&mut self) {
+    fn seek_content(&mut self) {
         self.spaces();
         while matches!(self.byte(), Some(b'\n' | b'#')) {
             self.skip_line();
@@ -182,7 +183,6 @@ impl<'t> Reader<'t> {
     fn key(&mut self, entries: &[Entry], in_flow: bool) -> Option<(Span, String)> {
         let (span, key, ended_by) = self.plain(in_flow)?;
         let is_key = ended_by == End::Colon
-            && self.byte_at(self.at - 1) != Some(b' ')
             && key.len() <= KEY_MAX
             && entries.len() < SEARCHED_KEYS_MAX
             && !entries.iter().any(|entry| entry.key == key);
@@ -275,23 +275,20 @@ impl<'t> Reader<'t> {
             let value = match self.byte() {
                 None | Some(b'\n' | b'#') => {
                     self.at = from;
-                    self.end_of_line()?;
-                    self.to_content();
+                    self.next_line()?;
                     self.below(indent)?
                 }
                 Some(_) => {
                     let value = self.inline(false)?;
-                    self.end_of_line()?;
-                    self.to_content();
+                    self.next_line()?;
                     value
                 }
             };
             entries.push(Entry { key, key_span, value });
-            match self.level() {
-                Some(level) if level == indent => {}
-                // The text goes on, or nothing that can be read.
-                Some(level) if level > indent => return None,
-                _ => break,
+            // What stands deeper goes on with the text above it: then no mapping takes it, and the
+            // document does not end.
+            if self.level() != Some(indent) {
+                break;
             }
         }
         self.depth -= 1;
@@ -334,14 +331,10 @@ impl<'t> Reader<'t> {
                 self.mapping(from - self.line_at)?
             } else {
                 let item = self.inline(false)?;
-                self.end_of_line()?;
-                self.to_content();
+                self.next_line()?;
                 item
             };
             items.push(item);
-            if self.level().is_some_and(|level| level > indent) {
-                return None;
-            }
         }
         self.depth -= 1;
         self.node(span, Value::Sequence(items))
@@ -458,6 +451,16 @@ mod tests {
             "a: {b: c, }",
             "a: 'b''c'",
             "a: {b: c} d",
+            "a: {b: c -}",
+            "a: [b -, c]",
+            "a: {b: c:}",
+            "a: {b: c:d, e}",
+            "a: b\n - c",
+            "a:\n- b\n  c",
+            "a:\n - b\n  - c",
+            "a: {b: c}\n  d: e",
+            "a:\n  b: c\n d: e",
+            "a:\n- b: c\n   d: e",
         ] {
             assert!(!is_usual(text, VALUES_MAX), "{text}");
         }

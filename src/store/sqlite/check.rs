@@ -54,7 +54,8 @@ fn foreign(connection: &Connection) -> rusqlite::Result<Vec<String>> {
 /// Rows whose columns are no values of ours, broken JSON above all.
 fn unreadable(connection: &Connection) -> rusqlite::Result<Vec<String>> {
     let mut found = Vec::new();
-    let mut read_all = |question: &str, read: fn(&Row<'_>) -> Result<(), StoreError>| {
+    type Read<'a> = &'a mut dyn FnMut(&Row<'_>) -> Result<(), StoreError>;
+    let mut read_all = |question: &str, read: Read<'_>| {
         let mut statement = connection.prepare(question)?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
@@ -65,18 +66,19 @@ fn unreadable(connection: &Connection) -> rusqlite::Result<Vec<String>> {
         Ok::<_, rusqlite::Error>(())
     };
     let resources = format!("SELECT {} FROM resources ORDER BY kind, name", rows::COLUMNS);
-    read_all(&resources, |row| rows::stored(row).map(drop))?;
-    read_all("SELECT kind, name, spec FROM actual ORDER BY kind, external_id", |row| {
+    let mut reader = rows::Reader::default();
+    read_all(&resources, &mut |row| reader.stored(row).map(drop))?;
+    read_all("SELECT kind, name, spec FROM actual ORDER BY kind, external_id", &mut |row| {
         let column = |index| row.get::<_, String>(index);
         let failed = |error: rusqlite::Error| corrupt("the actual state")(error.into());
         let what = format!("actual {}/{}", column(0).map_err(failed)?, column(1).map_err(failed)?);
         json::<Spec>(&column(2).map_err(failed)?, &what).map(drop)
     })?;
-    read_all(intents::INTENTS, |row| intents::intent(row).map(drop))?;
-    read_all(intents::APPLIES, |row| intents::apply(row).map(drop))?;
-    read_all(intents::APPROVALS, |row| intents::approval(row).map(drop))?;
+    read_all(intents::INTENTS, &mut |row| intents::intent(row).map(drop))?;
+    read_all(intents::APPLIES, &mut |row| intents::apply(row).map(drop))?;
+    read_all(intents::APPROVALS, &mut |row| intents::approval(row).map(drop))?;
     let activities = format!("SELECT {} FROM activities ORDER BY seq", log::COLUMNS);
-    read_all(&activities, |row| log::activity(row).map(drop))?;
+    read_all(&activities, &mut |row| log::activity(row).map(drop))?;
     Ok(found)
 }
 

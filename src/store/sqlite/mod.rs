@@ -234,7 +234,8 @@ impl Store for Sqlite {
 
     fn resources(&self) -> Result<Vec<Stored>, StoreError> {
         let sql = format!("SELECT {} FROM resources ORDER BY kind, name", rows::COLUMNS);
-        self.query(&sql, &[], rows::stored)
+        let mut reader = rows::Reader::default();
+        self.query(&sql, &[], |row| reader.stored(row))
     }
 
     fn actual(&self) -> Result<Vec<Observed>, StoreError> {
@@ -245,8 +246,10 @@ impl Store for Sqlite {
     fn resources_of(&self, ids: &BTreeSet<ResourceId>) -> Result<Vec<Stored>, StoreError> {
         let sql = format!("SELECT {} FROM resources WHERE kind = $1 AND name = $2", rows::COLUMNS);
         let mut found = Vec::with_capacity(ids.len());
+        let mut reader = rows::Reader::default();
         for ResourceId { kind, name } in ids {
-            found.extend(self.query(&sql, &[&kind.as_str(), &name.as_str()], rows::stored)?);
+            let parameters: [&dyn rusqlite::ToSql; 2] = [&kind.as_str(), &name.as_str()];
+            found.extend(self.query(&sql, &parameters, |row| reader.stored(row))?);
         }
         Ok(found)
     }

@@ -1,5 +1,6 @@
 //! Rows of resources: read, written, and refused when they are not as expected.
 
+use crate::model::condition::Condition;
 use crate::model::{Metadata, ResourceId, Source, Spec, Stored};
 use crate::store::StoreError;
 use crate::store::sqlite::{TransactError, corrupt, json, text_of};
@@ -11,48 +12,62 @@ use std::sync::Arc;
 pub(super) const COLUMNS: &str = "kind, name, uid, set_name, generation, revision, metadata, spec, \
      last_applied, observed, external_id, conditions, source_file, source_line, source_commit";
 
-/// A row as a value.
-pub(super) fn stored(row: &Row<'_>) -> Result<Stored, StoreError> {
-    let read = || -> rusqlite::Result<_> {
-        let id = ResourceId::new(&row.get::<_, String>(0)?, &row.get::<_, String>(1)?);
-        Ok((id, row.get::<_, String>(6)?, row.get::<_, String>(7)?))
-    };
-    let (id, metadata, spec) = read().map_err(|error| corrupt("a resource")(error.into()))?;
-    let what = id.to_string();
-    let parsed: Spec = json(&spec, &what)?;
-    // Mostly the three are alike: then they share one value, and are parsed once.
-    let optional = |column: usize| -> Result<Option<Spec>, StoreError> {
-        let text: Option<String> = row.get(column).map_err(|e| corrupt(&what)(e.into()))?;
-        text.map(|text| if text == spec { Ok(parsed.clone()) } else { json(&text, &what) })
-            .transpose()
-    };
-    let (last_applied, observed) = (optional(8)?, optional(9)?);
-    let conditions: String = row.get(11).map_err(|e| corrupt(&what)(e.into()))?;
-    let rest = || -> rusqlite::Result<Stored> {
+/// Reads rows as values. Those that were written together have the same conditions: they are parsed
+/// once, and shared.
+#[derive(Default)]
+pub(super) struct Reader {
+    conditions: Option<(String, Arc<Vec<Condition>>)>,
+}
+
+impl Reader {
+    /// A row as a value.
+    pub(super) fn stored(&mut self, row: &Row<'_>) -> Result<Stored, StoreError> {
+        let read = || -> rusqlite::Result<_> {
+            let id = ResourceId::new(&row.get::<_, String>(0)?, &row.get::<_, String>(1)?);
+            Ok((id, row.get::<_, String>(6)?, row.get::<_, String>(7)?))
+        };
+        let (id, metadata, spec) = read().map_err(|error| corrupt("a resource")(error.into()))?;
+        let what = id.to_string();
+        let parsed: Spec = json(&spec, &what)?;
+        // Mostly the three are alike: then they share one value, and are parsed once.
+        let optional = |column: usize| -> Result<Option<Spec>, StoreError> {
+            let text: Option<String> = row.get(column).map_err(|e| corrupt(&what)(e.into()))?;
+            text.map(|text| if text == spec { Ok(parsed.clone()) } else { json(&text, &what) })
+                .transpose()
+        };
+        let (last_applied, observed) = (optional(8)?, optional(9)?);
+        let text = row.get_ref(11).map_err(|e| corrupt(&what)(e.into()))?;
+        let text = text.as_str().map_err(|e| corrupt(&what)(e.into()))?;
+        let conditions = match self.conditions.take().filter(|(last, _)| last == text) {
+            Some(last) => last,
+            None => (text.to_owned(), Arc::new(json(text, &what)?)),
+        };
+        let rest = || -> rusqlite::Result<Stored> {
+            Ok(Stored {
+                uid: row.get(2)?,
+                set: row.get(3)?,
+                generation: row.get(4)?,
+                revision: row.get(5)?,
+                external_id: row.get(10)?,
+                source: Source { file: row.get(12)?, line: row.get(13)?, commit: row.get(14)? },
+                id: id.clone(),
+                metadata: Metadata::default(),
+                spec: Spec::default(),
+                last_applied: None,
+                observed: None,
+                conditions: Arc::default(),
+            })
+        };
+        let row = rest().map_err(|error| corrupt(&what)(error.into()))?;
         Ok(Stored {
-            uid: row.get(2)?,
-            set: row.get(3)?,
-            generation: row.get(4)?,
-            revision: row.get(5)?,
-            external_id: row.get(10)?,
-            source: Source { file: row.get(12)?, line: row.get(13)?, commit: row.get(14)? },
-            id: id.clone(),
-            metadata: Metadata::default(),
-            spec: Spec::default(),
-            last_applied: None,
-            observed: None,
-            conditions: Arc::default(),
+            metadata: json(&metadata, &what)?,
+            spec: parsed,
+            conditions: self.conditions.insert(conditions).1.clone(),
+            last_applied,
+            observed,
+            ..row
         })
-    };
-    let row = rest().map_err(|error| corrupt(&what)(error.into()))?;
-    Ok(Stored {
-        metadata: json(&metadata, &what)?,
-        spec: parsed,
-        conditions: Arc::new(json(&conditions, &what)?),
-        last_applied,
-        observed,
-        ..row
-    })
+    }
 }
 
 /// Inserts a row, or puts it in place of the one that has the expected revision.

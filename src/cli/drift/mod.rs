@@ -1,0 +1,220 @@
+//! `drift`: what was changed outside, and what becomes of it.
+
+mod accept;
+mod revert;
+
+use crate::cli::error::{CommandError, Exit};
+use crate::cli::pass::{Pass, Planned};
+use crate::cli::session::{self, PassArgs, SelectionArgs};
+use crate::cli::settings::{FileArgs, Settings};
+use crate::cli::ui::Ui;
+use crate::engine::Workspace;
+use crate::model::activity::Outcome;
+use crate::model::text::{counted, printable};
+use crate::model::{ResourceId, Value};
+use crate::plan::diff::show;
+use crate::plan::drift::{Drifted, drift};
+use crate::plan::selection::Selection;
+use crate::store::{Filter, Store};
+use chrono::Utc;
+use clap::{Args, Subcommand, ValueEnum};
+use schemars::JsonSchema;
+use serde::Serialize;
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+/// Show what was changed outside since it was applied
+///
+/// Each field with what is declared and what is there, and since when it can be so: after the last
+/// operation that partnerctl did on it. Nothing is written, here or anywhere. `apply` puts it back as
+/// declared; `drift revert` plans only that; `drift accept` declares what is there instead.
+#[derive(Args, Debug)]
+#[command(args_conflicts_with_subcommands = true)]
+#[command(after_help = "Examples:\n  partnerctl drift\n  partnerctl drift --customer contoso\n  \
+    partnerctl drift --detailed-exitcode   # 0: none, 2: some\n  \
+    partnerctl drift accept budget/contoso\n  \
+    partnerctl drift revert budget/contoso --out plan.json")]
+pub struct DriftArgs {
+    #[command(subcommand)]
+    action: Option<Action>,
+    #[command(flatten)]
+    files: FileArgs,
+    #[command(flatten)]
+    selection: SelectionArgs,
+    /// How to print it
+    #[arg(short, long, value_enum, default_value_t = Output::Text)]
+    output: Output,
+    /// Exit with 2 when something was changed outside
+    #[arg(long)]
+    detailed_exitcode: bool,
+}
+
+#[derive(Subcommand, Debug)]
+enum Action {
+    Accept(accept::AcceptArgs),
+    Revert(revert::RevertArgs),
+}
+
+#[derive(ValueEnum, Debug, Clone, Copy, PartialEq)]
+enum Output {
+    /// For people
+    Text,
+    /// For machines
+    Json,
+}
+
+/// Which drift is meant.
+#[derive(Args, Debug)]
+struct Chosen {
+    /// The resources, KIND/NAME
+    #[arg(value_name = "KIND/NAME", required_unless_present = "all", conflicts_with = "all")]
+    resources: Vec<String>,
+    /// Everything that was changed outside
+    #[arg(long)]
+    all: bool,
+}
+
+/// The version of the machine format.
+const API_VERSION: &str = "partnerctl.dev/drift/v1";
+
+/// What was changed outside.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(title = "partnerctl drift -o json")]
+pub struct Report {
+    /// `partnerctl.dev/drift/v1`
+    api_version: String,
+    /// The set.
+    set: String,
+    /// Each resource that is not as it was applied.
+    drifted: Vec<Since>,
+}
+
+/// A resource that is not as it was applied.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Since {
+    #[serde(flatten)]
+    drifted: Drifted,
+    /// When partnerctl last did something to it, RFC 3339: it was changed after that.
+    after: Option<String>,
+}
+
+pub fn run(args: &DriftArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, CommandError> {
+    match &args.action {
+        Some(Action::Accept(args)) => return accept::run(args, settings, ui),
+        Some(Action::Revert(args)) => return revert::run(args, settings, ui),
+        None => {}
+    }
+    let workspace = settings.workspace(&args.files, ui)?;
+    let selection = args.selection.resolve(settings)?;
+    let store = session::open_existing(settings, &workspace)?;
+    let planned = plan(settings, &workspace, (&args.files, selection), store.as_ref(), ui)?;
+    let since = |drifted: Drifted| -> Result<Since, CommandError> {
+        let after = last_operation(store.as_ref(), &drifted.resource)?;
+        Ok(Since { drifted, after })
+    };
+    let drifted = drift(&planned.plan).into_iter().map(since).collect::<Result<Vec<_>, _>>()?;
+    let exit =
+        if args.detailed_exitcode && !drifted.is_empty() { Exit::Changes } else { Exit::Done };
+    let report = Report { api_version: API_VERSION.to_owned(), set: workspace.set(), drifted };
+    match args.output {
+        Output::Text => ui.data(&text(&report)),
+        Output::Json => ui.json(&report)?,
+    }
+    Ok(exit)
+}
+
+/// The plan that would put everything back as declared.
+fn plan(
+    settings: &Settings,
+    workspace: &Workspace,
+    (files, selection): (&FileArgs, Selection),
+    store: &dyn Store,
+    ui: &mut Ui,
+) -> Result<Planned, CommandError> {
+    let args = PassArgs {
+        files: files.clone(),
+        selection: SelectionArgs::default(),
+        prune: false,
+        full: false,
+        override_id: None,
+    };
+    let mut input = session::read(settings, workspace, &args)?;
+    input.selection = selection;
+    let provider = session::provider(settings, workspace)?;
+    let (at, provider) = (Utc::now(), provider.as_ref());
+    let pass = Pass { settings, workspace, args: &args, provider, at, keeps_input: false };
+    pass.plan(&mut input, Some(store), ui)
+}
+
+/// When something was last done to a resource.
+fn last_operation(store: &dyn Store, id: &ResourceId) -> Result<Option<String>, CommandError> {
+    let filter = Filter {
+        resource: Some(id.clone()),
+        outcome: Some(Outcome::Succeeded.as_str().to_owned()),
+        last: Some(1),
+        ..Filter::default()
+    };
+    Ok(store.activities(&filter)?.pop().map(|activity| activity.at))
+}
+
+fn text(report: &Report) -> String {
+    if report.drifted.is_empty() {
+        return "Nothing was changed outside.\n".to_owned();
+    }
+    let shown = |value: &Option<Value>| value.as_ref().map_or_else(|| "nothing".to_owned(), show);
+    let mut out = String::new();
+    for Since { drifted, after } in &report.drifted {
+        let Drifted { resource, source, gone, only_observed, fields } = drifted;
+        let note = if *only_observed { "  (only observed)" } else { "" };
+        let _ = writeln!(
+            out,
+            "{}{note}  {}",
+            printable(&resource.to_string()),
+            printable(&source.to_string())
+        );
+        if *gone {
+            out.push_str("    it is not there any more\n");
+        }
+        for field in fields {
+            let (declared, observed) = (shown(&field.declared), shown(&field.observed));
+            let line = format!("{}: declared {declared}, is {observed}", field.path);
+            let _ = writeln!(out, "    {}", printable(&line));
+        }
+        if let Some(after) = after {
+            let _ = writeln!(out, "    since some time after {after}");
+        }
+    }
+    let number = counted(report.drifted.len(), "resource");
+    let _ = writeln!(
+        out,
+        "\n{number} changed outside. `apply` puts back what is managed; `drift accept` declares what is there."
+    );
+    out
+}
+
+impl Chosen {
+    /// The resources that are meant, of those that drifted.
+    fn of(&self, drifted: Vec<Drifted>, settings: &Settings) -> Result<Vec<Drifted>, CommandError> {
+        if self.all {
+            return Ok(drifted);
+        }
+        let ids = self.ids(settings)?;
+        let is_there = |id: &&ResourceId| drifted.iter().any(|one| one.resource == **id);
+        if let Some(id) = ids.iter().find(|id| !is_there(id)) {
+            return Err(CommandError::new(format!("{id} was not changed outside"))
+                .hint("`partnerctl drift` lists what was"));
+        }
+        Ok(drifted.into_iter().filter(|one| ids.contains(&one.resource)).collect())
+    }
+
+    fn ids(&self, settings: &Settings) -> Result<BTreeSet<ResourceId>, CommandError> {
+        let id = |text: &String| {
+            let (kind, name) = text.split_once('/').ok_or_else(|| {
+                CommandError::new(format!("`{text}` is not KIND/NAME")).hint("write budget/contoso")
+            })?;
+            Ok(ResourceId::new(settings.kind(kind)?.facts.kind, name))
+        };
+        self.resources.iter().map(id).collect()
+    }
+}

@@ -1,0 +1,266 @@
+//! One pass of a watch: exactly what `apply` does, as far as nobody has to be asked.
+
+use crate::cli::carry_out::Place;
+use crate::cli::error::{CommandError, Exit};
+use crate::cli::events::Events;
+use crate::cli::pass::{Pass, Planned};
+use crate::cli::saved;
+use crate::cli::session::{self, Input, PassArgs};
+use crate::cli::settings::Settings;
+use crate::cli::ui::Ui;
+use crate::cli::watch::choice::{Choice, Rules, choose};
+use crate::engine::lease::{self, SharedStore};
+use crate::engine::operate::Ended;
+use crate::engine::tree::WORKSPACE_FILE;
+use crate::engine::watch::snapshot::Looks;
+use crate::engine::watch::state::Seen;
+use crate::engine::{Workspace, machine};
+use crate::model::text::printable;
+use crate::plan::{Plan, render};
+use crate::store::{Missing, Store, StoreError};
+use chrono::{TimeDelta, Utc};
+use std::path::PathBuf;
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// Parts of one pass: after the rest was applied, what is held is planned again, and may be approved
+/// by then.
+const ROUNDS_MAX: usize = 4;
+/// Calls under way at the same time, for providers with outside effects; as `apply` has it.
+const HANDS: usize = 10;
+
+/// What every pass is made with.
+pub struct Passes<'a> {
+    /// Options.
+    pub settings: &'a Settings,
+    /// What is read and wanted.
+    pub args: PassArgs,
+    /// Whether what was changed outside is put back.
+    pub heal: bool,
+    /// Whether it is planned and told only.
+    pub dry_run: bool,
+    /// How long to wait for another apply before saying so.
+    pub lock_timeout: Duration,
+    /// Says when to stop.
+    pub stop: watch::Receiver<bool>,
+    /// The folder of the workspace, and whether it has settings: what is gone is no default.
+    pub workspace: (PathBuf, bool),
+    /// The lineage of the store, once it was seen: another store, or none, is no empty one.
+    pub lineage: Option<String>,
+}
+
+/// Why a pass did not get through.
+pub enum Stopped {
+    /// The tree moved under it, or it was told to stop; nothing was done.
+    Moved,
+    /// Somebody else applies.
+    Locked(String),
+    /// Anything else.
+    Error(CommandError),
+}
+
+impl<E: Into<CommandError>> From<E> for Stopped {
+    fn from(error: E) -> Self {
+        Self::Error(error.into())
+    }
+}
+
+/// A pass that got through.
+pub struct Passed {
+    /// How `apply` would exit.
+    pub exit: Exit,
+    /// What was chosen in the end, and from what.
+    pub choice: Choice,
+    /// Changes that are done.
+    pub applied: usize,
+}
+
+/// One part of a pass.
+struct Round {
+    passed: Passed,
+    /// Whether what is left is to be planned again.
+    again: bool,
+}
+
+impl Passes<'_> {
+    /// Runs a pass over the tree with this number.
+    pub fn run(&mut self, looks: &mut Looks, tree: u64, ui: &mut Ui) -> Result<Passed, Stopped> {
+        let mut applied = 0;
+        for number in 1.. {
+            let round = match self.round(looks, tree, ui) {
+                // What was read while it was written is no mistake of anybody.
+                Err(Stopped::Error(error)) if error.is_invalid() => {
+                    rested(looks, tree)?;
+                    return Err(Stopped::Error(error));
+                }
+                other => other?,
+            };
+            applied += round.passed.applied;
+            if !round.again || number == ROUNDS_MAX {
+                return Ok(Passed { applied, ..round.passed });
+            }
+        }
+        Err(Stopped::Moved)
+    }
+
+    fn round(&mut self, looks: &mut Looks, tree: u64, ui: &mut Ui) -> Result<Round, Stopped> {
+        let settings = self.settings;
+        let workspace = self.workspace(ui)?;
+        let existing = session::open(settings, &workspace, Missing::Leave)?;
+        self.recognise(existing.as_deref(), &workspace)?;
+        let provider = session::provider(settings, &workspace)?;
+        let mut input = self.read(looks, tree, &workspace)?;
+        let pass = self.pass(&workspace, provider.as_ref());
+        let planned = pass.plan(&mut input, existing.as_deref(), ui)?;
+        let choice = self.choose(planned, &workspace, existing.as_deref())?;
+        rested(looks, tree)?;
+        // Where there is no store yet, nobody could approve.
+        let asks = choice.held.is_some() && existing.is_none();
+        if self.dry_run || (choice.is_nothing() && !asks) {
+            let exit = choice.exit();
+            return Ok(Round { passed: Passed { exit, choice, applied: 0 }, again: false });
+        }
+        let store = SharedStore::new(session::make(settings, &workspace, existing)?);
+        self.lineage = Some(store.lock().lineage().to_owned());
+        let actor = settings.actor(&workspace);
+        let me = machine::this_process(&actor);
+        let held = match lease::hold(&store, &me, self.lock_timeout, |_| {})? {
+            Ok(held) => held,
+            Err(lease) => return Err(Stopped::Locked(printable(&lease.to_string()))),
+        };
+        let (epoch, stop) = (held.epoch, Some(self.stop.clone()));
+        let place = Place { settings, provider, store, epoch, actor, command: "watch", stop };
+        let round = self.under_lease(&workspace, &place, looks, tree, ui);
+        let released: Result<(), StoreError> = held.release();
+        let round = round?;
+        released?;
+        Ok(round)
+    }
+
+    /// Plans again now that nobody else applies, and carries out what may be.
+    fn under_lease(
+        &self,
+        workspace: &Workspace,
+        place: &Place<'_>,
+        looks: &mut Looks,
+        tree: u64,
+        ui: &mut Ui,
+    ) -> Result<Round, Stopped> {
+        let mut input = self.read(looks, tree, workspace)?;
+        let pass = self.pass(workspace, place.provider.as_ref());
+        let (planned, resumed) = place.plan(&pass, &mut input, HANDS, ui)?;
+        let store = session::open(self.settings, workspace, Missing::Leave)?;
+        let choice = self.choose(planned, workspace, store.as_deref())?;
+        drop(store);
+        rested(looks, tree)?;
+        if *self.stop.borrow() {
+            return Err(Stopped::Moved);
+        }
+        if !choice.planned.plan.refused.is_empty() {
+            let passed = Passed { exit: Exit::Held, choice, applied: 0 };
+            return Ok(Round { passed, again: false });
+        }
+        tell_plan(&choice.planned.plan, ui);
+        let mut events = Events::open(false, None)?;
+        let carried = place.carry_out(&choice.planned, HANDS, &mut events, ui)?;
+        let unknown = resumed.iter().any(|how| matches!(how, Ended::Unknown(_)));
+        let went_well = matches!(carried.exit, Exit::Done | Exit::Held);
+        let exit = match carried.exit {
+            Exit::Done | Exit::Held if unknown => Exit::Partly,
+            Exit::Done | Exit::Held => choice.exit(),
+            other => other,
+        };
+        let again = went_well && choice.held.is_some() && carried.done > 0;
+        Ok(Round { passed: Passed { exit, choice, applied: carried.done }, again })
+    }
+
+    fn pass<'b>(
+        &'b self,
+        workspace: &'b Workspace,
+        provider: &'b dyn crate::provider::Provider,
+    ) -> Pass<'b> {
+        let (settings, args, at) = (self.settings, &self.args, Utc::now());
+        Pass { settings, workspace, args, provider, at, keeps_input: true }
+    }
+
+    /// The manifests of the tree that was seen at rest, and of no other.
+    fn read(&self, looks: &mut Looks, tree: u64, workspace: &Workspace) -> Result<Input, Stopped> {
+        // What is missing is no mistake of the command line any more.
+        if looks.is_missing() {
+            return Err(Stopped::Moved);
+        }
+        let input = session::read(self.settings, workspace, &self.args)?;
+        if looks.see(&input.sources) != Seen::Tree(tree) {
+            return Err(Stopped::Moved);
+        }
+        Ok(input)
+    }
+
+    fn choose(
+        &self,
+        planned: Planned,
+        workspace: &Workspace,
+        store: Option<&dyn Store>,
+    ) -> Result<Choice, CommandError> {
+        let rules = Rules { heal: self.heal, allow: workspace.watch_allows() };
+        let ttl = TimeDelta::hours(saved::TTL_HOURS);
+        choose(planned, rules, |plan| {
+            store.map_or(Ok(false), |store| saved::is_approved(store, &plan.id, ttl))
+        })
+    }
+
+    /// The settings as they are now, of the workspace that was watched from the beginning.
+    fn workspace(&self, ui: &mut Ui) -> Result<Workspace, CommandError> {
+        let (folder, had_settings) = &self.workspace;
+        let workspace = self.settings.workspace(&self.args.files, ui)?;
+        let settings = folder.join(WORKSPACE_FILE);
+        if workspace.folder != *folder || (*had_settings && !settings.is_file()) {
+            let message = format!("the settings {} are gone", settings.display());
+            return Err(CommandError::invalid(message)
+                .hint("put them back, or begin the watch anew without them"));
+        }
+        Ok(workspace)
+    }
+
+    /// Demands the store that was there before.
+    fn recognise(
+        &mut self,
+        store: Option<&dyn Store>,
+        workspace: &Workspace,
+    ) -> Result<(), CommandError> {
+        let found = store.map(|store| store.lineage().to_owned());
+        match (&self.lineage, found) {
+            (None, found) => self.lineage = found,
+            (Some(known), Some(found)) if *known == found => {}
+            (Some(known), found) => {
+                let url = self.settings.store_url(workspace);
+                let found = found.unwrap_or_else(|| "nothing".to_owned());
+                let message = format!("the store {url} was {known}, and now {found} is there");
+                return Err(CommandError::new(message)
+                    .exit(Exit::Conflict)
+                    .hint("put it back, or begin the watch anew for the other one"));
+            }
+        }
+        Ok(())
+    }
+
+    /// True when what is held was approved meanwhile.
+    pub fn is_approved(&self, plan_id: &str, ui: &mut Ui) -> Result<bool, CommandError> {
+        let workspace = self.workspace(ui)?;
+        let store = session::open(self.settings, &workspace, Missing::Leave)?;
+        let ttl = TimeDelta::hours(saved::TTL_HOURS);
+        store.map_or(Ok(false), |store| saved::is_approved(store.as_ref(), plan_id, ttl))
+    }
+}
+
+/// Demands that the tree is still the one that was seen at rest.
+fn rested(looks: &mut Looks, tree: u64) -> Result<(), Stopped> {
+    if looks.look() == Seen::Tree(tree) { Ok(()) } else { Err(Stopped::Moved) }
+}
+
+/// Tells what is about to be done; a plan that only writes records down is not worth a word.
+fn tell_plan(plan: &Plan, ui: &mut Ui) {
+    if !plan.is_empty() {
+        ui.say(&printable(&render::sentence(plan)));
+    }
+}

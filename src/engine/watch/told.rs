@@ -1,0 +1,129 @@
+//! What was said already: each cause is said once, for as long as it stands.
+
+use std::collections::BTreeSet;
+
+/// Why passes do not get through.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Trouble {
+    /// The manifests or the settings are not valid: these diagnostics.
+    Invalid(String),
+    /// The store, the provider or a change failed.
+    Failed(String),
+    /// Somebody else applies.
+    Locked(String),
+}
+
+/// What is to be said now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Word {
+    /// Something stands in the way from now on.
+    Trouble(Trouble),
+    /// The manifests are valid again.
+    Mended,
+    /// Passes get through again.
+    Recovered,
+    /// Something stands that somebody should know.
+    Cause(String),
+    /// Something is worth knowing once.
+    Remark(String),
+}
+
+/// What stands, and was said.
+#[derive(Debug, Default)]
+pub struct Told {
+    trouble: Option<Trouble>,
+    standing: BTreeSet<String>,
+    remarks: BTreeSet<String>,
+}
+
+/// Remarks that are known to have been made; beyond them the same may be said twice.
+const REMARKS_MAX: usize = 64;
+
+impl Told {
+    /// Something that is said once, however often it comes and goes.
+    pub fn remark(&mut self, text: String) -> Option<Word> {
+        if self.remarks.len() >= REMARKS_MAX {
+            self.remarks.clear();
+        }
+        self.remarks.insert(text.clone()).then_some(Word::Remark(text))
+    }
+
+    /// A pass did not get through. What stood before still does, as far as anybody knows.
+    pub fn trouble(&mut self, trouble: Trouble) -> Vec<Word> {
+        if self.trouble.as_ref() == Some(&trouble) {
+            return Vec::new();
+        }
+        let mut words = Vec::new();
+        if matches!(self.trouble, Some(Trouble::Invalid(_)))
+            && !matches!(trouble, Trouble::Invalid(_))
+        {
+            words.push(Word::Mended);
+        }
+        self.trouble = Some(trouble.clone());
+        words.push(Word::Trouble(trouble));
+        words
+    }
+
+    /// A pass got through, and these causes stand.
+    pub fn passed(&mut self, causes: &[String]) -> Vec<Word> {
+        let mut words = match self.trouble.take() {
+            Some(Trouble::Invalid(_)) => vec![Word::Mended],
+            Some(Trouble::Failed(_)) => vec![Word::Recovered],
+            Some(Trouble::Locked(_)) | None => Vec::new(),
+        };
+        let before = std::mem::take(&mut self.standing);
+        for cause in causes {
+            if self.standing.insert(cause.clone()) && !before.contains(cause) {
+                words.push(Word::Cause(cause.clone()));
+            }
+        }
+        words
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Told, Trouble, Word};
+
+    fn causes(causes: &[&str]) -> Vec<String> {
+        causes.iter().map(ToString::to_string).collect()
+    }
+
+    fn cause(text: &str) -> Word {
+        Word::Cause(text.to_owned())
+    }
+
+    #[test]
+    fn a_cause_is_said_once_while_it_stands_and_again_when_it_comes_back() {
+        let mut told = Told::default();
+        assert_eq!(told.passed(&causes(&["b", "a", "b"])), [cause("b"), cause("a")]);
+        assert_eq!(told.passed(&causes(&["a", "b"])), []);
+        assert_eq!(told.passed(&causes(&["a", "c"])), [cause("c")]);
+        assert_eq!(told.passed(&causes(&["a", "b"])), [cause("b")]);
+    }
+
+    #[test]
+    fn trouble_is_said_once_for_each_cause_and_its_end_once() {
+        let mut told = Told::default();
+        let bad = |text: &str| Trouble::Invalid(text.to_owned());
+        let full = || Trouble::Failed("disk full".to_owned());
+        assert_eq!(told.trouble(bad("a")), [Word::Trouble(bad("a"))]);
+        assert_eq!(told.trouble(bad("a")), []);
+        assert_eq!(told.trouble(bad("b")), [Word::Trouble(bad("b"))]);
+        assert_eq!(told.trouble(full()), [Word::Mended, Word::Trouble(full())]);
+        assert_eq!(told.trouble(full()), []);
+        assert_eq!(told.passed(&[]), [Word::Recovered]);
+        assert_eq!(told.passed(&[]), []);
+        assert_eq!(told.trouble(bad("a")), [Word::Trouble(bad("a"))]);
+        assert_eq!(told.passed(&[]), [Word::Mended]);
+    }
+
+    #[test]
+    fn what_stood_before_the_trouble_is_not_said_again_after_it() {
+        let mut told = Told::default();
+        assert_eq!(told.passed(&causes(&["held"])), [cause("held")]);
+        let locked = || Trouble::Locked("another".to_owned());
+        assert_eq!(told.trouble(locked()), [Word::Trouble(locked())]);
+        assert_eq!(told.passed(&causes(&["held"])), []);
+    }
+}
