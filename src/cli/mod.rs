@@ -5,6 +5,7 @@ mod adopt;
 mod apply;
 mod approve;
 mod carry_out;
+mod commits;
 mod completions;
 mod consent;
 mod describe;

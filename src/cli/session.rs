@@ -212,13 +212,12 @@ pub struct Input {
     pub checked: Option<Manifests>,
 }
 
-/// Finds the manifests.
-pub fn read(
+/// What the options choose, of the whole set or of a part of it.
+pub fn selection(
     settings: &Settings,
-    workspace: &Workspace,
     args: &PassArgs,
-) -> Result<Input, CommandError> {
-    let (roots, whole) = settings.roots(&args.files, workspace)?;
+    whole: bool,
+) -> Result<Selection, CommandError> {
     if args.prune && !whole {
         return Err(CommandError::new("--prune needs the whole set, and -f names a part of it")
             .hint("leave -f out, so that the workspace's manifests are read"));
@@ -229,6 +228,17 @@ pub fn read(
             "--prune needs the whole set, and -l, --customer, --kind and --exclude choose a part";
         return Err(CommandError::new(message).hint("leave them out, or leave --prune out"));
     }
+    Ok(selection)
+}
+
+/// Finds the manifests.
+pub fn read(
+    settings: &Settings,
+    workspace: &Workspace,
+    args: &PassArgs,
+) -> Result<Input, CommandError> {
+    let (roots, whole) = settings.roots(&args.files, workspace)?;
+    let selection = selection(settings, args, whole)?;
     let begun = Utc::now().timestamp_nanos_opt().unwrap_or_default();
     let folder = match roots.as_slice() {
         [one] if one.is_dir() => Some(one.clone()),

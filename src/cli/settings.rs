@@ -10,6 +10,7 @@ use crate::manifest::report;
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use clap::Args;
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
@@ -178,6 +179,11 @@ impl Settings {
         };
         Ok((files.filename.clone(), whole))
     }
+}
+
+/// This process's environment, for a program that works for it.
+pub fn environment() -> impl Iterator<Item = (OsString, OsString)> {
+    std::env::vars_os()
 }
 
 /// A word as a shell takes it.

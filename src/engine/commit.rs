@@ -121,11 +121,7 @@ fn is_ignored(path: &Path, root: &Path, patterns: &Patterns) -> bool {
 }
 
 /// The patterns of every `.partnerctlignore` that was found.
-fn patterns(
-    git: &Git,
-    found: &[(&Path, &Entry)],
-    texts: &mut Texts,
-) -> Result<Patterns, GitError> {
+fn patterns(git: &Git, found: &[(&Path, &Entry)], texts: &mut Texts) -> Result<Patterns, GitError> {
     let is_one = |path: &Path| path.file_name().is_some_and(|name| name == IGNORE_FILE);
     let mut files = Vec::new();
     for (path, entry) in found.iter().filter(|(path, _)| is_one(path)) {
