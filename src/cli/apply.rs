@@ -137,8 +137,7 @@ fn under_lease(
     let (planned, resumed) = match wanted {
         Wanted::Fresh(input) => {
             let (settings, provider, at) = (place.settings, place.provider.as_ref(), Utc::now());
-            let pass =
-                Pass { settings, workspace, args: &args.pass, provider, at, keeps_input: false };
+            let pass = Pass::new(settings, workspace, &args.pass, provider, at);
             place.plan(&pass, input, hands, ui)?
         }
         Wanted::Saved(plan) => {

@@ -44,11 +44,6 @@ impl CommitArgs {
     pub fn is_given(&self) -> bool {
         self.to.is_some()
     }
-
-    /// True when what there is may be taken from a commit.
-    pub fn may_stand_in(&self) -> bool {
-        self.from.is_some()
-    }
 }
 
 /// A plan of a commit, and what is to be said of it.

@@ -188,15 +188,7 @@ fn read_checkpoint(path: &PathBuf) -> Result<Checkpoint, CommandError> {
 
 fn filter(args: &LogArgs, settings: &Settings) -> Result<Filter, CommandError> {
     let find = |word: &str| settings.kind(word).map(|entry| entry.facts.kind);
-    let resource = match &args.resource {
-        Some(text) => {
-            let (kind, name) = text.split_once('/').ok_or_else(|| {
-                CommandError::new(format!("`{text}` is not KIND/NAME")).hint("write Budget/contoso")
-            })?;
-            Some(ResourceId::new(find(kind)?, name))
-        }
-        None => None,
-    };
+    let resource = args.resource.as_deref().map(|text| settings.resource(text)).transpose()?;
     let outcome = args.outcome.map(|outcome| match outcome {
         OutcomeArg::Succeeded => Outcome::Succeeded,
         OutcomeArg::Failed => Outcome::Failed,

@@ -46,7 +46,18 @@ pub struct Planned {
     pub input: Option<PlanInput>,
 }
 
-impl Pass<'_> {
+impl<'a> Pass<'a> {
+    /// A pass that keeps nothing but its plan.
+    pub fn new(
+        settings: &'a Settings,
+        workspace: &'a Workspace,
+        args: &'a PassArgs,
+        provider: &'a dyn Provider,
+        at: DateTime<Utc>,
+    ) -> Self {
+        Self { settings, workspace, args, provider, at, keeps_input: false }
+    }
+
     /// The plan, of what moved where that can be told.
     pub fn plan(
         &self,

@@ -116,8 +116,7 @@ fn of_folder(
     let store = session::open(settings, workspace, Missing::Leave)?;
     let provider = session::provider(settings, workspace)?;
     let provider = provider.as_ref();
-    let args = &args.pass;
-    let pass = Pass { settings, workspace, args, provider, at, keeps_input: false };
+    let pass = Pass::new(settings, workspace, &args.pass, provider, at);
     let Planned { plan, .. } = pass.plan(&mut input, store.as_deref(), ui)?;
     Ok(plan)
 }

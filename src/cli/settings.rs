@@ -7,6 +7,7 @@ use crate::engine::machine;
 use crate::engine::workspace::{self, Workspace};
 use crate::kinds::{KindEntry, Kinds};
 use crate::manifest::report;
+use crate::model::ResourceId;
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use clap::Args;
 use std::collections::BTreeMap;
@@ -64,6 +65,14 @@ impl Settings {
         self.kinds.find(word).ok_or_else(|| {
             CommandError::new(format!("there is no kind `{word}`")).hint(self.kinds.hint(word))
         })
+    }
+
+    /// The resource that KIND/NAME means.
+    pub fn resource(&self, text: &str) -> Result<ResourceId, CommandError> {
+        let (kind, name) = text.split_once('/').ok_or_else(|| {
+            CommandError::new(format!("`{text}` is not KIND/NAME")).hint("write Budget/contoso")
+        })?;
+        Ok(ResourceId::new(self.kind(kind)?.facts.kind, name))
     }
 
     /// True when only data and errors are wanted.

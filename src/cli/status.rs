@@ -127,14 +127,7 @@ pub fn run(args: &StatusArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, 
     let store = session::open(settings, &workspace, Missing::Leave)?;
     let provider = session::provider(settings, &workspace)?;
     let (at, provider) = (Utc::now(), provider.as_ref());
-    let pass = Pass {
-        settings,
-        workspace: &workspace,
-        args: &args.pass,
-        provider,
-        at,
-        keeps_input: false,
-    };
+    let pass = Pass::new(settings, &workspace, &args.pass, provider, at);
     let Planned { gathered, plan, .. } = pass.plan(&mut input, store.as_deref(), ui)?;
     let status = status(&plan, &gathered, store.as_deref())?;
     match args.output {

@@ -57,14 +57,7 @@ pub fn run(args: &ValidateArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit
         && let Ok(provider) = session::provider(settings, &workspace)
     {
         let (provider, at) = (provider.as_ref(), Utc::now());
-        let pass = Pass {
-            settings,
-            workspace: &workspace,
-            args: &asked,
-            provider,
-            at,
-            keeps_input: false,
-        };
+        let pass = Pass::new(settings, &workspace, &asked, provider, at);
         if let Some(declared) = pass.declared(&mut input, store)? {
             progress.finish();
             return tell(args, &Manifests::default(), (declared, input.sources.files.len()), ui);

@@ -77,8 +77,7 @@ pub fn run(args: &WhyArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, Com
     let at = args.at.unwrap_or_else(Utc::now);
     let manifests = session::manifests(settings, &mut read, &gathered.stored, ui)?;
     let provider = provider.as_ref();
-    let pass =
-        Pass { settings, workspace: &workspace, args: &asked, provider, at, keeps_input: false };
+    let pass = Pass::new(settings, &workspace, &asked, provider, at);
     let input = pass.whole_input(&read, manifests, &gathered, ui)?;
     let id = ResourceId::new(entry.facts.kind, name);
     let answer = why(&input, &plan(&input), &id).ok_or_else(|| nobody_knows(&input, &id))?;

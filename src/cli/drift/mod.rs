@@ -124,7 +124,7 @@ pub fn run(args: &DriftArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, C
     Ok(exit)
 }
 
-/// The plan that would put everything back as declared.
+/// The plan that would put everything back as declared, with what it was made from.
 fn plan(
     settings: &Settings,
     workspace: &Workspace,
@@ -143,7 +143,7 @@ fn plan(
     input.selection = selection;
     let provider = session::provider(settings, workspace)?;
     let (at, provider) = (Utc::now(), provider.as_ref());
-    let pass = Pass { settings, workspace, args: &args, provider, at, keeps_input: false };
+    let pass = Pass { keeps_input: true, ..Pass::new(settings, workspace, &args, provider, at) };
     pass.plan(&mut input, Some(store), ui)
 }
 
@@ -199,22 +199,13 @@ impl Chosen {
         if self.all {
             return Ok(drifted);
         }
-        let ids = self.ids(settings)?;
+        let ids = self.resources.iter().map(|text| settings.resource(text));
+        let ids = ids.collect::<Result<BTreeSet<ResourceId>, _>>()?;
         let is_there = |id: &&ResourceId| drifted.iter().any(|one| one.resource == **id);
         if let Some(id) = ids.iter().find(|id| !is_there(id)) {
             return Err(CommandError::new(format!("{id} was not changed outside"))
                 .hint("`partnerctl drift` lists what was"));
         }
         Ok(drifted.into_iter().filter(|one| ids.contains(&one.resource)).collect())
-    }
-
-    fn ids(&self, settings: &Settings) -> Result<BTreeSet<ResourceId>, CommandError> {
-        let id = |text: &String| {
-            let (kind, name) = text.split_once('/').ok_or_else(|| {
-                CommandError::new(format!("`{text}` is not KIND/NAME")).hint("write budget/contoso")
-            })?;
-            Ok(ResourceId::new(settings.kind(kind)?.facts.kind, name))
-        };
-        self.resources.iter().map(id).collect()
     }
 }

@@ -8,7 +8,10 @@ use crate::cli::{saved, session};
 use crate::plan::drift::drift;
 use crate::plan::render;
 use crate::plan::selection::Selection;
+use crate::plan::{LeftOut, PlanInput};
+use anyhow::Context as _;
 use clap::Args;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 /// Plan to put back what was changed outside
@@ -33,19 +36,22 @@ pub fn run(args: &RevertArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, 
     let everything =
         plan(settings, &workspace, (&files, Selection::default()), store.as_ref(), ui)?;
     let drifted = args.chosen.of(drift(&everything.plan), settings)?;
-    let only: std::collections::BTreeSet<_> =
+    let only: BTreeSet<_> =
         drifted.into_iter().filter(|one| !one.only_observed).map(|one| one.resource).collect();
     if only.is_empty() {
         ui.say("nothing to put back: what is only observed is never written");
         return Ok(Exit::Done);
     }
     let selection = Selection { only, ..Selection::default() };
-    let planned = plan(settings, &workspace, (&files, selection), store.as_ref(), ui)?;
+    let input = everything.input.context("what was planned from was not kept")?;
+    // Of what was left out nothing is chosen: it has nothing to do with what drifted.
+    let left_out = LeftOut { chosen: 0, ..input.left_out };
+    let part = crate::plan::plan(&PlanInput { selection, left_out, ..input });
     let (colours, width) = (ui.colours, ui.plan_width());
-    render::pieces(&planned.plan, colours, width, &mut |piece| ui.data(piece));
+    render::pieces(&part, colours, width, &mut |piece| ui.data(piece));
     match &args.out {
         Some(path) => {
-            saved::write(&planned.plan, path)?;
+            saved::write(&part, path)?;
             let path = quoted(&path.display().to_string());
             ui.say(&format!("saved; `partnerctl apply {path}` does exactly this"));
         }

@@ -180,7 +180,7 @@ impl Passes<'_> {
         provider: &'b dyn crate::provider::Provider,
     ) -> Pass<'b> {
         let (settings, args, at) = (self.settings, &self.args, Utc::now());
-        Pass { settings, workspace, args, provider, at, keeps_input: true }
+        Pass { keeps_input: true, ..Pass::new(settings, workspace, args, provider, at) }
     }
 
     /// The manifests of the tree that was seen at rest, and of no other.
