@@ -16,6 +16,7 @@ mod generated;
 mod hostile;
 mod locks;
 mod manifests;
+mod markdown;
 mod memory;
 mod outside;
 mod properties;

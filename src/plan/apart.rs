@@ -24,6 +24,12 @@ pub struct Apart {
 }
 
 impl Apart {
+    /// True when the earlier commit alone would do the same.
+    #[must_use]
+    pub fn is_pending(&self, change: &Change) -> bool {
+        self.pending.contains(&change.id)
+    }
+
     /// One sentence on what was compared.
     #[must_use]
     pub fn sentence(&self) -> String {

@@ -55,14 +55,15 @@ const OPEN_AND_CLOSE: [char; 8] = [',', '.', ';', ':', ')', '"', '?', '%'];
 
 /// Letters alone, or a number, that no forge takes for a commit; `7-day` too.
 fn is_plain(word: &str) -> bool {
-    let is_hexadecimal =
-        word.len() >= COMMIT_DIGITS_MIN && word.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let is_commit = |part: &str| {
+        part.len() >= COMMIT_DIGITS_MIN && part.bytes().all(|byte| byte.is_ascii_hexdigit())
+    };
     let is_number = || {
         word.len() < COMMIT_DIGITS_MIN
             && word.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.' || byte == b'+')
     };
     let is_word = || word.chars().all(|c| c.is_alphabetic() || c == '’' || c == '→' || c == '-');
-    !is_hexadecimal && (is_number() || is_word())
+    !word.split(['-', '’', '→']).any(is_commit) && (is_number() || is_word())
 }
 
 fn escaped(text: &str) -> String {
@@ -107,8 +108,8 @@ mod tests {
             <code>https://x.example/?a=1&amp;b</code> (see <code>#12</code>, <code>7-day</code>).";
         assert_eq!(prose(text), html);
         assert_eq!(
-            prose("commit defaced or 1234567, not 15.00 bad"),
-            "commit <code>defaced</code> or <code>1234567</code>, not 15.00 bad"
+            prose("commit defaced, defaced-by or 1234567, not 15.00 bad"),
+            "commit <code>defaced</code>, <code>defaced-by</code> or <code>1234567</code>, not 15.00 bad"
         );
         assert_eq!(
             prose("run `partnerctl resume` <b>"),
