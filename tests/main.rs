@@ -8,6 +8,7 @@
 
 mod approvals;
 mod codes;
+mod commits;
 mod common;
 mod conformance;
 mod crash;

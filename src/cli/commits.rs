@@ -98,7 +98,8 @@ pub fn of_commit(
     at: DateTime<Utc>,
     ui: &mut Ui,
 ) -> Result<OfCommit, CommandError> {
-    let git = Git::at(&workspace.folder, environment());
+    let folder = workspace.folder.canonicalize();
+    let git = Git::at(&folder.unwrap_or_else(|_| workspace.folder.clone()), environment());
     let prefix = git.prefix()?;
     let selection = session::selection(settings, pass_args, true)?;
     let provider = session::provider(settings, workspace)?;
@@ -123,14 +124,14 @@ pub fn of_commit(
     let manifests = session::manifests(settings, &mut input, &gathered.stored, ui)?;
     check_names(&input.selection, known(&manifests.resources, &gathered).iter())?;
     let made = commits.plan(&to, &input, manifests.resources, &gathered);
+    let stands_in = from.is_some() && earlier.is_none();
+    let earlier = earlier.and_then(|from| commits.earlier(from, &input, &gathered, ui));
+    let named = from.as_ref().filter(|_| stands_in || earlier.is_some());
     let apart = Apart {
         to: short(&to.committed.commit),
-        from: from.as_ref().map(|from| short(&from.committed.commit)),
-        stands_in: from.is_some() && earlier.is_none(),
-        pending: earlier
-            .and_then(|from| commits.earlier(from, &input, &gathered, ui))
-            .map(|earlier| pending(&made, &earlier))
-            .unwrap_or_default(),
+        from: named.map(|from| short(&from.committed.commit)),
+        stands_in,
+        pending: earlier.map(|earlier| pending(&made, &earlier)).unwrap_or_default(),
     };
     Ok(OfCommit { plan: made, apart, prefix: commits.prefix })
 }
@@ -198,7 +199,7 @@ impl Commits<'_> {
                 let number = counted(errors(&found.problems), "error");
                 let from = short(&from.committed.commit);
                 ui.caution(&format!(
-                    "warning: the manifests of {from} have {number}: nothing counts as already pending"
+                    "warning: the manifests of {from} have {number}: what is already pending is not told"
                 ));
                 None
             }

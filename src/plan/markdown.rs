@@ -229,7 +229,7 @@ fn block(change: &Change, part: Part, view: &View<'_>, characters_max: usize) ->
     words.extend(place(change, view));
     for (currency, effect) in &change.money {
         if let (Some(before), Some(after)) = (&effect.monthly_before, &effect.monthly_after) {
-            words.push(format!("{} {currency} per month", difference(before, after)));
+            words.push(prose(&format!("{} {currency} per month", difference(before, after))));
         }
         if effect.liability.is_some() {
             words.push("<b>unlimited liability</b>".to_owned());

@@ -58,12 +58,9 @@ fn is_plain(word: &str) -> bool {
     let is_commit = |part: &str| {
         part.len() >= COMMIT_DIGITS_MIN && part.bytes().all(|byte| byte.is_ascii_hexdigit())
     };
-    let is_number = || {
-        word.len() < COMMIT_DIGITS_MIN
-            && word.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.' || byte == b'+')
-    };
-    let is_word = || word.chars().all(|c| c.is_alphabetic() || c == '’' || c == '→' || c == '-');
-    !word.split(['-', '’', '→']).any(is_commit) && (is_number() || is_word())
+    let is_number = || word.chars().all(|c| c.is_ascii_digit() || ".+-".contains(c));
+    let is_word = || word.chars().all(|c| c.is_alphabetic() || "’→-".contains(c));
+    !word.split(|c: char| !c.is_ascii_alphanumeric()).any(is_commit) && (is_number() || is_word())
 }
 
 fn escaped(text: &str) -> String {
@@ -108,8 +105,9 @@ mod tests {
             <code>https://x.example/?a=1&amp;b</code> (see <code>#12</code>, <code>7-day</code>).";
         assert_eq!(prose(text), html);
         assert_eq!(
-            prose("commit defaced, defaced-by or 1234567, not 15.00 bad"),
-            "commit <code>defaced</code>, <code>defaced-by</code> or <code>1234567</code>, not 15.00 bad"
+            prose("defaced, defaced-by or 1234567.00, not 1500.00 bad -15.00"),
+            "<code>defaced</code>, <code>defaced-by</code> or <code>1234567.00</code>, \
+            not 1500.00 bad -15.00"
         );
         assert_eq!(
             prose("run `partnerctl resume` <b>"),
