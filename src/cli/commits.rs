@@ -109,6 +109,10 @@ pub fn of_commit(
     commits.demand_folder(&to)?;
     let from = args.from.as_deref().map(|rev| commits.side(rev, ui)).transpose()?;
     let store = session::open(settings, &to.workspace, Missing::Leave)?;
+    // A pull request from outside is given no store: the earlier commit stands for it then.
+    if store.is_some() || from.is_none() {
+        session::demand_lasting(settings, workspace)?;
+    }
     let mut input = Input {
         sources: Sources { files: Vec::new(), texts: to.committed.texts.clone() },
         folder: None,

@@ -115,6 +115,7 @@ fn of_folder(
     at: DateTime<Utc>,
     ui: &mut Ui,
 ) -> Result<Plan, CommandError> {
+    session::demand_lasting(settings, workspace)?;
     let mut input = session::read(settings, workspace, &args.pass)?;
     let store = session::open(settings, workspace, Missing::Leave)?;
     let provider = session::provider(settings, workspace)?;
