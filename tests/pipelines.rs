@@ -4,7 +4,7 @@
 //! The comments of GitLab and Azure are found with `jq`. Where there is none these steps are left out;
 //! with `REQUIRE_JQ=1`, as in `.ci/run`, that fails.
 
-use crate::common::{TestEnv, customer};
+use crate::common::{TestEnv, check_file, customer, transcript};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
@@ -253,7 +253,8 @@ fn the_workflow_of_github_reviews_plans_applies_and_looks_for_drift() {
     forge.set("GITHUB_REPOSITORY", "contoso/partners");
     let jobs = &forge.pipeline["jobs"];
     assert_eq!(text(&jobs["review"]["if"]), "github.event_name == 'pull_request'");
-    assert_eq!(text(&jobs["plan"]["if"]), "github.event_name == 'push'");
+    let pushed = "github.ref == 'refs/heads/main' && (github.event_name == 'push' || github.event_name == 'workflow_dispatch')";
+    assert_eq!(text(&jobs["plan"]["if"]), pushed);
     assert_eq!(text(&jobs["apply"]["environment"]), "partnerctl");
     assert_eq!(text(&jobs["apply"]["if"]), "needs.plan.outputs.changes == 'true'");
     assert_eq!(text(&jobs["drift"]["if"]), "github.event_name == 'schedule'");
@@ -511,4 +512,27 @@ fn the_pipeline_of_azure_reviews_plans_applies_and_looks_for_drift() {
     forge.change_outside();
     let (output, _) = azure(&mut forge, "drift", "main", "");
     assert_eq!(code(&output), Some(2), "{}", said(&output));
+}
+
+fn example() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/gitops")
+}
+
+#[test]
+fn the_example_has_the_pipeline_that_is_written_today() {
+    let env = TestEnv::new();
+    env.ok(&["init", "--ci", "github"]);
+    let name = ".github/workflows/partnerctl.yml";
+    let written = std::fs::read_to_string(env.path().join(name)).unwrap();
+    check_file(&example().join(name), &written);
+}
+
+#[test]
+fn the_session_of_the_example_prints_what_it_says() {
+    let mut env = TestEnv::new();
+    let copied = Command::new("cp").arg("-r").arg(example().join(".")).arg(env.path()).status();
+    assert!(copied.unwrap().success());
+    // As in the pipeline, the workspace says who acts.
+    env.actor = None;
+    transcript::check(&example().join("README.md"), &env);
 }
