@@ -169,6 +169,20 @@ pub fn some(
     Ok(Gathered { staff, ..together(store.lineage(), kept_with(store, rows)?, things) })
 }
 
+/// The partner users among rows, as things.
+#[must_use]
+pub fn staff_among(rows: &[Stored]) -> Vec<Observed> {
+    let of_staff = rows.iter().filter(|row| row.id.kind.as_str() == staff::KIND);
+    of_staff.filter_map(as_thing).collect()
+}
+
+/// A row as the thing it was recorded from; `None` where none was.
+fn as_thing(row: &Stored) -> Option<Observed> {
+    let (external_id, spec) = (row.external_id.clone()?, row.observed.clone()?);
+    let (kind, name) = (row.id.kind.clone(), own_name(&row.id.name));
+    Some(Observed { kind, external_id, name, spec })
+}
+
 /// The partner users among everything there is.
 fn staff_of(actual: &[Observed]) -> Vec<Observed> {
     actual.iter().filter(|thing| thing.kind.as_str() == staff::KIND).cloned().collect()
@@ -219,12 +233,7 @@ fn named_now(
 /// When the store fails.
 pub fn recorded(store: &dyn Store) -> Result<Gathered, StoreError> {
     let state = kept_consistently(store)?;
-    let thing = |row: &Stored| {
-        let (external_id, spec) = (row.external_id.clone()?, row.observed.clone()?);
-        let (kind, name) = (row.id.kind.clone(), own_name(&row.id.name));
-        Some(Observed { kind, external_id, name, spec })
-    };
-    let actual = state.rows.iter().filter_map(thing).collect();
+    let actual = state.rows.iter().filter_map(as_thing).collect();
     Ok(together(store.lineage(), state, actual))
 }
 

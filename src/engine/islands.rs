@@ -25,6 +25,18 @@ fn key(kind: &str, what: &str, text: &str) -> Key {
 /// reaches nobody by it. Else everybody's access would be one island with the partner's staff.
 const LISTENS: Key = 1 << 63;
 
+/// The key under which others listen for a key.
+#[must_use]
+pub fn listening_for(key: Key) -> Key {
+    key | LISTENS
+}
+
+/// True when a key reaches others, and does not only listen for them.
+#[must_use]
+pub fn is_spoken(key: Key) -> bool {
+    key & LISTENS == 0
+}
+
 /// The key of a name.
 #[must_use]
 pub fn named(kind: &str, name: &str) -> Key {
@@ -41,7 +53,7 @@ fn of_spec(entry: &KindEntry, spec: &Spec, keys: &mut Vec<Key>) {
     let kind = entry.facts.kind;
     keys.extend(entry.sameness(spec).map(|text| key(kind, "same", &text)));
     let listens =
-        (entry.looks_at_staff)(spec).map(|text| key(staff::KIND, "same", &text) | LISTENS);
+        (entry.looks_at_staff)(spec).map(|text| listening_for(key(staff::KIND, "same", &text)));
     keys.extend(listens);
     for reference in entry.facts.references {
         keys.extend(reference.target(spec).map(|target| match target {
@@ -107,13 +119,18 @@ impl Keys {
     /// Adds keys; true when one of them is new.
     pub fn add(&mut self, keys: impl IntoIterator<Item = Key>) -> bool {
         let before = self.0.len();
-        self.0.extend(keys.into_iter().filter(|key| key & LISTENS == 0));
+        self.0.extend(keys.into_iter().filter(|key| is_spoken(*key)));
         self.0.len() > before
     }
 
     /// True when one of these is among them, or what it listens for.
     pub fn meet(&self, mut keys: impl Iterator<Item = Key>) -> bool {
         keys.any(|key| self.0.contains(&(key & !LISTENS)))
+    }
+
+    /// All of them, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = Key> {
+        self.0.iter().copied()
     }
 
     /// True when it is among them.

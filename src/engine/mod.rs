@@ -2,9 +2,11 @@
 
 pub mod apply;
 pub mod cold;
+pub mod commit;
 pub mod dump;
 pub mod executor;
 pub mod gather;
+pub mod git;
 pub mod ingest;
 pub mod islands;
 pub mod lease;
@@ -20,6 +22,7 @@ pub mod remember;
 pub mod resume;
 pub mod stale;
 pub mod tree;
+pub mod wake;
 pub mod watch;
 pub mod work;
 pub mod workspace;

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use std::path::{Path, PathBuf};
 
 /// `partnerctl.yaml`.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, expecting = "the settings of a workspace")]
 #[schemars(title = "partnerctl.yaml")]
 pub struct WorkspaceFile {
@@ -34,7 +34,7 @@ pub struct WorkspaceFile {
 }
 
 /// What `watch` may do by itself.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, expecting = "a watch, {allow: [costly]}")]
 pub struct WatchFile {
     /// Risks that it takes without an approval; irreversible includes costly. Without it, changes
@@ -53,7 +53,7 @@ pub enum RiskTaken {
 }
 
 /// A provider of the workspace's own.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(
     rename_all = "camelCase",
     deny_unknown_fields,
@@ -68,7 +68,7 @@ pub struct ProviderFile {
 }
 
 /// Brakes of a workspace.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, expecting = "limits, {deletePercent: 30}")]
 pub struct LimitsFile {
     /// Deletes over this share of what the set owns are refused; default 30.
@@ -82,7 +82,7 @@ pub struct LimitsFile {
 }
 
 /// A workspace as it was found.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Workspace {
     /// Its folder.
     pub folder: PathBuf,
@@ -156,7 +156,16 @@ pub fn open(folder: &Path) -> Result<Workspace, (Vec<Problem>, String)> {
             return Err((vec![problem(&path, fault)], String::new()));
         }
     };
-    let (trees, mut faults) = yaml::read(&text);
+    let file = parse(&path, &text).map_err(|problems| (problems, text))?;
+    Ok(Workspace { folder: folder.to_owned(), file })
+}
+
+/// Reads the text of a `partnerctl.yaml`.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn parse(path: &Path, text: &str) -> Result<WorkspaceFile, Vec<Problem>> {
+    let (trees, mut faults) = yaml::read(text);
     let mut file = WorkspaceFile::default();
     if let Some(tree) = trees.first() {
         let decoded = decode::<WorkspaceFile>(&tree.root);
@@ -164,9 +173,9 @@ pub fn open(folder: &Path) -> Result<Workspace, (Vec<Problem>, String)> {
         file = decoded.value.unwrap_or_default();
     }
     if faults.is_empty() {
-        Ok(Workspace { folder: folder.to_owned(), file })
+        Ok(file)
     } else {
-        Err((faults.into_iter().map(|fault| problem(&path, fault)).collect(), text))
+        Err(faults.into_iter().map(|fault| problem(path, fault)).collect())
     }
 }
 

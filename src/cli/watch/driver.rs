@@ -84,6 +84,10 @@ impl Driver<'_> {
                             self.listen(&mut state, now(), &mut deaf_until);
                             events.push_back(Event::Looked(self.looks.look()));
                         }
+                        Command::LookAnew => {
+                            self.listen(&mut state, now(), &mut deaf_until);
+                            events.push_back(Event::Looked(self.looks.look_anew()));
+                        }
                         Command::Pass(tree) => {
                             events.push_back(Event::Passed(self.pass(tree)));
                             let left = self.next_end.map(|end| end - Utc::now());
@@ -94,6 +98,7 @@ impl Driver<'_> {
                         Command::Ask => events.push_back(Event::Asked(self.ask())),
                         Command::Say(notice) => self.say(notice),
                         Command::End => {
+                            self.passes.end();
                             self.stand(WatchState::Ended);
                             tracing::info!("ended");
                             return self.exit;

@@ -7,10 +7,13 @@
 //! all that need be kept of it.
 
 pub mod format;
+mod index;
+pub mod kept;
 pub mod stat;
 pub mod window;
 
 pub use format::{Back, Declared, File, Front, Key, Other, Whose};
+pub use kept::Kept;
 pub use stat::Stat;
 pub use window::Window;
 
