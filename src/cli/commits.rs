@@ -64,6 +64,10 @@ impl From<GitError> for CommandError {
             GitError::NoCommit { .. } => {
                 "write it as `git log` shows it; a shallow clone may lack it: `git fetch --unshallow`"
             }
+            GitError::Refused { said, .. } if said.contains("dubious ownership") => {
+                "it belongs to somebody else: give it to who runs this, or name it in \
+                `git config --global --add safe.directory`"
+            }
             GitError::Refused { .. } => "run this in the repository, or name it with --workspace",
             GitError::Object(_) => "fetch the whole of the repository: `git fetch --refetch`",
         };
