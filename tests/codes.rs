@@ -44,6 +44,7 @@ fn input(store: &dyn Store, text: &str, set: &str, scope: Scope, at: DateTime<Ut
         scope,
         selection: Selection::default(),
         limits: Limits::default(),
+        policies: Default::default(),
         override_id: None,
         left_out: partnerctl::plan::LeftOut::default(),
     }

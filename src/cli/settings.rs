@@ -99,7 +99,7 @@ impl Settings {
                 .or_else(from_file)
                 .map_or_else(|| PathBuf::from("."), |folder| from_here(&folder)),
         };
-        workspace::open(&folder).map_err(|(problems, text)| {
+        workspace::open(&self.kinds, &folder).map_err(|(problems, text)| {
             let texts: BTreeMap<_, _> = problems
                 .iter()
                 .flat_map(|problem| &problem.locations)

@@ -14,6 +14,7 @@ pub mod moved;
 pub mod narrow;
 pub mod operate;
 pub mod operation;
+pub mod policies;
 pub mod reach;
 pub mod records;
 pub mod remember;

@@ -1,9 +1,13 @@
 //! Brakes: plans that do too much at once are printed, and not applied.
 
 use crate::model::text::counted;
-use crate::plan::change::{Action, Plan, Reason, Refusal};
+use crate::plan::change::{Action, MoneyEffect, Plan, Reason, Refusal};
 use crate::plan::money::number;
 use crate::plan::{PlanInput, Scope};
+use rust_decimal::Decimal;
+
+/// An amount of a plan's money.
+type Measure = fn(&MoneyEffect) -> Decimal;
 
 /// The brakes that hold a plan.
 #[must_use]
@@ -44,13 +48,28 @@ pub fn refusals(input: &PlanInput, plan: &Plan) -> Vec<Refusal> {
             refusals.push(refuse(setting, format!("{percent} %"), message));
         }
     }
-    for limit in &limits.monthly_increase {
-        let code = limit.currency.to_string();
-        let Some(effect) = plan.money.get(&code) else { continue };
-        let increase = number(&effect.monthly_after) - number(&effect.monthly_before);
-        if increase > limit.amount.value() {
-            let message = format!("monthly budgets would grow by {increase} {code}");
-            refusals.push(refuse("limits.monthlyIncrease", limit.to_string(), message));
+    for (setting, limits, amount, what) in [
+        (
+            "limits.monthlyIncrease",
+            &limits.monthly_increase,
+            (|effect| number(&effect.monthly_after) - number(&effect.monthly_before)) as Measure,
+            "monthly budgets would grow by",
+        ),
+        (
+            "limits.oneTime",
+            &limits.one_time,
+            |effect| number(&effect.one_time),
+            "it would cost once",
+        ),
+        ("limits.refund", &limits.refund, |effect| number(&effect.refund), "it would give back"),
+    ] {
+        for limit in limits {
+            let code = limit.currency.as_str();
+            let amount = plan.money.get(code).map(amount).unwrap_or_default();
+            if amount > limit.amount.value() {
+                let message = format!("{what} {amount} {code}");
+                refusals.push(refuse(setting, limit.to_string(), message));
+            }
         }
     }
     refusals

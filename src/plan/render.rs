@@ -7,6 +7,7 @@ use crate::model::display::{self, columns};
 use crate::model::text::{counted, printable};
 use crate::plan::change::{Action, Change, FieldChange, Money, Plan};
 use crate::plan::diff::show;
+use crate::plan::policy::{Matched, Ruling};
 use anstyle::{AnsiColor, Style};
 use rust_decimal::Decimal;
 use similar::{Algorithm, DiffOp, capture_diff_slices};
@@ -83,6 +84,13 @@ fn unwrapped(plan: &Plan, paint: Paint, width: usize, give: &mut dyn FnMut(&str)
     if !plan.warnings.is_empty() {
         out.push('\n');
     }
+    let matched = plan.policies.iter().flat_map(|said| &said.matched);
+    for policy in matched.clone() {
+        let _ = writeln!(out, "{}", printable(&policy_line(policy)));
+    }
+    if matched.count() > 0 {
+        out.push('\n');
+    }
     let _ = writeln!(out, "{}", paint.bold(&sentence(plan)));
     if let Some(number) = plan.outside {
         let _ = writeln!(out, "{}", outside(number));
@@ -137,6 +145,14 @@ pub fn sentence(plan: &Plan) -> String {
     let todo = if todo.is_empty() { "nothing to do".to_owned() } else { todo };
     let parts: Vec<_> = [todo, held, rest].into_iter().filter(|part| !part.is_empty()).collect();
     format!("Plan {}: {}", plan.id, parts.join("; "))
+}
+
+/// A policy that matches changes, with its place.
+fn policy_line(matched: &Matched) -> String {
+    let Matched { policy, effect, by, source, changes } = matched;
+    let by = by.map(|role| format!(" by {}", role.with_article())).unwrap_or_default();
+    let (verb, number) = (effect.verb(), counted(*changes, "change"));
+    format!("policy {policy} {verb} {number}{by}  {source}")
 }
 
 /// What lies outside the selection, in words.
@@ -227,7 +243,16 @@ fn one(change: &Change, paint: Paint, width: usize) -> String {
             line("the partner will pay every reservation this customer buys, and is not notified");
         }
     }
+    for ruling in change.approvals().filter(|_| change.proceeds()) {
+        line(&needs_approval(ruling));
+    }
     out
+}
+
+/// What a policy asks for, in one line.
+fn needs_approval(ruling: &Ruling) -> String {
+    let by = ruling.by.map(|role| format!(" by {}", role.with_article())).unwrap_or_default();
+    format!("needs approval{by}: {}", ruling.sentence())
 }
 
 fn head(change: &Change, paint: Paint) -> String {
@@ -377,6 +402,9 @@ pub fn markdown(plan: &Plan) -> String {
     for line in money_lines(&plan.money) {
         let _ = writeln!(out, "- {}", escape(&line));
     }
+    for policy in plan.policies.iter().flat_map(|said| &said.matched) {
+        let _ = writeln!(out, "- {}", escape(&policy_line(policy)));
+    }
     for refusal in &plan.refused {
         let _ = writeln!(
             out,
@@ -394,7 +422,7 @@ pub fn markdown(plan: &Plan) -> String {
         let _ = write!(out, "\n#### {}\n\n", escape(&title));
         out.push_str("| change | risk | reason | fields | source |\n|---|---|---|---|---|\n");
         for change in changes {
-            let fields: Vec<_> = match change.action {
+            let mut fields: Vec<_> = match change.action {
                 Action::Create => whole_fields(change)
                     .into_iter()
                     .map(|(p, v)| escape(&format!("{p}: {v}")))
@@ -404,6 +432,7 @@ pub fn markdown(plan: &Plan) -> String {
                 }
                 _ => change.fields.iter().map(|field| escape(&field_line(field))).collect(),
             };
+            fields.extend(change.approvals().map(|ruling| escape(&needs_approval(ruling))));
             let _ = writeln!(
                 out,
                 "| {} {} | {} | {} | {} | {} |",
