@@ -8,7 +8,7 @@ use crate::engine::workspace::{self, Workspace};
 use crate::kinds::{KindEntry, Kinds};
 use crate::manifest::report;
 use crate::model::ResourceId;
-use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
+pub use crate::model::moment::parse as parse_at;
 use clap::Args;
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
@@ -265,17 +265,4 @@ pub fn program() -> Option<String> {
     let file = std::env::current_exe().ok()?.metadata().ok()?;
     let version = env!("CARGO_PKG_VERSION");
     Some(format!("{version} {} {}.{}", file.len(), file.mtime(), file.mtime_nsec()))
-}
-
-/// Reads `--at`: a day or an instant.
-///
-/// # Errors
-/// A sentence saying what is understood.
-pub fn parse_at(text: &str) -> Result<DateTime<Utc>, String> {
-    if let Ok(day) = NaiveDate::parse_from_str(text, "%Y-%m-%d") {
-        return Ok(day.and_time(NaiveTime::MIN).and_utc());
-    }
-    DateTime::parse_from_rfc3339(text)
-        .map(|at| at.to_utc())
-        .map_err(|_| "write a day, 2026-11-21, or an instant, 2026-11-21T12:00:00Z".to_owned())
 }
