@@ -119,10 +119,7 @@ fn only_codes_that_no_manifest_shows_are_explained_in_the_shell() {
     // policies, which stand in the settings.
     assert_eq!(
         shell,
-        [
-            "B0113", "B0120", "E0101", "E0102", "E0103", "E0104", "E0105", "E0106", "E0220",
-            "E0304"
-        ]
+        ["B0113", "B0120", "E0101", "E0102", "E0103", "E0104", "E0105", "E0106", "E0220", "E0304"]
     );
 }
 

@@ -223,7 +223,7 @@ impl Here {
 }
 
 /// A path without a leading `./`.
-fn shown(path: &Path) -> PathBuf {
+pub fn shown(path: &Path) -> PathBuf {
     path.strip_prefix(".").map_or_else(|_| path.to_owned(), Path::to_owned)
 }
 

@@ -3,7 +3,7 @@
 use crate::cli::error::{CommandError, Exit};
 use crate::cli::get;
 use crate::cli::session;
-use crate::cli::settings::{FileArgs, Settings};
+use crate::cli::settings::{FileArgs, Settings, shown};
 use crate::cli::ui::{PLAN_WIDTH, Ui};
 use crate::engine::Workspace;
 use crate::engine::cases::{self, CASE_FILE, Case, Failure, Ground, Outcome, PLAN_FILE};
@@ -90,7 +90,7 @@ struct CaseReport {
 pub fn run(args: &TestArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, CommandError> {
     let workspace = settings.workspace(&FileArgs::default(), ui)?;
     let ground = Ground { kinds: &settings.kinds, workspace: &workspace, width: PLAN_WIDTH };
-    let folder = args.folder.clone().unwrap_or_else(|| workspace.folder.join("tests"));
+    let folder = args.folder.clone().unwrap_or_else(|| shown(&workspace.folder.join("tests")));
     if let Some(name) = &args.new {
         return new(name, &folder, settings, &ground, ui);
     }
@@ -114,12 +114,11 @@ pub fn run(args: &TestArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, Co
 }
 
 fn no_cases(folder: &Path, ui: &mut Ui) {
-    let text = format!(
-        "there are no cases in {}\n  → `partnerctl test --new first` makes one of what there is now, \
-         `partnerctl help test` tells what a case is",
-        folder.display()
-    );
-    ui.say(&printable(&text));
+    let folder = printable(&folder.display().to_string());
+    ui.say(&format!(
+        "there are no cases in {folder}\n  → `partnerctl test --new first` makes one of what there is \
+         now; `partnerctl help test` tells what a case is"
+    ));
 }
 
 /// The cases that are wanted.

@@ -55,12 +55,7 @@ pub fn refusals(input: &PlanInput, plan: &Plan) -> Vec<Refusal> {
             (|effect| number(&effect.monthly_after) - number(&effect.monthly_before)) as Measure,
             "monthly budgets would grow by",
         ),
-        (
-            "limits.oneTime",
-            &limits.one_time,
-            |effect| number(&effect.one_time),
-            "it would cost once",
-        ),
+        ("limits.oneTime", &limits.one_time, |effect| number(&effect.one_time), "it would cost"),
         ("limits.refund", &limits.refund, |effect| number(&effect.refund), "it would give back"),
     ] {
         for limit in limits {
@@ -73,4 +68,69 @@ pub fn refusals(input: &PlanInput, plan: &Plan) -> Vec<Refusal> {
         }
     }
     refusals
+}
+
+#[cfg(test)]
+mod tests {
+    use super::refusals;
+    use crate::model::{Amount, Currency, Money};
+    use crate::plan::change::MoneyEffect;
+    use crate::plan::{Limits, PlanInput, Scope, Selection, plan};
+
+    fn euros(amount: &str) -> Money {
+        let currency = Currency::from_text("EUR").unwrap();
+        Money::new(Amount::from_text(amount).unwrap(), currency).unwrap()
+    }
+
+    #[test]
+    fn money_over_a_limit_is_refused_with_its_setting_and_what_lets_it_go() {
+        let limits = Limits {
+            monthly_increase: vec![euros("10")],
+            one_time: vec![euros("20")],
+            refund: vec![euros("30")],
+            ..Limits::default()
+        };
+        let input = PlanInput {
+            kinds: Default::default(),
+            at: chrono::DateTime::UNIX_EPOCH,
+            lineage: None,
+            set: "test".to_owned(),
+            actor: "a".to_owned(),
+            desired: Vec::new(),
+            stored: Default::default(),
+            unmanaged: Vec::new(),
+            intents: Vec::new(),
+            scope: Scope::Whole,
+            selection: Selection::default(),
+            limits,
+            policies: Default::default(),
+            override_id: None,
+            left_out: Default::default(),
+        };
+        let mut planned = plan(&input);
+        let mut told = |monthly: &str, one_time: &str, refund: &str| {
+            let text = |text: &str| Some(text.to_owned());
+            let effect = MoneyEffect {
+                monthly_before: text("1.00"),
+                monthly_after: text(monthly),
+                one_time: text(one_time),
+                refund: text(refund),
+                ..MoneyEffect::default()
+            };
+            planned.money = [("EUR".to_owned(), effect)].into();
+            let refused = refusals(&input, &planned).into_iter();
+            refused
+                .map(|r| format!("{}: {} ({})", r.setting, r.message, r.value))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(told("11.00", "20.00", "30.00"), [""; 0]);
+        assert_eq!(
+            told("11.01", "20.01", "30.01"),
+            [
+                "limits.monthlyIncrease: monthly budgets would grow by 10.01 EUR (10.00 EUR)",
+                "limits.oneTime: it would cost 20.01 EUR (20.00 EUR)",
+                "limits.refund: it would give back 30.01 EUR (30.00 EUR)",
+            ]
+        );
+    }
 }

@@ -150,6 +150,10 @@ fn compare(
 
 /// Everything of a case up to its plan; a failure where the case itself is wrong.
 fn planned(case: &Case, ground: &Ground<'_>) -> Result<Planned, Failure> {
+    if case.folder.is_some() && !case.file.exists() {
+        let message = "there is no case.yaml in it: write one, it may be empty";
+        return Err(Failure::new("case", message, ""));
+    }
     let mut reader = Reader {
         ground,
         folder: case.file.parent().unwrap_or(Path::new("")),
@@ -330,7 +334,8 @@ impl Reader<'_> {
     }
 
     /// What is wrong with the case.
-    fn failure(&self) -> Failure {
+    fn failure(mut self) -> Failure {
+        self.problems.sort_by(|a, b| a.locations.cmp(&b.locations));
         let detail = report::text(&self.problems, &self.texts, false);
         Failure::new("case", "the case is not valid", detail)
     }

@@ -155,3 +155,70 @@ fn moves(wanted: &MoneyMatch, moved: &Moved) -> bool {
             .zip(amounts)
             .all(|((_, limits), amount)| limits.is_none_or(|limits| over(limits, amount)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Seen, matches};
+    use crate::kinds::Risk;
+    use crate::model::ResourceId;
+    use crate::plan::change::{Action, FieldChange, MoneyEffect};
+    use crate::plan::policy::Match;
+    use serde_json::{Value, json};
+    use std::collections::BTreeMap;
+
+    /// Whether a match is about the update of a gold customer's budget from 100 to 600 EUR.
+    fn is_about(matching: Value) -> bool {
+        let matching: Match = serde_json::from_value(matching).unwrap();
+        let labels = |value: &str| BTreeMap::from([("tier".to_owned(), value.to_owned())]);
+        let path = "spec.monthly.amount".to_owned();
+        let text = |text: &str| Some(text.to_owned());
+        let effect = MoneyEffect {
+            monthly_before: text("100.00"),
+            monthly_after: text("600.00"),
+            ..MoneyEffect::default()
+        };
+        let seen = Seen {
+            id: &ResourceId::new("Budget", "spend"),
+            action: Action::Update,
+            fields: &[FieldChange { path, before: None, after: None, drift: false }],
+            labels: &labels("silver"),
+            customer: Some(&ResourceId::new("Customer", "contoso")),
+            customer_labels: &labels("gold"),
+            risk: Risk::Costly,
+            money: &[("EUR".to_owned(), effect)].into(),
+        };
+        matches(&matching, &seen)
+    }
+
+    #[test]
+    fn everything_given_must_hold_and_of_a_list_any_one() {
+        let over = |name: &str, amount: &str, currency: &str| json!({"money": {name: [{"amount": amount, "currency": currency}]}});
+        for (matching, holds) in [
+            (json!({"kinds": ["Customer", "Budget"]}), true),
+            (json!({"kinds": ["Customer"]}), false),
+            (json!({"actions": ["create", "update"]}), true),
+            (json!({"kinds": ["Budget"], "actions": ["delete"]}), false),
+            (json!({"fields": ["spec.monthly.amount"]}), true),
+            (json!({"fields": ["spec.monthly"]}), true),
+            (json!({"fields": ["spec.month"]}), false),
+            (json!({"fields": ["spec.monthly.amount.cents"]}), true),
+            (json!({"labels": {"matchLabels": {"tier": "silver"}}}), true),
+            (json!({"labels": {"matchLabels": {"tier": "gold"}}}), false),
+            (json!({"customerLabels": {"matchLabels": {"tier": "gold"}}}), true),
+            (json!({"customers": ["fabrikam", "contoso"]}), true),
+            (json!({"customers": ["spend"]}), false),
+            (json!({"riskAtLeast": "reversible"}), true),
+            (json!({"riskAtLeast": "costly"}), true),
+            (json!({"riskAtLeast": "irreversible"}), false),
+            (over("monthlyIncreaseOver", "499.99", "EUR"), true),
+            (over("monthlyIncreaseOver", "500", "EUR"), false),
+            (over("monthlyIncreaseOver", "1", "USD"), false),
+            (over("monthlyDecreaseOver", "0", "EUR"), false),
+            (over("oneTimeOver", "0", "EUR"), false),
+            (json!({"money": {"opensLiability": false}}), true),
+            (json!({"money": {"opensLiability": true}}), false),
+        ] {
+            assert_eq!(is_about(matching.clone()), holds, "{matching}");
+        }
+    }
+}
