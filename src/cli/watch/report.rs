@@ -1,7 +1,7 @@
 //! How a watch stands: the status file, and what is answered over HTTP.
 
 use crate::cli::watch::choice::{Held, HeldChange};
-use crate::engine::machine::write_whole;
+use crate::engine::machine::write_for_now;
 use crate::kinds::Risk;
 use crate::model::ResourceId;
 use crate::model::activity::instant;
@@ -243,7 +243,7 @@ impl Report {
     pub fn write(&self, path: &Path) -> std::io::Result<()> {
         let mut text = serde_json::to_string_pretty(self).map_err(std::io::Error::other)?;
         text.push('\n');
-        write_whole(path, text.as_bytes())
+        write_for_now(path, text.as_bytes())
     }
 
     /// Why it is not ready; `None` when it is.
