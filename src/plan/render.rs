@@ -1,13 +1,13 @@
 //! The plan as people read it: by customer, risk first, money shown, every change with its reason
 //! and its place, every change held back with the whole chain of why.
 
-use crate::kinds::Risk;
+use crate::kinds::{AgentRole, Risk};
 use crate::model::Value;
 use crate::model::display::{self, columns};
 use crate::model::text::{counted, printable};
 use crate::plan::change::{Action, Change, FieldChange, Money, Plan};
 use crate::plan::diff::show;
-use crate::plan::policy::{Matched, Ruling};
+use crate::plan::policy::{Effect, Matched, Ruling};
 use anstyle::{AnsiColor, Style};
 use rust_decimal::Decimal;
 use similar::{Algorithm, DiffOp, capture_diff_slices};
@@ -150,9 +150,13 @@ pub fn sentence(plan: &Plan) -> String {
 /// A policy that matches changes, with its place.
 fn policy_line(matched: &Matched) -> String {
     let Matched { policy, effect, by, source, changes } = matched;
-    let by = by.map(|role| format!(" by {}", role.with_article())).unwrap_or_default();
-    let (verb, number) = (effect.verb(), counted(*changes, "change"));
-    format!("policy {policy} {verb} {number}{by}  {source}")
+    let number = counted(*changes, "change");
+    let does = match effect {
+        Effect::Deny => format!("denies {number}"),
+        Effect::RequireApproval => format!("holds {number} for approval{}", by_whom(*by)),
+        Effect::Warn => format!("warns of {number}"),
+    };
+    format!("policy {policy} {does}  {source}")
 }
 
 /// What lies outside the selection, in words.
@@ -251,8 +255,11 @@ fn one(change: &Change, paint: Paint, width: usize) -> String {
 
 /// What a policy asks for, in one line.
 fn needs_approval(ruling: &Ruling) -> String {
-    let by = ruling.by.map(|role| format!(" by {}", role.with_article())).unwrap_or_default();
-    format!("needs approval{by}: {}", ruling.sentence())
+    format!("needs approval{}: {}", by_whom(ruling.by), ruling.sentence())
+}
+
+fn by_whom(role: Option<AgentRole>) -> String {
+    role.map(|role| format!(" by {}", role.with_article())).unwrap_or_default()
 }
 
 fn head(change: &Change, paint: Paint) -> String {

@@ -31,18 +31,6 @@ pub enum Effect {
     Warn,
 }
 
-impl Effect {
-    /// What the policy does, in words.
-    #[must_use]
-    pub fn verb(self) -> &'static str {
-        match self {
-            Self::Deny => "denies",
-            Self::RequireApproval => "wants approval of",
-            Self::Warn => "warns of",
-        }
-    }
-}
-
 /// What a policy says of one change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Ruling {
