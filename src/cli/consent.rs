@@ -173,3 +173,63 @@ fn policies(changes: &[&Change]) -> String {
     let names: BTreeSet<&str> = rulings.map(|ruling| ruling.policy.as_str()).collect();
     printable(&names.into_iter().collect::<Vec<_>>().join(", "))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Approval, Approvals, ConsentArgs, Missing};
+    use crate::engine::gather::load;
+    use crate::engine::tree::Texts;
+    use crate::kinds::{AgentRole, Kinds};
+    use crate::plan::policy::{Effect, Ruling};
+    use crate::plan::{Limits, Plan, PlanInput, Scope, Selection, plan};
+
+    /// A plan with one change, which a policy holds for an AdminAgent.
+    fn held() -> Plan {
+        let text = "apiVersion: partnerctl.dev/v1\nkind: Customer\nmetadata: {name: contoso}\n\
+            spec: {companyName: Contoso, domain: contoso.example, country: NL}\n";
+        let texts = [("a.yaml".into(), text.into())].into();
+        let manifests =
+            load(&Kinds::default(), Texts { texts, problems: Vec::new() }, Default::default());
+        let mut plan = plan(&PlanInput {
+            kinds: Kinds::default(),
+            at: chrono::DateTime::UNIX_EPOCH,
+            lineage: None,
+            set: "test".to_owned(),
+            actor: "a".to_owned(),
+            desired: manifests.resources,
+            stored: Default::default(),
+            unmanaged: Vec::new(),
+            intents: Vec::new(),
+            scope: Scope::Whole,
+            selection: Selection::default(),
+            limits: Limits::default(),
+            policies: Default::default(),
+            override_id: None,
+            left_out: Default::default(),
+        });
+        plan.changes[0].policies = vec![Ruling {
+            policy: "seen".to_owned(),
+            effect: Effect::RequireApproval,
+            by: Some(AgentRole::AdminAgent),
+            message: String::new(),
+        }];
+        plan
+    }
+
+    #[test]
+    fn who_lacks_the_role_that_a_policy_asks_for_cannot_approve_by_an_option() {
+        let lacks = Some(AgentRole::AdminAgent);
+        for (approve, policies, lacking, missing) in [
+            (vec![], false, None, &["policy"][..]),
+            (vec![Approval::Irreversible], false, None, &["policy"]),
+            (vec![Approval::Policy], false, None, &[]),
+            (vec![Approval::Policy], false, lacks, &["policy"]),
+            (vec![], true, lacks, &[]),
+        ] {
+            let args = ConsentArgs { yes: true, approve };
+            let approved = Approvals { plan: false, policies, lacking };
+            let words = Missing::of(&args, &held(), &approved).words();
+            assert_eq!(words, missing, "{args:?} {policies} {lacking:?}");
+        }
+    }
+}
