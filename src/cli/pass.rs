@@ -267,7 +267,8 @@ impl<'a> Pass<'a> {
         Ok(self.input(input, desired, gathered, LeftOut::default()))
     }
 
-    fn input(
+    /// What is planned from.
+    pub fn input(
         &self,
         input: &Input,
         desired: Vec<Resource>,
@@ -347,7 +348,7 @@ impl<'a> Pass<'a> {
 }
 
 /// What can be chosen by its name; what belongs to a customer that nobody manages as well.
-fn known(desired: &[Resource], gathered: &Gathered) -> Vec<ResourceId> {
+pub fn known(desired: &[Resource], gathered: &Gathered) -> Vec<ResourceId> {
     let unmanaged = gathered.unmanaged.iter().map(|o| ResourceId::new(o.kind.as_str(), &o.name));
     let declared = desired.iter().map(|resource| resource.id.clone());
     let stored = gathered.stored.iter().map(|row| row.id.clone());

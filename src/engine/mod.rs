@@ -3,9 +3,11 @@
 pub mod apply;
 pub mod cases;
 pub mod cold;
+pub mod commit;
 pub mod dump;
 pub mod executor;
 pub mod gather;
+pub mod git;
 pub mod ingest;
 pub mod islands;
 pub mod lease;

@@ -168,13 +168,13 @@ pub struct Refused {
 }
 
 impl Refused {
-    fn new(code: Code, message: impl Into<String>, hint: &'static str) -> Self {
+    pub(super) fn new(code: Code, message: impl Into<String>, hint: &'static str) -> Self {
         Self { code, message: message.into(), hint, line: 1 }
     }
 }
 
 impl Texts {
-    fn refuse(&mut self, file: &Path, refused: Refused) {
+    pub(super) fn refuse(&mut self, file: &Path, refused: Refused) {
         let Refused { code, message, hint, line } = refused;
         let span = Span { line, ..Span::START };
         let location = Location { file: file.to_string_lossy().into(), span };
@@ -322,11 +322,11 @@ pub fn read_file(path: &Path) -> Result<String, Refused> {
     decode(bytes)
 }
 
-fn too_large() -> Refused {
+pub(super) fn too_large() -> Refused {
     Refused::new(code::TOO_LARGE, "it is larger than 16 MiB", "split it into several files")
 }
 
-fn decode(bytes: Vec<u8>) -> Result<String, Refused> {
+pub(super) fn decode(bytes: Vec<u8>) -> Result<String, Refused> {
     if bytes.len() as u64 > FILE_BYTES_MAX {
         return Err(too_large());
     }

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// `partnerctl.yaml`.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, expecting = "the settings of a workspace")]
 #[schemars(title = "partnerctl.yaml")]
 pub struct WorkspaceFile {
@@ -39,7 +39,7 @@ pub struct WorkspaceFile {
 }
 
 /// What `watch` may do by itself.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, expecting = "a watch, {allow: [costly]}")]
 pub struct WatchFile {
     /// Risks that it takes without an approval; irreversible includes costly. Without it, changes
@@ -58,7 +58,7 @@ pub enum RiskTaken {
 }
 
 /// A provider of the workspace's own.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(
     rename_all = "camelCase",
     deny_unknown_fields,
@@ -73,7 +73,7 @@ pub struct ProviderFile {
 }
 
 /// Brakes of a workspace.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, expecting = "limits, {deletePercent: 30}")]
 pub struct LimitsFile {
     /// Deletes over this share of what the set owns are refused; default 30.
@@ -92,7 +92,7 @@ pub struct LimitsFile {
 }
 
 /// A workspace as it was found.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Workspace {
     /// Its folder.
     pub folder: PathBuf,
@@ -170,8 +170,21 @@ pub fn open(kinds: &Kinds, folder: &Path) -> Result<Workspace, (Vec<Problem>, St
             return Err((vec![problem(&path, fault)], String::new()));
         }
     };
-    let (trees, faults) = yaml::read(&text);
-    let of_faults = |faults: Vec<Fault>| faults.into_iter().map(|fault| problem(&path, fault));
+    let (file, policies) = parse(kinds, &path, &text).map_err(|problems| (problems, text))?;
+    Ok(Workspace { folder: folder.to_owned(), file, policies: Arc::new(policies) })
+}
+
+/// Reads the text of a `partnerctl.yaml`.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn parse(
+    kinds: &Kinds,
+    path: &Path,
+    text: &str,
+) -> Result<(WorkspaceFile, Policies), Vec<Problem>> {
+    let (trees, faults) = yaml::read(text);
+    let of_faults = |faults: Vec<Fault>| faults.into_iter().map(|fault| problem(path, fault));
     let mut problems: Vec<Problem> = of_faults(faults).collect();
     let (mut file, mut policies) = (WorkspaceFile::default(), Policies::default());
     if let Some(tree) = trees.first() {
@@ -184,11 +197,7 @@ pub fn open(kinds: &Kinds, folder: &Path) -> Result<Workspace, (Vec<Problem>, St
         problems.sort_by(|a, b| a.locations.cmp(&b.locations));
         policies = checked;
     }
-    if problems.is_empty() {
-        Ok(Workspace { folder: folder.to_owned(), file, policies: Arc::new(policies) })
-    } else {
-        Err((problems, text))
-    }
+    if problems.is_empty() { Ok((file, policies)) } else { Err(problems) }
 }
 
 fn problem(path: &Path, fault: Fault) -> Problem {

@@ -3,6 +3,7 @@
 //! Pure: no clock, file, store, network or randomness. After it nothing decides.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+pub mod apart;
 pub mod basis;
 pub mod brakes;
 pub mod change;
@@ -14,6 +15,8 @@ mod identity;
 pub mod input;
 pub mod intent;
 pub mod judge;
+pub mod markdown;
+mod markup;
 pub mod money;
 pub mod order;
 pub mod pair;
