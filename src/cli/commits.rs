@@ -151,19 +151,24 @@ impl Commits<'_> {
         let commit = self.git.commit(rev)?;
         let committed = commit::read(&self.git, &commit, &self.prefix)?;
         let mut workspace = self.workspace.clone();
-        let parsed = match &committed.settings {
-            Some((path, text)) => workspace::parse(path, text).map_err(|problems| {
-                let name: Arc<str> = path.to_string_lossy().into();
-                show(&problems, &BTreeMap::from([(name, text.as_str().into())]), ui);
-                let commit = short(&commit);
-                CommandError::invalid(format!("partnerctl.yaml is not valid in commit {commit}"))
+        let (parsed, policies) = match &committed.settings {
+            Some((path, text)) => {
+                workspace::parse(&self.settings.kinds, path, text).map_err(|problems| {
+                    let name: Arc<str> = path.to_string_lossy().into();
+                    show(&problems, &BTreeMap::from([(name, text.as_str().into())]), ui);
+                    let commit = short(&commit);
+                    CommandError::invalid(format!(
+                        "partnerctl.yaml is not valid in commit {commit}"
+                    ))
                     .hint("mend it there")
-            })?,
-            None => workspace::WorkspaceFile::default(),
+                })?
+            }
+            None => Default::default(),
         };
         workspace.file.set = parsed.set;
         workspace.file.lineage = parsed.lineage;
         workspace.file.limits = parsed.limits;
+        workspace.policies = Arc::new(policies);
         Ok(Side { workspace, committed })
     }
 

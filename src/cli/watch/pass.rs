@@ -8,7 +8,7 @@ use crate::cli::saved;
 use crate::cli::session::{self, PassArgs};
 use crate::cli::settings::Settings;
 use crate::cli::ui::Ui;
-use crate::cli::watch::choice::{Choice, Rules, choose};
+use crate::cli::watch::choice::{Choice, Held, Rules, choose};
 use crate::cli::watch::stores::Stores;
 use crate::engine::lease;
 use crate::engine::memory::{self, Kept};
@@ -238,8 +238,9 @@ impl Passes<'_> {
         let rules = Rules { heal: self.heal, allow: workspace.watch_allows() };
         let ttl = TimeDelta::hours(saved::TTL_HOURS);
         choose(planned, rules, |plan| {
-            let store = self.stores.reading();
-            store.map_or(Ok(false), |store| saved::is_approved(store, &plan.id, ttl))
+            let (kinds, roles) = (&self.settings.kinds, plan.roles_to_approve());
+            let asked = |store| saved::is_approved(kinds, store, &plan.id, &roles, ttl);
+            self.stores.reading().map_or(Ok(false), asked)
         })
     }
 
@@ -275,11 +276,15 @@ impl Passes<'_> {
     }
 
     /// True when what is held was approved meanwhile.
-    pub fn is_approved(&self, plan_id: &str, ui: &mut Ui) -> Result<bool, CommandError> {
+    pub fn is_approved(&self, held: &Held, ui: &mut Ui) -> Result<bool, CommandError> {
         let workspace = self.workspace(ui)?;
         let store = session::open(self.settings, &workspace, Missing::Leave)?;
         let ttl = TimeDelta::hours(saved::TTL_HOURS);
-        store.map_or(Ok(false), |store| saved::is_approved(store.as_ref(), plan_id, ttl))
+        let Held { plan_id, roles, changes: _ } = held;
+        let kinds = &self.settings.kinds;
+        let asked =
+            |store: Box<dyn Store>| saved::is_approved(kinds, store.as_ref(), plan_id, roles, ttl);
+        store.map_or(Ok(false), asked)
     }
 }
 
