@@ -247,10 +247,12 @@ pub fn text(activities: &[Activity]) -> String {
         };
         let commit =
             source.commit.as_ref().map(|commit| format!(" at {commit}")).unwrap_or_default();
+        let author =
+            source.author.as_ref().map(|author| format!(" by {author}")).unwrap_or_default();
         let outcome = if *outcome == Outcome::Succeeded { "" } else { outcome.as_str() };
         let day = at.get(..19).unwrap_or(at).replace('T', " ");
         let line = format!(
-            "{seq:>4}  {day}  {actor}  {operation}  {resource}  ({reason}){place}{commit} {outcome}"
+            "{seq:>4}  {day}  {actor}  {operation}  {resource}  ({reason}){place}{commit}{author} {outcome}"
         );
         let _ = writeln!(out, "{}", printable(line.trim_end()));
         for line in changes(activity) {
@@ -309,6 +311,7 @@ fn csv(activities: &[Activity]) -> Result<String, CommandError> {
             "outcome",
             "reason",
             "hash",
+            "author",
         ])
         .map_err(failed)?;
     for activity in activities {
@@ -333,6 +336,7 @@ fn csv(activities: &[Activity]) -> Result<String, CommandError> {
                 activity.outcome.as_str().to_owned(),
                 cell(&activity.reason),
                 activity.hash.clone(),
+                cell(source.author.as_deref().unwrap_or_default()),
             ])
             .map_err(failed)?;
     }
