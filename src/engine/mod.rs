@@ -16,6 +16,7 @@ pub mod moved;
 pub mod narrow;
 pub mod operate;
 pub mod operation;
+pub mod pause;
 pub mod reach;
 pub mod records;
 pub mod remember;

@@ -127,6 +127,7 @@ pub fn run(args: &WatchArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, C
             interval: millis(args.interval),
             poll: args.poll.then_some(POLL),
             once: args.once,
+            chance: session::nonce(),
         },
         looks: Looks::new(roots.clone(), beside.into()),
         ears: (!args.poll).then(|| Ears::new(&roots, &workspace.folder, wake)),
