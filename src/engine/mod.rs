@@ -5,6 +5,7 @@ pub mod cold;
 pub mod commit;
 pub mod dump;
 pub mod executor;
+pub mod follow;
 pub mod gather;
 pub mod git;
 pub mod ingest;
