@@ -98,6 +98,7 @@ fn begin(
     ui: &mut Ui,
 ) -> Result<Exit, CommandError> {
     let workspace = settings.workspace(&args.pass.files, ui)?;
+    session::demand_lasting(settings, &workspace)?;
     let mut wanted = match &args.plan_file {
         Some(path) => Wanted::Saved(Box::new(saved::read(path, &workspace, args.ttl())?)),
         None => Wanted::Fresh(Box::new(session::read(settings, &workspace, &args.pass)?)),

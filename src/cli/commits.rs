@@ -13,18 +13,21 @@ use crate::engine::{Gathered, Workspace, workspace};
 use crate::manifest::{Manifests, report};
 use crate::model::problem::Problem;
 use crate::model::text::{counted, printable};
-use crate::model::{Resource, Stored};
+use crate::model::{Resource, Severity, Stored};
 use crate::plan::apart::{Apart, as_applied, pending};
-use crate::plan::{LeftOut, Plan, PlanInput, plan};
+use crate::plan::{LeftOut, Plan, plan};
+use crate::provider::Provider;
 use crate::store::Missing;
 use chrono::{DateTime, Utc};
 use clap::Args;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Digits of a commit that are shown.
 const SHORT: usize = 12;
+
+/// What a plan names as its store when an earlier commit stands for one.
+const STANDS_IN: &str = "commit";
 
 /// Commits to plan.
 #[derive(Args, Debug, Clone)]
@@ -74,6 +77,18 @@ struct Side {
     committed: Committed,
 }
 
+/// What commits are planned with.
+struct Commits<'a> {
+    settings: &'a Settings,
+    /// As it is checked out.
+    workspace: &'a Workspace,
+    args: &'a PassArgs,
+    provider: &'a dyn Provider,
+    at: DateTime<Utc>,
+    git: Git,
+    prefix: String,
+}
+
 /// Plans what a commit declares.
 pub fn of_commit(
     args: &CommitArgs,
@@ -83,20 +98,21 @@ pub fn of_commit(
     at: DateTime<Utc>,
     ui: &mut Ui,
 ) -> Result<OfCommit, CommandError> {
-    let git = Git::at(&workspace.folder, environment());
+    let folder = workspace.folder.canonicalize();
+    let git = Git::at(&folder.unwrap_or_else(|_| workspace.folder.clone()), environment());
     let prefix = git.prefix()?;
     let selection = session::selection(settings, pass_args, true)?;
-    let to = side(&git, args.to.as_deref().unwrap_or_default(), &prefix, workspace, ui)?;
-    let from = args.from.as_deref().map(|rev| side(&git, rev, &prefix, workspace, ui));
-    let from = from.transpose()?;
-    if !to.committed.has_folder && to.committed.texts.problems.is_empty() {
-        let commit = short(&to.committed.commit);
-        let message = format!("there is no folder {prefix}manifests in commit {commit}");
-        return Err(CommandError::invalid(message)
-            .hint("see that the revision is the right one, and that the folder is committed"));
-    }
-    let store = session::open(settings, &to.workspace, Missing::Leave)?;
     let provider = session::provider(settings, workspace)?;
+    let provider = provider.as_ref();
+    let commits = Commits { settings, workspace, args: pass_args, provider, at, git, prefix };
+    let to = commits.side(args.to.as_deref().unwrap_or_default(), ui)?;
+    commits.demand_folder(&to)?;
+    let from = args.from.as_deref().map(|rev| commits.side(rev, ui)).transpose()?;
+    let store = session::open(settings, &to.workspace, Missing::Leave)?;
+    // A pull request from outside is given no store: the earlier commit stands for it then.
+    if store.is_some() || from.is_none() {
+        session::demand_lasting(settings, workspace)?;
+    }
     let mut input = Input {
         sources: Sources { files: Vec::new(), texts: to.committed.texts.clone() },
         folder: None,
@@ -105,84 +121,128 @@ pub fn of_commit(
         selection,
         checked: None,
     };
-    let mut gathered = match (&store, &from) {
-        (None, Some(from)) => stand_in(from, settings, &prefix, at, ui)?,
-        _ => session::observe(store.as_deref(), provider.as_ref(), ui)?,
+    let (gathered, earlier) = match (&store, from.as_ref()) {
+        (None, Some(from)) => (commits.stand_in(from, ui)?, None),
+        (_, from) => (session::observe(store.as_deref(), provider, ui)?, from),
     };
     let manifests = session::manifests(settings, &mut input, &gathered.stored, ui)?;
-    let pass = |workspace| Pass {
-        settings,
-        workspace,
-        args: pass_args,
-        provider: provider.as_ref(),
-        at,
-        keeps_input: false,
-    };
     check_names(&input.selection, known(&manifests.resources, &gathered).iter())?;
-    let desired = named(manifests.resources, &to.committed.commit, &prefix);
-    let planned = pass(&to.workspace).input(&input, desired, &gathered, LeftOut::default());
-    let mut apart = Apart {
+    let made = commits.plan(&to, &input, manifests.resources, &gathered);
+    let stands_in = from.is_some() && earlier.is_none();
+    let earlier = earlier.and_then(|from| commits.earlier(from, &input, &gathered, ui));
+    let named = from.as_ref().filter(|_| stands_in || earlier.is_some());
+    let apart = Apart {
         to: short(&to.committed.commit),
-        from: from.as_ref().map(|from| short(&from.committed.commit)),
-        stands_in: store.is_none() && from.is_some(),
-        ..Apart::default()
+        from: named.map(|from| short(&from.committed.commit)),
+        stands_in,
+        pending: earlier.map(|earlier| pending(&made, &earlier)).unwrap_or_default(),
     };
-    let made = plan(&planned);
-    if let (Some(from), false) = (&from, apart.stands_in) {
-        let stored = &gathered.stored;
-        match checked(from, settings, stored).map(|found| found.resources) {
-            Ok(resources) => {
-                let desired = named(resources, &from.committed.commit, &prefix);
-                gathered.lineage.clone_from(&planned.lineage);
-                let earlier: PlanInput =
-                    pass(&from.workspace).input(&input, desired, &gathered, LeftOut::default());
-                apart.pending = pending(&made, &plan(&earlier));
-            }
+    Ok(OfCommit { plan: made, apart, prefix: commits.prefix })
+}
+
+impl Commits<'_> {
+    /// Reads a commit, and what its `partnerctl.yaml` says about whose its manifests are. Where the
+    /// state is, who acts and what is run stay with the workspace: a pull request cannot say these.
+    fn side(&self, rev: &str, ui: &mut Ui) -> Result<Side, CommandError> {
+        let commit = self.git.commit(rev)?;
+        let committed = commit::read(&self.git, &commit, &self.prefix)?;
+        let mut workspace = self.workspace.clone();
+        let parsed = match &committed.settings {
+            Some((path, text)) => workspace::parse(path, text).map_err(|problems| {
+                let name: Arc<str> = path.to_string_lossy().into();
+                show(&problems, &BTreeMap::from([(name, text.as_str().into())]), ui);
+                let commit = short(&commit);
+                CommandError::invalid(format!("partnerctl.yaml is not valid in commit {commit}"))
+                    .hint("mend it there")
+            })?,
+            None => workspace::WorkspaceFile::default(),
+        };
+        workspace.file.set = parsed.set;
+        workspace.file.lineage = parsed.lineage;
+        workspace.file.limits = parsed.limits;
+        Ok(Side { workspace, committed })
+    }
+
+    /// A revision without any manifests is a slip, not a wish to have none.
+    fn demand_folder(&self, side: &Side) -> Result<(), CommandError> {
+        let Committed { commit, texts, has_folder, .. } = &side.committed;
+        if *has_folder || !texts.problems.is_empty() {
+            return Ok(());
+        }
+        let (folder, commit) = (&self.prefix, short(commit));
+        let message = format!("there is no folder {folder}manifests in commit {commit}");
+        Err(CommandError::invalid(message)
+            .hint("see that the revision is the right one, and that the folder is committed"))
+    }
+
+    /// The plan of what a commit declares.
+    fn plan(
+        &self,
+        side: &Side,
+        input: &Input,
+        resources: Vec<Resource>,
+        gathered: &Gathered,
+    ) -> Plan {
+        let pass = Pass {
+            settings: self.settings,
+            workspace: &side.workspace,
+            args: self.args,
+            provider: self.provider,
+            at: self.at,
+            keeps_input: false,
+        };
+        let desired = self.named(resources, &side.committed.commit);
+        plan(&pass.input(input, desired, gathered, LeftOut::default()))
+    }
+
+    /// The plan of the earlier commit; `None`, and a word about it, when its manifests have errors.
+    fn earlier(&self, from: &Side, input: &Input, there: &Gathered, ui: &mut Ui) -> Option<Plan> {
+        match checked(from, self.settings, &there.stored) {
+            Ok(manifests) => Some(self.plan(from, input, manifests.resources, there)),
             Err(found) => {
                 let number = counted(errors(&found.problems), "error");
                 let from = short(&from.committed.commit);
                 ui.caution(&format!(
-                    "warning: the manifests of {from} have {number}: nothing counts as already pending"
+                    "warning: the manifests of {from} have {number}: what is already pending is not told"
                 ));
+                None
             }
         }
     }
-    Ok(OfCommit { plan: made, apart, prefix })
+
+    /// What there would be had the commit been applied. No store is of that lineage, so that nothing
+    /// applies what is planned from it.
+    fn stand_in(&self, from: &Side, ui: &mut Ui) -> Result<Gathered, CommandError> {
+        let commit = &from.committed.commit;
+        let manifests = checked(from, self.settings, &[]).map_err(|found| {
+            show(&found.problems, &found.texts, ui);
+            let (number, commit) = (counted(errors(&found.problems), "error"), short(commit));
+            CommandError::invalid(format!("{number} in the manifests of commit {commit}")).hint(
+                "without a store it stands for what is there: name one without errors, or a store",
+            )
+        })?;
+        let resources = self.named(manifests.resources, commit);
+        let set = from.workspace.set();
+        let rows = as_applied(&self.settings.kinds, &resources, &set, self.at);
+        let lineage = Some(STANDS_IN.to_owned());
+        Ok(Gathered { lineage, stored: Arc::new(rows), ..Gathered::default() })
+    }
+
+    /// The resources with their commit, their files named from the workspace as in every plan.
+    fn named(&self, mut resources: Vec<Resource>, commit: &Arc<str>) -> Vec<Resource> {
+        for resource in &mut resources {
+            let source = &mut resource.source;
+            if let Some(below) = source.file.as_deref().and_then(|f| f.strip_prefix(&self.prefix)) {
+                source.file = Some(below.into());
+            }
+            source.commit = Some(commit.clone());
+        }
+        resources
+    }
 }
 
 fn short(commit: &str) -> String {
     commit.chars().take(SHORT).collect()
-}
-
-/// Reads a commit, and what its `partnerctl.yaml` says about whose its manifests are. Where the
-/// state is, who acts and what is run stay with the workspace: a pull request cannot say these.
-fn side(
-    git: &Git,
-    rev: &str,
-    prefix: &str,
-    workspace: &Workspace,
-    ui: &mut Ui,
-) -> Result<Side, CommandError> {
-    let commit = git.commit(rev)?;
-    let committed = commit::read(git, &commit, prefix)?;
-    let mut workspace = workspace.clone();
-    let parsed = match &committed.settings {
-        Some((path, text)) => workspace::parse(path, text).map_err(|problems| {
-            show(&problems, &BTreeMap::from([(path_name(path), text.as_str().into())]), ui);
-            let commit = short(&commit);
-            CommandError::invalid(format!("partnerctl.yaml is not valid in commit {commit}"))
-                .hint("mend it there")
-        })?,
-        None => workspace::WorkspaceFile::default(),
-    };
-    workspace.file.set = parsed.set;
-    workspace.file.lineage = parsed.lineage;
-    workspace.file.limits = parsed.limits;
-    Ok(Side { workspace, committed })
-}
-
-fn path_name(path: &PathBuf) -> Arc<str> {
-    path.to_string_lossy().into()
 }
 
 fn show(problems: &[Problem], texts: &BTreeMap<Arc<str>, Arc<str>>, ui: &mut Ui) {
@@ -190,7 +250,6 @@ fn show(problems: &[Problem], texts: &BTreeMap<Arc<str>, Arc<str>>, ui: &mut Ui)
 }
 
 fn errors(problems: &[Problem]) -> usize {
-    use crate::model::Severity;
     problems.iter().filter(|problem| problem.severity() == Severity::Error).count()
 }
 
@@ -198,38 +257,6 @@ fn errors(problems: &[Problem]) -> usize {
 fn checked(side: &Side, settings: &Settings, stored: &[Stored]) -> Result<Manifests, Manifests> {
     let manifests = load(&settings.kinds, side.committed.texts.clone(), stored);
     if manifests.has_errors() { Err(manifests) } else { Ok(manifests) }
-}
-
-/// What there would be had the commit been applied.
-fn stand_in(
-    from: &Side,
-    settings: &Settings,
-    prefix: &str,
-    at: DateTime<Utc>,
-    ui: &mut Ui,
-) -> Result<Gathered, CommandError> {
-    let commit = &from.committed.commit;
-    let manifests = checked(from, settings, &[]).map_err(|found| {
-        show(&found.problems, &found.texts, ui);
-        let (number, commit) = (counted(errors(&found.problems), "error"), short(commit));
-        CommandError::invalid(format!("{number} in the manifests of commit {commit}")).hint(
-            "without a store it stands for what is there: name one without errors, or a store",
-        )
-    })?;
-    let resources = named(manifests.resources, commit, prefix);
-    let rows = as_applied(&settings.kinds, &resources, &from.workspace.set(), at);
-    Ok(Gathered { stored: Arc::new(rows), ..Gathered::default() })
-}
-
-/// The resources with their commit, their files named from the workspace as in every plan.
-fn named(mut resources: Vec<Resource>, commit: &Arc<str>, prefix: &str) -> Vec<Resource> {
-    for resource in &mut resources {
-        let source = &mut resource.source;
-        let file = source.file.take();
-        source.file = file.map(|file| file.strip_prefix(prefix).map_or(file.clone(), Arc::from));
-        source.commit = Some(commit.clone());
-    }
-    resources
 }
 
 /// What is said of a plan of a commit, where the plan itself is for machines.

@@ -17,6 +17,7 @@ mod explain;
 mod get;
 mod ingest;
 mod init;
+mod lasting;
 mod log;
 mod pass;
 mod plan;

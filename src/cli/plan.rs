@@ -22,11 +22,14 @@ use std::path::PathBuf;
 /// Changes stand by customer, the highest risk first, each with its reason, its place and its money;
 /// what is blocked stands below with the whole chain of why. No store is written, nor made. With
 /// --out the plan is saved for `apply PLANFILE`, which does exactly that or refuses. With --compare
-/// what changed since an older plan is shown instead.
+/// what changed since an older plan is shown instead. With --to the manifests are those of a commit,
+/// read from Git without a checkout, and with --from what an earlier one alone would change is told
+/// apart.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  partnerctl plan\n  partnerctl plan --prune\n  \
     partnerctl plan --detailed-exitcode   # 0: nothing to do, 2: changes, 3: only blocked ones\n  \
-    partnerctl plan -o json | jq .summary")]
+    partnerctl plan -o json | jq .summary\n  \
+    partnerctl plan --from origin/main --to HEAD -o markdown   # a comment for a pull request")]
 pub struct PlanArgs {
     #[command(flatten)]
     pass: PassArgs,
@@ -112,6 +115,7 @@ fn of_folder(
     at: DateTime<Utc>,
     ui: &mut Ui,
 ) -> Result<Plan, CommandError> {
+    session::demand_lasting(settings, workspace)?;
     let mut input = session::read(settings, workspace, &args.pass)?;
     let store = session::open(settings, workspace, Missing::Leave)?;
     let provider = session::provider(settings, workspace)?;

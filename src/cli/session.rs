@@ -2,7 +2,7 @@
 
 use crate::cli::completions::KindWord;
 use crate::cli::error::{CommandError, Exit};
-use crate::cli::settings::{FileArgs, Settings};
+use crate::cli::settings::{FileArgs, Settings, variable};
 use crate::cli::ui::Ui;
 use crate::engine::gather::{gather, load, recorded};
 use crate::engine::lease::{self, Held, SharedStore};
@@ -151,12 +151,20 @@ pub fn look(
     Ok(gather(Some(store), provider.as_ref())?)
 }
 
+/// Refuses a store that goes away with a job of CI: for whatever writes to it or plans against it.
+pub fn demand_lasting(settings: &Settings, workspace: &Workspace) -> Result<(), CommandError> {
+    settings.demand_lasting_store(workspace, variable)
+}
+
 /// Opens the store, when there is one.
 pub fn open(
     settings: &Settings,
     workspace: &Workspace,
     missing: Missing,
 ) -> Result<Option<Box<dyn Store>>, CommandError> {
+    if missing == Missing::Create {
+        demand_lasting(settings, workspace)?;
+    }
     let url = settings.store_url(workspace);
     let pinned = workspace.file.lineage.as_ref().map(ToString::to_string);
     // A pin is checked before anything is made: an empty store is another one.

@@ -16,7 +16,7 @@ use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 /// Options of every command.
-#[derive(Args, Debug, Clone)]
+#[derive(Args, Debug, Clone, Default)]
 #[command(next_help_heading = "Options of every command")]
 pub struct GlobalArgs {
     /// Folder of the workspace; default: the nearest one upward with a partnerctl.yaml
@@ -56,7 +56,9 @@ pub struct Settings {
 
 impl Settings {
     /// Takes the options; the workspace is looked for when a command needs it.
-    pub fn new(given: GlobalArgs) -> Self {
+    pub fn new(mut given: GlobalArgs) -> Self {
+        // A pipeline sets its variable to nothing where its secret is kept from it.
+        given.store = given.store.filter(|url| !url.is_empty());
         Self { kinds: Kinds::default(), given }
     }
 
@@ -188,6 +190,11 @@ impl Settings {
         };
         Ok((files.filename.clone(), whole))
     }
+}
+
+/// A variable of the environment.
+pub fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
 }
 
 /// This process's environment, for a program that works for it.

@@ -203,18 +203,6 @@ impl Git {
         answers
     }
 
-    /// The regular files of a commit below a path, with their bytes.
-    ///
-    /// # Errors
-    /// When the commit, or one of its files, is not here.
-    pub fn tree(&self, commit: &str, below: &str) -> Result<Vec<(Vec<u8>, Vec<u8>)>, GitError> {
-        let entries = self.entries(commit, &[below])?;
-        let files: Vec<&Entry> =
-            entries.iter().filter(|entry| entry.kind == EntryKind::File).collect();
-        let bytes = self.read(&files)?;
-        Ok(files.iter().map(|entry| entry.path.clone()).zip(bytes).collect())
-    }
-
     fn run(&self, words: &[&str]) -> Result<Vec<u8>, GitError> {
         let out = self.command().args(words).output().map_err(GitError::NotStarted)?;
         if out.status.success() { Ok(out.stdout) } else { Err(self.refused(&out.stderr)) }

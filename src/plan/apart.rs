@@ -19,11 +19,17 @@ pub struct Apart {
     pub from: Option<String>,
     /// True when there is no store, and the earlier commit stands for what is there.
     pub stands_in: bool,
-    /// What the earlier commit alone would change in the same way.
+    /// What the earlier commit alone would change in the same way, or would not for the same reasons.
     pub pending: BTreeSet<ResourceId>,
 }
 
 impl Apart {
+    /// True when the earlier commit alone would do the same.
+    #[must_use]
+    pub fn is_pending(&self, change: &Change) -> bool {
+        self.pending.contains(&change.id)
+    }
+
     /// One sentence on what was compared.
     #[must_use]
     pub fn sentence(&self) -> String {
@@ -51,8 +57,8 @@ pub fn pending(plan: &Plan, earlier: &Plan) -> BTreeSet<ResourceId> {
     let earlier: BTreeMap<&ResourceId, &Change> =
         earlier.changes.iter().map(|change| (&change.id, change)).collect();
     let alike = |a: &Change, b: &Change| {
-        (a.action, a.reason, &a.fields, &a.previous, a.release)
-            == (b.action, b.reason, &b.fields, &b.previous, b.release)
+        (a.action, a.reason, &a.fields, &a.previous, a.release, &a.blocked, &a.waiting)
+            == (b.action, b.reason, &b.fields, &b.previous, b.release, &b.blocked, &b.waiting)
     };
     let of_both = |change: &&Change| earlier.get(&change.id).is_some_and(|was| alike(change, was));
     plan.changes.iter().filter(of_both).map(|change| change.id.clone()).collect()

@@ -365,7 +365,8 @@ pub struct Plan {
     pub api_version: String,
     /// Hash of lineage, set, changes and money: unchanged work keeps its id.
     pub id: String,
-    /// The store's lineage; null when there is no store yet.
+    /// The store's lineage; null when there is no store yet, `commit` when an earlier commit stands
+    /// for what is there: nothing applies such a plan.
     pub lineage: Option<String>,
     /// The plan's clock, RFC 3339.
     pub created_at: String,

@@ -5,7 +5,7 @@ use crate::kinds::Risk;
 use crate::model::Value;
 use crate::model::text::counted;
 use crate::plan::apart::Apart;
-use crate::plan::change::{Action, Change, FieldChange, Plan};
+use crate::plan::change::{Action, Change, FieldChange, Money, Plan};
 use crate::plan::diff::show;
 use crate::plan::markup::{code, in_comment, prose};
 use crate::plan::render::{
@@ -112,43 +112,60 @@ fn head(plan: &Plan, view: &View<'_>, all: usize) -> String {
     lines.extend(view.apart.map(|apart| prose(&apart.sentence())));
     lines.extend(plan.outside.map(outside));
     if !lines.is_empty() {
-        let _ = writeln!(out, "{}", lines.join("<br>\n"));
+        let _ = writeln!(out, "<p>{}</p>", lines.join("<br>\n"));
     }
-    let monthly: Vec<String> = plan
-        .money
+    out.push_str(&monthly(&plan.money, all / 6));
+    let other = money_lines(&plan.money);
+    let other = other.iter().filter(|line| !line.starts_with("Monthly"));
+    let refused = plan.refused.iter().map(|refusal| {
+        let (setting, value) = (code(&refusal.setting), code(&refusal.value));
+        let (message, pass) = (prose(&cut(&refusal.message)), code(&refusal.override_with));
+        format!(
+            "<li><b>Refused</b>: {message} ({setting} is {value}); nothing is applied. \
+            To apply this very plan all the same: {pass}</li>\n"
+        )
+    });
+    let rest: Vec<String> =
+        refused.chain(other.map(|line| format!("<li><b>{}</b></li>\n", prose(line)))).collect();
+    out.push_str(&list(&rest, all / 6));
+    out
+}
+
+/// Monthly budgets by currency.
+fn monthly(money: &Money, characters_max: usize) -> String {
+    let rows: Vec<String> = money
         .iter()
         .filter_map(|(currency, effect)| {
             let (before, after) = (effect.monthly_before.as_ref()?, effect.monthly_after.as_ref()?);
             let change = if before == after { "0".to_owned() } else { difference(before, after) };
-            Some(format!("| {currency} | {before} | {after} | {change} |\n"))
+            let cells = [currency, before, after, &change].map(|text| prose(text));
+            Some(format!("<tr><td>{}</td></tr>\n", cells.join("</td><td align=\"right\">")))
         })
         .collect();
-    if !monthly.is_empty() {
-        out.push_str("\n| Monthly budgets of the customers touched | before | after | change |\n");
-        out.push_str("|---|---:|---:|---:|\n");
-        out.push_str(&within(&monthly, all / 6, |more| {
-            format!("| and {} | | | |\n", counted(more, "more currency").replace("ys", "ies"))
-        }));
+    let columns = ["Monthly budgets of the customers touched", "before", "after", "change"];
+    table(&columns, &rows, characters_max, "more currencies")
+}
+
+/// A table with as many of its rows as fit.
+fn table(columns: &[&str], rows: &[String], characters_max: usize, more: &str) -> String {
+    if rows.is_empty() {
+        return String::new();
     }
-    let rest: Vec<String> = money_lines(&plan.money)
-        .iter()
-        .filter(|line| !line.starts_with("Monthly"))
-        .map(|line| format!("<li><b>{}</b></li>\n", prose(line)))
-        .chain(plan.refused.iter().map(|refusal| {
-            let (setting, value) = (code(&refusal.setting), code(&refusal.value));
-            let message = prose(&cut(&refusal.message));
-            let pass = code(&refusal.override_with);
-            format!(
-                "<li><b>Refused</b>: {message} ({setting} is {value}); nothing is applied. \
-                To apply this very plan all the same: {pass}</li>\n"
-            )
-        }))
-        .collect();
-    if !rest.is_empty() {
-        let more = |more| format!("<li>and {more} more</li>\n");
-        let _ = write!(out, "\n<ul>\n{}</ul>\n", within(&rest, all / 6, more));
+    let heads: String = columns.iter().map(|head| format!("<th>{head}</th>")).collect();
+    let span = columns.len();
+    let rows = within(rows, characters_max, |rest| {
+        format!("<tr><td colspan=\"{span}\">and {rest} {more}</td></tr>\n")
+    });
+    format!("<table>\n<tr>{heads}</tr>\n{rows}</table>\n")
+}
+
+/// A list with as many of its lines as fit.
+fn list(lines: &[String], characters_max: usize) -> String {
+    if lines.is_empty() {
+        return String::new();
     }
-    out
+    let more = |rest| format!("<li>and {rest} more</li>\n");
+    format!("<ul>\n{}</ul>\n", within(lines, characters_max, more))
 }
 
 /// As many of some lines as fit, and how many do not.
@@ -189,7 +206,7 @@ fn ordered<'a>(plan: &'a Plan, view: &View<'_>) -> Vec<(Part, &'a Change)> {
 }
 
 fn is_pending(change: &Change, view: &View<'_>) -> bool {
-    view.apart.is_some_and(|apart| apart.pending.contains(&change.id))
+    view.apart.is_some_and(|apart| apart.is_pending(change))
 }
 
 /// One change: what is done, where it stands, and what it changes or why it does not go ahead.
@@ -212,7 +229,7 @@ fn block(change: &Change, part: Part, view: &View<'_>, characters_max: usize) ->
     words.extend(place(change, view));
     for (currency, effect) in &change.money {
         if let (Some(before), Some(after)) = (&effect.monthly_before, &effect.monthly_after) {
-            words.push(format!("{} {currency} per month", difference(before, after)));
+            words.push(prose(&format!("{} {currency} per month", difference(before, after))));
         }
         if effect.liability.is_some() {
             words.push("<b>unlimited liability</b>".to_owned());
@@ -221,7 +238,9 @@ fn block(change: &Change, part: Part, view: &View<'_>, characters_max: usize) ->
     let words = words.join(" · ");
     let inner = match part {
         Part::Ahead | Part::Pending => fields(change, characters_max),
-        Part::Blocked | Part::Waiting => reasons(change, characters_max),
+        Part::Blocked | Part::Waiting => {
+            reasons(change, characters_max / 2) + &fields(change, characters_max / 2)
+        }
     };
     format!("<details{open}><summary>{words}</summary>\n{inner}</details>\n")
 }
@@ -268,14 +287,7 @@ fn fields(change: &Change, characters_max: usize) -> String {
             (&["field", "before", "after"], change.fields.iter().map(row).collect())
         }
     };
-    if !rows.is_empty() {
-        let heads: String = columns.iter().map(|head| format!("<th>{head}</th>")).collect();
-        let span = columns.len();
-        let rows = within(&rows, characters_max, |more| {
-            format!("<tr><td colspan=\"{span}\">and {}</td></tr>\n", counted(more, "more field"))
-        });
-        let _ = write!(out, "<table>\n<tr>{heads}</tr>\n{rows}</table>\n");
-    }
+    out.push_str(&table(columns, &rows, characters_max, "more fields"));
     out
 }
 
@@ -309,8 +321,7 @@ fn reasons(change: &Change, characters_max: usize) -> String {
     if let (true, Some(why)) = (change.blocked.is_empty(), &change.waiting) {
         lines.push(format!("<li>waits for {}</li>\n", long(why)));
     }
-    let more = |more| format!("<li>and {}</li>\n", counted(more, "more reason"));
-    format!("<ul>\n{}</ul>\n", within(&lines, characters_max, more))
+    list(&lines, characters_max)
 }
 
 /// How many changes are not shown, and how much they risk.
@@ -333,14 +344,6 @@ fn cut_off(rest: &[(Part, &Change)]) -> String {
 
 /// What is no longer declared, and what is worth knowing.
 fn notes(plan: &Plan, characters_max: usize) -> String {
-    let mut out = String::new();
-    let mut list = |title: &str, lines: &[String]| {
-        if !lines.is_empty() {
-            let more = |more| format!("<li>and {more} more</li>\n");
-            let lines = within(lines, characters_max / 2, more);
-            let _ = write!(out, "\n#### {title}\n\n<ul>\n{lines}</ul>\n");
-        }
-    };
     let warnings: Vec<String> = plan
         .warnings
         .iter()
@@ -350,12 +353,15 @@ fn notes(plan: &Plan, characters_max: usize) -> String {
             format!("<li>{}{}</li>\n", about.unwrap_or_default(), prose(&message))
         })
         .collect();
-    list("Warnings", &warnings);
     let undeclared: Vec<String> = plan
         .undeclared
         .iter()
         .map(|undeclared| format!("<li>{}</li>\n", name(&undeclared.resource.to_string())))
         .collect();
-    list("No longer declared, left alone (--prune deletes)", &undeclared);
-    out
+    let parts =
+        [("Warnings", warnings), ("No longer declared, left alone (--prune deletes)", undeclared)];
+    let filled = parts.iter().filter(|(_, lines)| !lines.is_empty());
+    filled
+        .map(|(title, lines)| format!("\n#### {title}\n\n{}", list(lines, characters_max / 2)))
+        .collect()
 }

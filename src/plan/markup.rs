@@ -23,7 +23,7 @@ pub fn code(text: &str) -> String {
 pub fn prose(text: &str) -> String {
     let parts: Vec<&str> = text.split('`').collect();
     // A backtick that stands alone is a character like any other.
-    if parts.len() % 2 == 0 {
+    if parts.len().is_multiple_of(2) {
         return words(text);
     }
     let mut out = String::new();
@@ -55,14 +55,12 @@ const OPEN_AND_CLOSE: [char; 8] = [',', '.', ';', ':', ')', '"', '?', '%'];
 
 /// Letters alone, or a number, that no forge takes for a commit; `7-day` too.
 fn is_plain(word: &str) -> bool {
-    let is_hexadecimal =
-        word.len() >= COMMIT_DIGITS_MIN && word.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let is_number = || {
-        word.len() < COMMIT_DIGITS_MIN
-            && word.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.' || byte == b'+')
+    let is_commit = |part: &str| {
+        part.len() >= COMMIT_DIGITS_MIN && part.bytes().all(|byte| byte.is_ascii_hexdigit())
     };
-    let is_word = || word.chars().all(|c| c.is_alphabetic() || c == '’' || c == '→' || c == '-');
-    !is_hexadecimal && (is_number() || is_word())
+    let is_number = || word.chars().all(|c| c.is_ascii_digit() || ".+-".contains(c));
+    let is_word = || word.chars().all(|c| c.is_alphabetic() || "’→-".contains(c));
+    !word.split(|c: char| !c.is_ascii_alphanumeric()).any(is_commit) && (is_number() || is_word())
 }
 
 fn escaped(text: &str) -> String {
@@ -107,8 +105,9 @@ mod tests {
             <code>https://x.example/?a=1&amp;b</code> (see <code>#12</code>, <code>7-day</code>).";
         assert_eq!(prose(text), html);
         assert_eq!(
-            prose("commit defaced or 1234567, not 15.00 bad"),
-            "commit <code>defaced</code> or <code>1234567</code>, not 15.00 bad"
+            prose("defaced, defaced-by or 1234567.00, not 1500.00 bad -15.00"),
+            "<code>defaced</code>, <code>defaced-by</code> or <code>1234567.00</code>, \
+            not 1500.00 bad -15.00"
         );
         assert_eq!(
             prose("run `partnerctl resume` <b>"),

@@ -69,7 +69,7 @@ fn unwrapped(
     give: &mut dyn FnMut(&str),
 ) {
     let mut out = String::new();
-    let is_pending = |change: &&Change| apart.is_some_and(|a| a.pending.contains(&change.id));
+    let is_pending = |change: &&Change| apart.is_some_and(|apart| apart.is_pending(change));
     let shown: Vec<&Change> = plan.proceeding().filter(|change| !is_pending(change)).collect();
     for (customer, changes) in by_customer(&shown) {
         let title =
@@ -84,7 +84,7 @@ fn unwrapped(
             out.clear();
         }
     }
-    held(&mut out, plan, paint);
+    held(&mut out, plan, apart, paint);
     let pending: Vec<&Change> = plan.proceeding().filter(is_pending).collect();
     if !pending.is_empty() {
         let _ = writeln!(out, "{}", paint.bold("Already pending"));
@@ -229,7 +229,7 @@ fn by_customer<'a>(changes: &[&'a Change]) -> Vec<(Option<&'a str>, Vec<&'a Chan
 }
 
 fn one(change: &Change, paint: Paint, width: usize) -> String {
-    let mut out = head(change, paint);
+    let mut out = head(change, false, paint);
     let mut line = |text: &str| {
         let _ = writeln!(out, "{:FIELD_INDENT$}{}", "", printable(text));
     };
@@ -260,7 +260,7 @@ fn one(change: &Change, paint: Paint, width: usize) -> String {
     out
 }
 
-fn head(change: &Change, paint: Paint) -> String {
+fn head(change: &Change, pending: bool, paint: Paint) -> String {
     let (sign, colour) = match change.action {
         Action::Create => ("+", AnsiColor::Green),
         Action::Update | Action::Rename => ("~", AnsiColor::Yellow),
@@ -274,7 +274,9 @@ fn head(change: &Change, paint: Paint) -> String {
         risk => format!("{}, ", paint.colour(AnsiColor::Red, &risk.as_str().to_uppercase())),
     };
     let source = place(&change.source.to_string());
-    format!("  {}  ({risk}{}){source}\n", paint.colour(colour, &what), change.reason.as_str())
+    let pending = if pending { ", already pending" } else { "" };
+    let (what, reason) = (paint.colour(colour, &what), change.reason.as_str());
+    format!("  {what}  ({risk}{reason}{pending}){source}\n")
 }
 
 fn place(source: &str) -> String {
@@ -282,25 +284,20 @@ fn place(source: &str) -> String {
 }
 
 /// Blocked and waiting changes with why.
-fn held(out: &mut String, plan: &Plan, paint: Paint) {
-    let blocked: Vec<_> = plan.changes.iter().filter(|change| !change.blocked.is_empty()).collect();
-    let waiting: Vec<_> = plan
+fn held(out: &mut String, plan: &Plan, apart: Option<&Apart>, paint: Paint) {
+    let (blocked, waiting): (Vec<&Change>, Vec<&Change>) = plan
         .changes
         .iter()
-        .filter(|change| change.blocked.is_empty() && change.waiting.is_some())
-        .collect();
-    if !blocked.is_empty() {
-        let _ = writeln!(out, "{}", paint.bold("Blocked"));
-        for change in blocked {
-            out.push_str(&head(change, paint));
-            reasons(out, change, paint);
+        .filter(|change| !change.proceeds())
+        .partition(|change| !change.blocked.is_empty());
+    for (title, changes) in [("Blocked", blocked), ("Waiting", waiting)] {
+        if changes.is_empty() {
+            continue;
         }
-        out.push('\n');
-    }
-    if !waiting.is_empty() {
-        let _ = writeln!(out, "{}", paint.bold("Waiting"));
-        for change in waiting {
-            out.push_str(&head(change, paint));
+        let _ = writeln!(out, "{}", paint.bold(title));
+        for change in changes {
+            let pending = apart.is_some_and(|apart| apart.is_pending(change));
+            out.push_str(&head(change, pending, paint));
             reasons(out, change, paint);
         }
         out.push('\n');

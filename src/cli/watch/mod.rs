@@ -101,6 +101,7 @@ pub fn run(args: &WatchArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, C
         return Err(CommandError::new(message).hint("put it beside them: it would wake the watch"));
     }
     // What is wrong with the options is no matter of a later pass.
+    session::demand_lasting(settings, &workspace)?;
     session::provider(settings, &workspace)?;
     session::open(settings, &workspace, Missing::Leave)?;
     let listener = args.listen.map(listen::bind).transpose()?;
