@@ -1,7 +1,9 @@
 //! `watch`: apply what is declared whenever it changes, by itself.
 
+mod branch;
 mod choice;
 mod driver;
+mod eyes;
 mod listen;
 mod log;
 mod pass;
@@ -17,17 +19,20 @@ use crate::engine::watch::ears::Ears;
 use crate::engine::watch::snapshot::Looks;
 use crate::engine::watch::state::Timing;
 use crate::engine::watch::told::Told;
+use crate::model::text::printable;
 use crate::store::Missing;
+use branch::BranchArgs;
 use chrono::Utc;
 use clap::Args;
 use driver::{Driver, Message, POLL};
+use eyes::Eyes;
 use log::{Heard, LogFormat};
 use pass::Passes;
-use report::Report;
+use report::{BranchReport, Report};
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Sender, channel};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::filter::LevelFilter;
@@ -39,13 +44,15 @@ use tracing_subscriber::filter::LevelFilter;
 /// applied stays. Changes that cost money or cannot be undone are held, with what depends on them,
 /// until `partnerctl approve` approves the plan that the log names, or at once where `watch: {allow:
 /// [costly]}` of partnerctl.yaml says so; the rest is applied. What was changed outside is told, and
-/// put back only with --heal. The log goes to stderr; Ctrl-C or SIGTERM ends the watch when what is
+/// put back only with --heal. With --git it is a branch of a repository that is followed, without a
+/// checkout: its newest commit is applied, and the log names it with its author. The log goes to stderr; Ctrl-C or SIGTERM ends the watch when what is
 /// under way is done.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  partnerctl watch\n  \
     partnerctl watch --prune --heal --interval 10m\n  \
     partnerctl watch --once   # one pass, with the exit codes of apply\n  \
     partnerctl watch --dry-run\n  \
+    partnerctl watch --git https://git.contoso.example/tenants.git --branch main\n  \
     partnerctl watch --log-format json --status-file watch.json --listen 127.0.0.1:9464")]
 pub struct WatchArgs {
     #[command(flatten)]
@@ -62,9 +69,13 @@ pub struct WatchArgs {
     /// Run one pass and exit as apply does
     #[arg(long)]
     once: bool,
-    /// The longest time without a pass
-    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = parse_interval)]
-    interval: Duration,
+    /// Let the brakes of exactly this plan go
+    #[arg(long = "override", value_name = "PLAN-ID")]
+    override_id: Option<String>,
+    /// The longest time without a pass, 5m unless it is said; with --git also how often the branch is
+    /// looked at, else every minute, and on this machine every five seconds
+    #[arg(long, value_name = "TIME", value_parser = parse_interval)]
+    interval: Option<Duration>,
     /// How long the files must rest before a pass
     #[arg(long, value_name = "TIME", default_value = "100ms", value_parser = parse_debounce)]
     debounce: Duration,
@@ -83,7 +94,12 @@ pub struct WatchArgs {
     /// Log also passes that found nothing to do
     #[arg(short, long, conflicts_with = "quiet")]
     verbose: bool,
+    #[command(flatten)]
+    branch: BranchArgs,
 }
+
+/// The longest time without a pass, unless it is said.
+const INTERVAL: Duration = Duration::from_secs(300);
 
 pub fn run(args: &WatchArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, CommandError> {
     let workspace = settings.workspace(&args.files, ui)?;
@@ -91,7 +107,10 @@ pub fn run(args: &WatchArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, C
         return Err(CommandError::new("standard input cannot be watched")
             .hint("name a file or a folder with -f"));
     }
-    let (roots, _) = settings.roots(&args.files, &workspace)?;
+    let roots = match args.branch.is_given() {
+        true => Vec::new(),
+        false => settings.roots(&args.files, &workspace)?.0,
+    };
     if let Some(missing) = roots.iter().find(|root| !root.exists()) {
         let message = format!("there is no file or folder {}", missing.display());
         return Err(CommandError::new(message).hint("name manifests with -f"));
@@ -122,16 +141,33 @@ pub fn run(args: &WatchArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, C
         // Nobody waits for it any more when the watch has ended.
         let _ended = sender.send(Message::Woken);
     };
+    let branch = args.branch.follow(settings, &workspace, stop.clone())?;
+    if let Some(branch) = &branch {
+        let (url, name, path) = branch.names();
+        let git = BranchReport::new(url, name, path);
+        report.lock().unwrap_or_else(PoisonError::into_inner).git = Some(git);
+        tracing::info!("following the {}", printable(&branch.shown()));
+    } else {
+        tracing::info!("watching {}", shown(&roots));
+    }
+    let poll = match &branch {
+        Some(branch) => Some(millis(args.interval.unwrap_or(branch.poll()))),
+        None => args.poll.then_some(POLL),
+    };
+    let has_ears = !args.poll && branch.is_none();
     let mut driver = Driver {
         timing: Timing {
             debounce: millis(args.debounce),
-            interval: millis(args.interval),
-            poll: args.poll.then_some(POLL),
+            interval: millis(args.interval.unwrap_or(INTERVAL)),
+            poll,
             once: args.once,
             chance: session::nonce(),
         },
-        looks: Looks::new(roots.clone(), beside.into()),
-        ears: (!args.poll).then(|| Ears::new(&roots, &workspace.folder, wake)),
+        ears: has_ears.then(|| Ears::new(&roots, &workspace.folder, wake)),
+        eyes: match branch {
+            Some(branch) => Eyes::Branch(Box::new(branch)),
+            None => Eyes::Files(Looks::new(roots, beside.into())),
+        },
         passes: passes(args, settings, &workspace, stop),
         here: Here::now(),
         told: Told::default(),
@@ -142,7 +178,6 @@ pub fn run(args: &WatchArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, C
         held: None,
         exit: Exit::Error,
     };
-    tracing::info!("watching {}", shown(&roots));
     let exit = driver.run(&messages);
     Ok(if args.once { exit } else { Exit::Done })
 }
@@ -160,7 +195,7 @@ fn passes<'a>(
             selection: SelectionArgs::default(),
             prune: args.prune,
             full: false,
-            override_id: None,
+            override_id: args.override_id.clone(),
         },
         heal: args.heal,
         dry_run: args.dry_run,
@@ -238,7 +273,7 @@ fn is_below(file: &Path, roots: &[PathBuf]) -> bool {
 
 fn shown(roots: &[PathBuf]) -> String {
     let names: Vec<_> = roots.iter().map(|root| root.display().to_string()).collect();
-    crate::model::text::printable(&names.join(", "))
+    printable(&names.join(", "))
 }
 
 fn millis(time: Duration) -> u64 {

@@ -5,15 +5,14 @@ use crate::cli::error::{CommandError, Exit};
 use crate::cli::events::Events;
 use crate::cli::pass::{Pass, Planned};
 use crate::cli::saved;
-use crate::cli::session::{self, Input, PassArgs};
+use crate::cli::session::{self, PassArgs};
 use crate::cli::settings::Settings;
 use crate::cli::ui::Ui;
 use crate::cli::watch::choice::{Choice, Rules, choose};
+use crate::cli::watch::eyes::Eyes;
 use crate::engine::lease::{self, SharedStore};
 use crate::engine::operate::Ended;
 use crate::engine::tree::WORKSPACE_FILE;
-use crate::engine::watch::snapshot::Looks;
-use crate::engine::watch::state::Seen;
 use crate::engine::{Workspace, machine};
 use crate::model::text::printable;
 use crate::plan::{Plan, render};
@@ -84,13 +83,13 @@ struct Round {
 
 impl Passes<'_> {
     /// Runs a pass over the tree with this number.
-    pub fn run(&mut self, looks: &mut Looks, tree: u64, ui: &mut Ui) -> Result<Passed, Stopped> {
+    pub fn run(&mut self, eyes: &mut Eyes, tree: u64, ui: &mut Ui) -> Result<Passed, Stopped> {
         let mut applied = 0;
         for number in 1.. {
-            let round = match self.round(looks, tree, ui) {
+            let round = match self.round(eyes, tree, ui) {
                 // What was read while it was written is no mistake of anybody.
                 Err(Stopped::Error(error)) if error.is_invalid() => {
-                    rested(looks, tree)?;
+                    eyes.rested(tree)?;
                     return Err(Stopped::Error(error));
                 }
                 other => other?,
@@ -103,21 +102,30 @@ impl Passes<'_> {
         Err(Stopped::Moved)
     }
 
-    fn round(&mut self, looks: &mut Looks, tree: u64, ui: &mut Ui) -> Result<Round, Stopped> {
+    fn round(&mut self, eyes: &mut Eyes, tree: u64, ui: &mut Ui) -> Result<Round, Stopped> {
         let settings = self.settings;
-        let workspace = self.workspace(ui)?;
-        let existing = session::open(settings, &workspace, Missing::Leave)?;
+        let workspace = eyes.workspace(self.workspace(ui)?, ui)?;
+        let mut existing = session::open(settings, &workspace, Missing::Leave)?;
         self.recognise(existing.as_deref(), &workspace)?;
         let provider = session::provider(settings, &workspace)?;
-        let mut input = self.read(looks, tree, &workspace)?;
+        eyes.accept(&workspace.set(), existing.as_deref())?;
+        // Who signed is known now, and may act.
+        let workspace = eyes.workspace(workspace, ui)?;
+        let mut input = eyes.read(tree, settings, &workspace, &self.args)?;
         let pass = self.pass(&workspace, provider.as_ref());
         let planned = pass.plan(&mut input, existing.as_deref(), ui)?;
         let choice = self.choose(planned, &workspace, existing.as_deref())?;
-        rested(looks, tree)?;
+        eyes.rested(tree)?;
         // Where there is no store yet, nobody could approve.
         let asks = choice.held.is_some() && existing.is_none();
         if self.dry_run || (choice.is_nothing() && !asks) {
             let exit = choice.exit();
+            if let Some(store) = existing.as_deref_mut()
+                && !self.dry_run
+                && choice.whole().refused.is_empty()
+            {
+                eyes.note(&workspace.set(), store, None)?;
+            }
             return Ok(Round { passed: Passed { exit, choice, applied: 0 }, again: false });
         }
         let store = SharedStore::new(session::make(settings, &workspace, existing)?);
@@ -130,7 +138,7 @@ impl Passes<'_> {
         };
         let (epoch, stop) = (held.epoch, Some(self.stop.clone()));
         let place = Place { settings, provider, store, epoch, actor, command: "watch", stop };
-        let round = self.under_lease(&workspace, &place, looks, tree, ui);
+        let round = self.under_lease(&workspace, &place, eyes, tree, ui);
         let released: Result<(), StoreError> = held.release();
         let round = round?;
         released?;
@@ -142,17 +150,19 @@ impl Passes<'_> {
         &self,
         workspace: &Workspace,
         place: &Place<'_>,
-        looks: &mut Looks,
+        eyes: &mut Eyes,
         tree: u64,
         ui: &mut Ui,
     ) -> Result<Round, Stopped> {
-        let mut input = self.read(looks, tree, workspace)?;
+        let mut input = eyes.read(tree, self.settings, workspace, &self.args)?;
         let pass = self.pass(workspace, place.provider.as_ref());
         let (planned, resumed) = place.plan(&pass, &mut input, HANDS, ui)?;
         let store = session::open(self.settings, workspace, Missing::Leave)?;
         let choice = self.choose(planned, workspace, store.as_deref())?;
+        // Somebody else may have brought it to another commit meanwhile.
+        eyes.accept(&workspace.set(), store.as_deref())?;
         drop(store);
-        rested(looks, tree)?;
+        eyes.rested(tree)?;
         if *self.stop.borrow() {
             return Err(Stopped::Moved);
         }
@@ -160,6 +170,8 @@ impl Passes<'_> {
             let passed = Passed { exit: Exit::Held, choice, applied: 0 };
             return Ok(Round { passed, again: false });
         }
+        // Before anything is done: whatever becomes of it, the next commit must descend from this one.
+        eyes.note(&workspace.set(), place.store.lock().as_mut(), Some(place.epoch))?;
         tell_plan(&choice.planned.plan, ui);
         let mut events = Events::open(false, None)?;
         let carried = place.carry_out(&choice.planned, HANDS, &mut events, ui)?;
@@ -181,19 +193,6 @@ impl Passes<'_> {
     ) -> Pass<'b> {
         let (settings, args, at) = (self.settings, &self.args, Utc::now());
         Pass { keeps_input: true, ..Pass::new(settings, workspace, args, provider, at) }
-    }
-
-    /// The manifests of the tree that was seen at rest, and of no other.
-    fn read(&self, looks: &mut Looks, tree: u64, workspace: &Workspace) -> Result<Input, Stopped> {
-        // What is missing is no mistake of the command line any more.
-        if looks.is_missing() {
-            return Err(Stopped::Moved);
-        }
-        let input = session::read(self.settings, workspace, &self.args)?;
-        if looks.see(&input.sources) != Seen::Tree(tree) {
-            return Err(Stopped::Moved);
-        }
-        Ok(input)
     }
 
     fn choose(
@@ -251,11 +250,6 @@ impl Passes<'_> {
         let ttl = TimeDelta::hours(saved::TTL_HOURS);
         store.map_or(Ok(false), |store| saved::is_approved(store.as_ref(), plan_id, ttl))
     }
-}
-
-/// Demands that the tree is still the one that was seen at rest.
-fn rested(looks: &mut Looks, tree: u64) -> Result<(), Stopped> {
-    if looks.look() == Seen::Tree(tree) { Ok(()) } else { Err(Stopped::Moved) }
 }
 
 /// Tells what is about to be done; a plan that only writes records down is not worth a word.

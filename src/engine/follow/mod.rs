@@ -102,7 +102,6 @@ pub struct Branch {
     pub name: String,
     git: Git,
     folder: PathBuf,
-    made: bool,
     stop: watch::Receiver<bool>,
 }
 
@@ -119,7 +118,7 @@ impl Branch {
         let of = Digest::default().text(&address.url).text(&name).hex();
         let folder = beside.join(format!("git-{}", &of[..12]));
         let git = Git::bare(&folder, environment);
-        Self { address, name, git, folder, made: false, stop }
+        Self { address, name, git, folder, stop }
     }
 
     /// The copy, to read commits from.
@@ -128,15 +127,24 @@ impl Branch {
         &self.git
     }
 
+    /// Makes the copy, or finds it as it was.
+    ///
+    /// # Errors
+    /// When the program does not start or the folder cannot be written.
+    pub fn prepare(&mut self) -> Result<(), FollowError> {
+        let alone = self.alone()?;
+        self.make(&alone)
+    }
+
     /// Fetches the branch; gives the commit it is at.
     ///
     /// # Errors
     /// When that cannot be told now: the commits that were fetched stay.
     pub fn fetch(&mut self) -> Result<Commit, FollowError> {
-        let _alone = self.alone()?;
-        if !self.made {
-            self.make()?;
-            self.made = true;
+        let alone = self.alone()?;
+        // Whoever took it away has it back.
+        if !self.folder.join("HEAD").is_file() {
+            self.make(&alone)?;
         }
         let mut command = self.command();
         command.args(["fetch", "--quiet", "--force", "--no-tags", "--no-recurse-submodules"]);
@@ -207,8 +215,8 @@ impl Branch {
         }
     }
 
-    /// Makes our own repository, or finds it as it was.
-    fn make(&self) -> Result<(), FollowError> {
+    /// Makes our own repository, or finds it as it was, while no other process is there.
+    fn make(&self, _alone: &File) -> Result<(), FollowError> {
         let mut command = self.command();
         command.args(["init", "--quiet", "--bare", "--template=", "--initial-branch=none"]);
         self.succeed(&mut command)?;
