@@ -4,7 +4,7 @@
 use crate::cli::commits::{settings_of, short};
 use crate::cli::error::CommandError;
 use crate::cli::session::{self, Input, PassArgs};
-use crate::cli::settings::{Settings, environment};
+use crate::cli::settings::{Settings, environment, quoted};
 use crate::cli::ui::Ui;
 use crate::cli::watch::pass::Stopped;
 use crate::engine::Workspace;
@@ -88,7 +88,11 @@ impl BranchArgs {
         let beside = beside(&settings.store_url(workspace), workspace);
         let mut branch = Branch::new(address, self.branch.clone(), &beside, environment(), stop);
         branch.prepare()?;
+        let words = ["partnerctl".to_owned(), "watch".to_owned()].into_iter();
+        let words = words.chain(settings.repeated()).chain(self.repeated());
+        let command = words.map(|word| quoted(&word)).collect::<Vec<_>>().join(" ");
         Ok(Some(Following {
+            command,
             branch,
             args: self.clone(),
             keys,
@@ -129,6 +133,8 @@ pub struct Following {
     branch: Branch,
     args: BranchArgs,
     keys: Option<PathBuf>,
+    /// The command that follows it, as a shell takes it.
+    command: String,
     number: u64,
     head: Option<Commit>,
     /// What the commit of this number holds.
@@ -251,12 +257,12 @@ impl Following {
             self.shown()
         );
         CommandError::rejected(message)
-            .hint("if that is meant: run it once with --once --allow-rewrite")
+            .hint(format!("if that is meant: {} --once --allow-rewrite", self.command))
     }
 
     fn unsigned(&self, commit: &str, why: &str) -> CommandError {
         let keys = self.keys.as_deref().unwrap_or(Path::new("")).display();
-        let message = format!("commit {} is not applied: {why}", short(commit));
+        let message = format!("commit {} {why}", short(commit));
         CommandError::rejected(message)
             .hint(format!("sign it, `git commit --amend -S`, with a key that {keys} names"))
     }

@@ -63,7 +63,11 @@ impl Eyes {
     pub fn rested(&mut self, tree: u64) -> Result<(), Stopped> {
         match self {
             Self::Files(looks) => {
-                if looks.look() == Seen::Tree(tree) { Ok(()) } else { Err(Stopped::Moved) }
+                if looks.look() == Seen::Tree(tree) {
+                    Ok(())
+                } else {
+                    Err(Stopped::Moved)
+                }
             }
             Self::Branch(_) => Ok(()),
         }

@@ -127,6 +127,8 @@ pub struct LastPass {
     pub plan_id: Option<String>,
     /// Changes that it applied.
     pub applied: u64,
+    /// The commit it was over; null where files are watched.
+    pub commit: Option<String>,
 }
 
 /// How a pass ended.
@@ -264,7 +266,8 @@ impl Report {
             self.last_success_at = Some(instant(now));
         }
         let (began_at, ended_at) = (instant(began), instant(now));
-        self.last_pass = Some(LastPass { began_at, ended_at, outcome, plan_id, applied });
+        let commit = self.git.as_ref().and_then(|git| git.commit.clone());
+        self.last_pass = Some(LastPass { began_at, ended_at, outcome, plan_id, applied, commit });
     }
 
     /// What stands now beside the changes: what is held, errors, notes.

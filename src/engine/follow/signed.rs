@@ -17,7 +17,7 @@ pub enum Signature {
     Bad {
         /// The commit.
         commit: String,
-        /// What is wrong with it.
+        /// What is wrong with it: it *is not signed*.
         why: &'static str,
     },
 }
@@ -43,7 +43,7 @@ impl Branch {
         since: Option<&str>,
         keys: &Path,
     ) -> Result<Signature, FollowError> {
-        let none = || Signature::Bad { commit: commit.to_owned(), why: "it is not there" };
+        let none = || Signature::Bad { commit: commit.to_owned(), why: "is not there" };
         let own = self.signatures(commit, "-1", keys)?.into_iter().next().unwrap_or_else(none);
         let since = match since.map(|since| self.git().commit(since)) {
             Some(Ok(since)) => since,
@@ -87,11 +87,11 @@ fn of_record(record: &str) -> Signature {
     let signer = lines.next().unwrap_or_default();
     let why = match letter {
         "G" if !signer.is_empty() => return Signature::Good { signer: signer.to_owned() },
-        "N" => "it is not signed",
-        "B" => "its signature is bad",
-        "X" | "Y" => "its signature or its key has expired",
-        "R" => "its key was revoked",
-        _ => "its signature is of no key that is trusted",
+        "N" => "is not signed",
+        "B" => "has a bad signature",
+        "X" | "Y" => "was signed by a key that has expired",
+        "R" => "was signed by a key that was revoked",
+        _ => "was signed by no key that is trusted",
     };
     Signature::Bad { commit, why }
 }
