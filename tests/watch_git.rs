@@ -112,6 +112,30 @@ fn a_commit_is_applied_under_its_name_and_what_it_left_alone_keeps_its_row() {
     env.ok(&["log", "verify"]);
 }
 
+#[test]
+fn a_copy_that_is_damaged_or_taken_away_is_fetched_anew() {
+    let env = repository();
+    assert_eq!(once(&env, &["--git", "repo"]).0, 0);
+    for (number, damage) in [
+        "rm -rf .partnerctl/git-*",
+        "find .partnerctl/git-* -path '*objects*' -type f -exec sh -c ': > {}' ';'",
+        "find .partnerctl/git-* -path '*objects*' -type f -delete",
+        "echo x > .partnerctl/git-*/HEAD",
+        "touch .partnerctl/git-*/refs/partnerctl/head.lock .partnerctl/git-*/packed-refs.lock",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        git_out(&env, &format!("chmod -R u+w .partnerctl && {damage}"));
+        amount(&env, &format!("{}.00", 1600 + number));
+        commit(&env);
+        let (code, said) = once(&env, &["--git", "repo"]);
+        // What cannot be told from a fault of the other side is mended by the next try.
+        let code = if code == 0 { code } else { once(&env, &["--git", "repo"]).0 };
+        assert_eq!((code, activities(&env).len()), (0, 6 + number), "{damage}: {said}");
+    }
+}
+
 /// Runs a line of the shell beside the repository.
 fn git_out(env: &TestEnv, line: &str) {
     git(env, &format!("cd .. && {line}"));
@@ -391,6 +415,12 @@ fn the_newest_commit_is_applied_and_none_that_was_waiting_to_be_tried_again() {
     tell(&env, &json!({}));
     until(&mut watch, &newest, "done");
     watch.end();
+    for one in activities(&env) {
+        assert_eq!(
+            (&one["source"]["commit"], &one["source"]["author"]),
+            (&json!(newest), &json!(ADA))
+        );
+    }
     let amounts: Vec<_> = activities(&env)
         .into_iter()
         .filter(|one| one["resource"] == "Budget/contoso")

@@ -52,8 +52,8 @@ pub struct LogArgs {
     #[arg(long, value_name = "KIND", value_parser = KindWord { all: false }, hide_possible_values = true)]
     kind: Option<String>,
     /// Only by this actor
-    #[arg(long, value_name = "UPN")]
-    actor: Option<String>,
+    #[arg(long = "actor", value_name = "UPN")]
+    by_actor: Option<String>,
     /// Only of this set
     #[arg(long, value_name = "SET")]
     set: Option<String>,
@@ -197,7 +197,7 @@ fn filter(args: &LogArgs, settings: &Settings) -> Result<Filter, CommandError> {
     Ok(Filter {
         resource,
         kind: args.kind.as_deref().map(find).transpose()?.map(str::to_owned),
-        actor: args.actor.clone(),
+        actor: args.by_actor.clone(),
         set: args.set.clone(),
         plan_id: args.plan.clone(),
         operation: args.operation.clone(),

@@ -12,6 +12,7 @@ use crate::engine::commit::{Committed, Origin, read_below};
 use crate::engine::follow::address::{Address, parse_branch};
 use crate::engine::follow::signed::Signature;
 use crate::engine::follow::{Branch, Commit, FollowError};
+use crate::engine::git::GitError;
 use crate::engine::tree::{Sources, WORKSPACE_FILE};
 use clap::Args;
 use std::path::{Component, Path, PathBuf};
@@ -296,13 +297,23 @@ impl Following {
         let number = self.number;
         let content = match self.content.take().filter(|(of, _)| *of == number) {
             Some((_, content)) => content,
-            None => self.content_of_head()?,
+            None => self.content_of_head().map_err(|error| self.damaged(error))?,
         };
         Ok(&self.content.insert((number, content)).1)
     }
 
-    fn content_of_head(&self) -> Result<Content, CommandError> {
-        let head = self.head.as_ref().ok_or_else(|| CommandError::new("no commit was seen"))?;
+    /// What was fetched cannot be read: it is fetched anew before the next try.
+    fn damaged(&self, error: GitError) -> CommandError {
+        match self.branch.forget() {
+            Ok(()) => CommandError::from(anyhow::Error::from(error))
+                .hint("the copy of the repository was taken away; the next try fetches it anew"),
+            Err(error) => error.into(),
+        }
+    }
+
+    fn content_of_head(&self) -> Result<Content, GitError> {
+        let none = || GitError::Object("no commit was seen".to_owned());
+        let head = self.head.as_ref().ok_or_else(none)?;
         let git = self.branch.git();
         let prefix = self.args.path.as_ref().filter(|path| !path.is_empty());
         let prefix = prefix.map(|path| format!("{path}/")).unwrap_or_default();

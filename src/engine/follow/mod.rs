@@ -23,6 +23,8 @@ use tokio::sync::watch;
 
 /// Where the branch is in our own repository.
 const HEAD: &str = "refs/partnerctl/head";
+/// Held by whoever fetches.
+const LOCK: &str = "partnerctl.lock";
 /// How long a fetch may take.
 const FETCH_MAX: Duration = Duration::from_secs(600);
 /// How long everything else may take.
@@ -102,6 +104,8 @@ pub struct Branch {
     pub name: String,
     git: Git,
     folder: PathBuf,
+    /// True once the copy was examined since the last fetch that went well.
+    examined: bool,
     stop: watch::Receiver<bool>,
 }
 
@@ -118,7 +122,7 @@ impl Branch {
         let of = Digest::default().text(&address.url).text(&name).hex();
         let folder = beside.join(format!("git-{}", &of[..12]));
         let git = Git::bare(&folder, environment);
-        Self { address, name, git, folder, stop }
+        Self { address, name, git, folder, examined: false, stop }
     }
 
     /// The copy, to read commits from.
@@ -142,9 +146,29 @@ impl Branch {
     /// When that cannot be told now: the commits that were fetched stay.
     pub fn fetch(&mut self) -> Result<Commit, FollowError> {
         let alone = self.alone()?;
+        let found = match self.fetch_alone(&alone) {
+            Err(FollowError::Away(_)) if !self.examined && self.is_damaged()? => {
+                self.take_away(&alone)?;
+                self.fetch_alone(&alone)
+            }
+            found => found,
+        };
+        self.examined = found.is_err();
+        found
+    }
+
+    /// Takes the copy away, since something in it cannot be read: the next fetch makes it anew.
+    ///
+    /// # Errors
+    /// When that cannot be done.
+    pub fn forget(&self) -> Result<(), FollowError> {
+        self.take_away(&self.alone()?)
+    }
+
+    fn fetch_alone(&self, alone: &File) -> Result<Commit, FollowError> {
         // Whoever took it away has it back.
         if !self.folder.join("HEAD").is_file() {
-            self.make(&alone)?;
+            self.make(alone)?;
         }
         let mut command = self.command();
         command.args(["fetch", "--quiet", "--force", "--no-tags", "--no-recurse-submodules"]);
@@ -157,6 +181,26 @@ impl Branch {
         let id = self.git.commit(HEAD)?;
         let author = self.author(&id)?;
         Ok(Commit { id, author })
+    }
+
+    /// True when what was fetched is not whole any more, which looks like a fault of the other side.
+    fn is_damaged(&self) -> Result<bool, FollowError> {
+        let mut command = self.command();
+        command.args(["fsck", "--connectivity-only", "--no-dangling", "--no-progress"]);
+        Ok(!self.run(&mut command, LOCAL_MAX)?.status.success())
+    }
+
+    fn take_away(&self, _alone: &File) -> Result<(), FollowError> {
+        let failed = |source| FollowError::Copy { folder: self.folder.clone(), source };
+        for entry in std::fs::read_dir(&self.folder).map_err(failed)? {
+            let path = entry.map_err(failed)?.path();
+            if path.is_dir() {
+                std::fs::remove_dir_all(&path).map_err(failed)?;
+            } else if path.file_name().is_none_or(|name| name != LOCK) {
+                std::fs::remove_file(&path).map_err(failed)?;
+            }
+        }
+        Ok(())
     }
 
     /// True when one commit descends from another, or is it; false also where that is not here.
@@ -232,7 +276,7 @@ impl Branch {
     fn alone(&self) -> Result<File, FollowError> {
         let failed = |source| FollowError::Copy { folder: self.folder.clone(), source };
         std::fs::create_dir_all(&self.folder).map_err(failed)?;
-        let file = File::create(self.folder.join("partnerctl.lock")).map_err(failed)?;
+        let file = File::create(self.folder.join(LOCK)).map_err(failed)?;
         let begun = Instant::now();
         loop {
             match file.try_lock() {
