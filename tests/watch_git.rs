@@ -120,8 +120,8 @@ fn a_copy_that_is_damaged_or_taken_away_is_fetched_anew() {
         "rm -rf .partnerctl/git-*",
         "find .partnerctl/git-* -path '*objects*' -type f -exec sh -c ': > {}' ';'",
         "find .partnerctl/git-* -path '*objects*' -type f -delete",
-        "echo x > .partnerctl/git-*/HEAD",
-        "touch .partnerctl/git-*/refs/partnerctl/head.lock .partnerctl/git-*/packed-refs.lock",
+        "for copy in .partnerctl/git-*; do echo x > $copy/HEAD; done",
+        "for copy in .partnerctl/git-*; do touch $copy/refs/partnerctl/head.lock $copy/packed-refs.lock; done",
     ]
     .into_iter()
     .enumerate()

@@ -259,11 +259,19 @@ impl Branch {
         }
     }
 
-    /// Makes our own repository, or finds it as it was, while no other process is there.
-    fn make(&self, _alone: &File) -> Result<(), FollowError> {
+    fn init(&self) -> Result<(), FollowError> {
         let mut command = self.command();
         command.args(["init", "--quiet", "--bare", "--template=", "--initial-branch=none"]);
-        self.succeed(&mut command)?;
+        self.succeed(&mut command).map(drop)
+    }
+
+    /// Makes our own repository, or finds it as it was, while no other process is there.
+    fn make(&self, alone: &File) -> Result<(), FollowError> {
+        if self.init().is_err() {
+            // What stands there is none: it must be in nobody's way.
+            self.take_away(alone)?;
+            self.init()?;
+        }
         // Nobody else is here: what one that was killed left locked is free.
         for lock in ["packed-refs.lock", "shallow.lock", "config.lock", "refs/partnerctl/head.lock"]
         {
