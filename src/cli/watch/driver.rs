@@ -1,7 +1,6 @@
 //! The hands of the watch: what the state machine commands is done here, and what happens is told
 //! to it. Nothing is decided here.
 
-use crate::cli::commits::short;
 use crate::cli::error::{CommandError, Exit};
 use crate::cli::settings::{Here, quoted};
 use crate::cli::ui::Ui;
@@ -12,12 +11,10 @@ use crate::cli::watch::log::Heard;
 use crate::cli::watch::millis;
 use crate::cli::watch::pass::{Passed, Passes, Stopped};
 use crate::cli::watch::report::{Ended, Outcome, WatchState};
-use crate::engine::follow::FollowError;
 use crate::engine::watch::ears::Ears;
 use crate::engine::watch::state;
-use crate::engine::watch::state::{Command, Event, Millis, Notice, Seen, State, Timing, step};
+use crate::engine::watch::state::{Command, Event, Millis, Notice, State, Timing, step};
 use crate::engine::watch::told::{Told, Trouble, Word};
-use crate::model::text::printable;
 use chrono::{DateTime, Utc};
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -117,58 +114,6 @@ impl Driver<'_> {
                 }
             }
         }
-    }
-
-    fn look(&mut self) -> Event {
-        let branch = match &mut self.eyes {
-            Eyes::Files(looks) => return Event::Looked(looks.look()),
-            Eyes::Branch(branch) => branch,
-        };
-        let (seen, word, away) = match branch.look() {
-            Ok((number, is_new)) => {
-                if let Some(head) = branch.head().filter(|_| is_new) {
-                    let (name, commit) = (branch.names().1, short(&head.id));
-                    let text = format!("{name} is at {commit}, by {}", head.author);
-                    tracing::info!("{}", printable(&text));
-                }
-                (Seen::Commit(number), self.told.near(), None)
-            }
-            Err(FollowError::Stopped) => return Event::Stop,
-            Err(error) => {
-                let text = self.away(error);
-                (Seen::Away, self.told.away(&text), Some(text))
-            }
-        };
-        word.into_iter().for_each(log_word);
-        self.report_branch(away);
-        Event::Looked(seen)
-    }
-
-    /// Writes down where the branch is, or why that is not known.
-    fn report_branch(&mut self, away: Option<String>) {
-        let Eyes::Branch(branch) = &self.eyes else { return };
-        let mut report = self.report.lock().unwrap_or_else(PoisonError::into_inner);
-        match (&mut report.git, branch.head(), away) {
-            (Some(git), _, Some(why)) => git.away = Some(why),
-            (Some(git), Some(head), None) => git.seen(head, Utc::now()),
-            _ => {}
-        }
-        drop(report);
-        self.write_status();
-    }
-
-    /// What is said of a branch that cannot be looked at.
-    fn away(&mut self, error: FollowError) -> String {
-        self.exit = Exit::Error;
-        let Eyes::Branch(branch) = &self.eyes else { return error.to_string() };
-        let stays = branch.head().map(|head| format!("; {} stays in force", short(&head.id)));
-        let stays = stays.unwrap_or_default();
-        let (shown, error) = (printable(&branch.shown()), CommandError::from(error));
-        let mut text = format!("the {shown} cannot be fetched{stays}: {}", error.chain());
-        for hint in &error.hints {
-            text.push_str(&format!("\n  → {hint}"));
-        }
-        text
     }
 
     /// Begins to listen, or begins anew where something was lost.
@@ -379,7 +324,7 @@ impl Driver<'_> {
         self.write_status();
     }
 
-    fn write_status(&mut self) {
+    pub fn write_status(&mut self) {
         let Some(path) = &self.status_file else { return };
         let report = self.report.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Err(error) = report.write(path) {
@@ -391,7 +336,7 @@ impl Driver<'_> {
     }
 }
 
-fn log_word(word: Word) {
+pub fn log_word(word: Word) {
     match word {
         Word::Trouble(Trouble::Locked(text)) => tracing::info!("{text}"),
         Word::Trouble(Trouble::Invalid(text)) => {

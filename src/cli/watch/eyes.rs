@@ -4,7 +4,7 @@ use crate::cli::error::CommandError;
 use crate::cli::session::{self, Input, PassArgs};
 use crate::cli::settings::Settings;
 use crate::cli::ui::Ui;
-use crate::cli::watch::branch::Following;
+use crate::cli::watch::following::Following;
 use crate::cli::watch::pass::Stopped;
 use crate::engine::Workspace;
 use crate::engine::watch::snapshot::Looks;

@@ -4,10 +4,12 @@ mod branch;
 mod choice;
 mod driver;
 mod eyes;
+mod following;
 mod listen;
 mod log;
 mod pass;
 pub mod report;
+mod sight;
 
 use crate::cli::error::{CommandError, Exit};
 use crate::cli::session::{self, PassArgs, SelectionArgs};
@@ -26,6 +28,7 @@ use chrono::Utc;
 use clap::Args;
 use driver::{Driver, Message, POLL};
 use eyes::Eyes;
+use following::Following;
 use log::{Heard, LogFormat};
 use pass::Passes;
 use report::{BranchReport, Report};
@@ -103,33 +106,13 @@ const INTERVAL: Duration = Duration::from_secs(300);
 
 pub fn run(args: &WatchArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, CommandError> {
     let workspace = settings.workspace(&args.files, ui)?;
-    if args.files.filename.iter().any(|path| path.as_os_str() == "-") {
-        return Err(CommandError::new("standard input cannot be watched")
-            .hint("name a file or a folder with -f"));
-    }
-    let roots = match args.branch.is_given() {
-        true => Vec::new(),
-        false => settings.roots(&args.files, &workspace)?.0,
-    };
-    if let Some(missing) = roots.iter().find(|root| !root.exists()) {
-        let message = format!("there is no file or folder {}", missing.display());
-        return Err(CommandError::new(message).hint("name manifests with -f"));
-    }
-    if let Some(file) = args.status_file.as_deref().filter(|file| is_below(file, &roots)) {
-        let message = format!("the status file {} is among the manifests", file.display());
-        return Err(CommandError::new(message).hint("put it beside them: it would wake the watch"));
-    }
+    let roots = roots(args, settings, &workspace)?;
     // What is wrong with the options is no matter of a later pass.
     session::demand_lasting(settings, &workspace)?;
     session::provider(settings, &workspace)?;
     session::open(settings, &workspace, Missing::Leave)?;
     let listener = args.listen.map(listen::bind).transpose()?;
-    let level = match (args.verbose, settings.is_quiet()) {
-        (true, _) => LevelFilter::DEBUG,
-        (false, false) => LevelFilter::INFO,
-        (false, true) => LevelFilter::WARN,
-    };
-    log::begin(args.log_format, level)?;
+    log::begin(args.log_format, level(args, settings))?;
 
     let (sender, messages) = channel();
     let (stop_sender, stop) = tokio::sync::watch::channel(false);
@@ -150,19 +133,9 @@ pub fn run(args: &WatchArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, C
     } else {
         tracing::info!("watching {}", shown(&roots));
     }
-    let poll = match &branch {
-        Some(branch) => Some(millis(args.interval.unwrap_or(branch.poll()))),
-        None => args.poll.then_some(POLL),
-    };
     let has_ears = !args.poll && branch.is_none();
     let mut driver = Driver {
-        timing: Timing {
-            debounce: millis(args.debounce),
-            interval: millis(args.interval.unwrap_or(INTERVAL)),
-            poll,
-            once: args.once,
-            chance: session::nonce(),
-        },
+        timing: timing(args, branch.as_ref()),
         ears: has_ears.then(|| Ears::new(&roots, &workspace.folder, wake)),
         eyes: match branch {
             Some(branch) => Eyes::Branch(Box::new(branch)),
@@ -180,6 +153,53 @@ pub fn run(args: &WatchArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, C
     };
     let exit = driver.run(&messages);
     Ok(if args.once { exit } else { Exit::Done })
+}
+
+/// The roots to watch; none where a branch is followed.
+fn roots(
+    args: &WatchArgs,
+    settings: &Settings,
+    workspace: &Workspace,
+) -> Result<Vec<PathBuf>, CommandError> {
+    if args.branch.is_given() {
+        return Ok(Vec::new());
+    }
+    if args.files.filename.iter().any(|path| path.as_os_str() == "-") {
+        return Err(CommandError::new("standard input cannot be watched")
+            .hint("name a file or a folder with -f"));
+    }
+    let (roots, _) = settings.roots(&args.files, workspace)?;
+    if let Some(missing) = roots.iter().find(|root| !root.exists()) {
+        let message = format!("there is no file or folder {}", missing.display());
+        return Err(CommandError::new(message).hint("name manifests with -f"));
+    }
+    if let Some(file) = args.status_file.as_deref().filter(|file| is_below(file, &roots)) {
+        let message = format!("the status file {} is among the manifests", file.display());
+        return Err(CommandError::new(message).hint("put it beside them: it would wake the watch"));
+    }
+    Ok(roots)
+}
+
+fn level(args: &WatchArgs, settings: &Settings) -> LevelFilter {
+    match (args.verbose, settings.is_quiet()) {
+        (true, _) => LevelFilter::DEBUG,
+        (false, false) => LevelFilter::INFO,
+        (false, true) => LevelFilter::WARN,
+    }
+}
+
+fn timing(args: &WatchArgs, branch: Option<&Following>) -> Timing {
+    let poll = match branch {
+        Some(branch) => Some(millis(args.interval.unwrap_or(branch.poll()))),
+        None => args.poll.then_some(POLL),
+    };
+    Timing {
+        debounce: millis(args.debounce),
+        interval: millis(args.interval.unwrap_or(INTERVAL)),
+        poll,
+        once: args.once,
+        chance: session::nonce(),
+    }
 }
 
 fn passes<'a>(

@@ -267,10 +267,13 @@ impl Branch {
 
     /// Makes our own repository, or finds it as it was, while no other process is there.
     fn make(&self, alone: &File) -> Result<(), FollowError> {
-        if self.init().is_err() {
-            // What stands there is none: it must be in nobody's way.
-            self.take_away(alone)?;
-            self.init()?;
+        match self.init() {
+            Err(FollowError::Git(GitError::Object(_))) => {
+                // What stands there is none: it must be in nobody's way.
+                self.take_away(alone)?;
+                self.init()?;
+            }
+            made => made?,
         }
         // Nobody else is here: what one that was killed left locked is free.
         for lock in ["packed-refs.lock", "shallow.lock", "config.lock", "refs/partnerctl/head.lock"]
