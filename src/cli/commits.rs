@@ -115,7 +115,7 @@ pub fn of_commit(
         session::demand_lasting(settings, workspace)?;
     }
     let mut input = Input {
-        sources: Sources { files: Vec::new(), texts: to.committed.texts.clone() },
+        sources: Sources { texts: to.committed.texts.clone(), ..Sources::default() },
         folder: None,
         begun: 0,
         whole: true,

@@ -39,14 +39,14 @@ impl Settings {
 }
 
 /// The nearest folder upward that Git made, else the folder itself.
-fn checkout(folder: &Path) -> PathBuf {
+pub fn checkout(folder: &Path) -> PathBuf {
     let folder = resolved(folder);
     let found = folder.ancestors().find(|above| above.join(".git").exists());
     found.unwrap_or(&folder).to_owned()
 }
 
 /// A path without links and `..`, as far as it exists.
-fn resolved(path: &Path) -> PathBuf {
+pub fn resolved(path: &Path) -> PathBuf {
     let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let mut out = PathBuf::new();
     for part in whole.components() {

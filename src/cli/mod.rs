@@ -20,6 +20,7 @@ mod init;
 mod lasting;
 mod log;
 mod pass;
+mod pipelines;
 mod plan;
 mod progress;
 mod repair;

@@ -248,6 +248,18 @@ pub fn read(
     workspace: &Workspace,
     args: &PassArgs,
 ) -> Result<Input, CommandError> {
+    let mut input = asked(settings, workspace, args)?;
+    let (roots, _) = settings.roots(&args.files, workspace)?;
+    input.sources = find(&roots, &mut std::io::stdin().lock());
+    Ok(input)
+}
+
+/// What is asked for, of manifests that are still to be found.
+pub fn asked(
+    settings: &Settings,
+    workspace: &Workspace,
+    args: &PassArgs,
+) -> Result<Input, CommandError> {
     let (roots, whole) = settings.roots(&args.files, workspace)?;
     let selection = selection(settings, args, whole)?;
     let begun = Utc::now().timestamp_nanos_opt().unwrap_or_default();
@@ -255,7 +267,7 @@ pub fn read(
         [one] if one.is_dir() => Some(one.clone()),
         _ => None,
     };
-    let sources = find(&roots, &mut std::io::stdin().lock());
+    let sources = Sources::default();
     Ok(Input { sources, folder, begun, whole, selection, checked: None, origin: None })
 }
 

@@ -24,6 +24,7 @@ pub mod remember;
 pub mod resume;
 pub mod stale;
 pub mod tree;
+pub mod wake;
 pub mod watch;
 pub mod work;
 pub mod workspace;

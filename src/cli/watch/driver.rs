@@ -80,12 +80,17 @@ impl Driver<'_> {
                     match command {
                         Command::Look => {
                             self.listen(&mut state, now(), &mut deaf_until);
-                            events.push_back(self.look());
+                            events.push_back(self.look(false));
+                        }
+                        Command::LookAnew => {
+                            self.listen(&mut state, now(), &mut deaf_until);
+                            events.push_back(self.look(true));
                         }
                         Command::Pass(tree) => events.push_back(Event::Passed(self.pass(tree))),
                         Command::Ask => events.push_back(Event::Asked(self.ask())),
                         Command::Say(notice) => self.say(notice),
                         Command::End => {
+                            self.passes.end();
                             self.stand(WatchState::Ended);
                             tracing::info!("ended");
                             return self.exit;

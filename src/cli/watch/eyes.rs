@@ -1,15 +1,13 @@
 //! What a watch looks at: the files of a folder, or a branch.
 
 use crate::cli::error::CommandError;
-use crate::cli::session::{self, Input, PassArgs};
-use crate::cli::settings::Settings;
 use crate::cli::ui::Ui;
 use crate::cli::watch::following::Following;
 use crate::cli::watch::pass::Stopped;
 use crate::engine::Workspace;
 use crate::engine::watch::snapshot::Looks;
 use crate::engine::watch::state::Seen;
-use crate::store::{Batch, Store, Write};
+use crate::store::{Batch, Store, StoreError, Write};
 
 /// What a watch looks at.
 pub enum Eyes {
@@ -29,34 +27,13 @@ impl Eyes {
     }
 
     /// Decides whether what is seen may be applied, beside what its manifests say.
-    pub fn accept(&mut self, set: &str, store: Option<&dyn Store>) -> Result<(), Stopped> {
-        let Self::Branch(branch) = self else { return Ok(()) };
-        let applied = store.map(|store| store.followed(set)).transpose()?.flatten();
-        branch.accept(applied.as_deref())
-    }
-
-    /// The manifests that were seen under this number, and of no other.
-    pub fn read(
+    /// `applied` gives the commit that was applied last.
+    pub fn accept(
         &mut self,
-        tree: u64,
-        settings: &Settings,
-        workspace: &Workspace,
-        args: &PassArgs,
-    ) -> Result<Input, Stopped> {
-        match self {
-            Self::Files(looks) => {
-                // What is missing is no mistake of the command line any more.
-                if looks.is_missing() {
-                    return Err(Stopped::Moved);
-                }
-                let input = session::read(settings, workspace, args)?;
-                if looks.see(&input.sources) != Seen::Tree(tree) {
-                    return Err(Stopped::Moved);
-                }
-                Ok(input)
-            }
-            Self::Branch(branch) => Ok(branch.input(settings, args)?),
-        }
+        applied: impl FnOnce() -> Result<Option<String>, StoreError>,
+    ) -> Result<(), Stopped> {
+        let Self::Branch(branch) = self else { return Ok(()) };
+        branch.accept(applied()?.as_deref())
     }
 
     /// Demands that what was seen under this number is still what is there.

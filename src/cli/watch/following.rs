@@ -204,7 +204,7 @@ impl Following {
         }
         let (commit, prefix) = (committed.commit.clone(), prefix.clone());
         Ok(Input {
-            sources: Sources { files: Vec::new(), texts: committed.texts.clone() },
+            sources: Sources { texts: committed.texts.clone(), ..Sources::default() },
             folder: None,
             begun: 0,
             whole: true,

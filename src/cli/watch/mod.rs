@@ -10,6 +10,7 @@ mod log;
 mod pass;
 pub mod report;
 mod sight;
+mod stores;
 
 use crate::cli::error::{CommandError, Exit};
 use crate::cli::session::{self, PassArgs, SelectionArgs};
@@ -17,7 +18,7 @@ use crate::cli::settings::{FileArgs, Here, Settings};
 use crate::cli::ui::Ui;
 use crate::engine::Workspace;
 use crate::engine::tree::{IGNORE_FILE, WORKSPACE_FILE};
-use crate::engine::watch::ears::Ears;
+use crate::engine::watch::ears::{Ears, News};
 use crate::engine::watch::snapshot::Looks;
 use crate::engine::watch::state::Timing;
 use crate::engine::watch::told::Told;
@@ -37,6 +38,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use stores::Stores;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::filter::LevelFilter;
 
@@ -134,12 +136,13 @@ pub fn run(args: &WatchArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, C
         tracing::info!("watching {}", shown(&roots));
     }
     let has_ears = !args.poll && branch.is_none();
+    let news = News::default();
     let mut driver = Driver {
         timing: timing(args, branch.as_ref()),
-        ears: has_ears.then(|| Ears::new(&roots, &workspace.folder, wake)),
+        ears: has_ears.then(|| Ears::new(&roots, &workspace.folder, news.clone(), wake)),
         eyes: match branch {
             Some(branch) => Eyes::Branch(Box::new(branch)),
-            None => Eyes::Files(Looks::new(roots, beside.into())),
+            None => Eyes::Files(Looks::new(roots, beside.into(), news)),
         },
         passes: passes(args, settings, &workspace, stop),
         here: Here::now(),
@@ -224,6 +227,8 @@ fn passes<'a>(
         stop,
         workspace: (workspace.folder.clone(), workspace.folder.join(WORKSPACE_FILE).is_file()),
         lineage: None,
+        stores: Stores::default(),
+        kept: None,
     }
 }
 

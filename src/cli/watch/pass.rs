@@ -10,12 +10,15 @@ use crate::cli::settings::Settings;
 use crate::cli::ui::Ui;
 use crate::cli::watch::choice::{Choice, Rules, choose};
 use crate::cli::watch::eyes::Eyes;
-use crate::engine::lease::{self, SharedStore};
+use crate::cli::watch::stores::Stores;
+use crate::engine::lease;
+use crate::engine::memory::{self, Kept};
 use crate::engine::operate::Ended;
 use crate::engine::tree::WORKSPACE_FILE;
 use crate::engine::{Workspace, machine};
 use crate::model::text::printable;
 use crate::plan::{Plan, render};
+use crate::provider::Provider;
 use crate::store::{Missing, Store, StoreError};
 use chrono::{TimeDelta, Utc};
 use std::path::PathBuf;
@@ -46,6 +49,10 @@ pub struct Passes<'a> {
     pub workspace: (PathBuf, bool),
     /// The lineage of the store, once it was seen: another store, or none, is no empty one.
     pub lineage: Option<String>,
+    /// Its connections.
+    pub stores: Stores,
+    /// What the last pass remembered.
+    pub kept: Option<Kept>,
 }
 
 /// Why a pass did not get through.
@@ -105,30 +112,30 @@ impl Passes<'_> {
     fn round(&mut self, eyes: &mut Eyes, tree: u64, ui: &mut Ui) -> Result<Round, Stopped> {
         let settings = self.settings;
         let workspace = eyes.workspace(self.workspace(ui)?, ui)?;
-        let mut existing = session::open(settings, &workspace, Missing::Leave)?;
-        self.recognise(existing.as_deref(), &workspace)?;
+        self.stores.open(settings, &workspace)?;
+        self.recognise(&workspace)?;
         let provider = session::provider(settings, &workspace)?;
-        eyes.accept(&workspace.set(), existing.as_deref())?;
+        eyes.accept(|| {
+            let store = self.stores.reading();
+            store.map_or(Ok(None), |store| store.followed(&workspace.set()))
+        })?;
         // Who signed is known now, and may act.
         let workspace = eyes.workspace(workspace, ui)?;
-        let mut input = eyes.read(tree, settings, &workspace, &self.args)?;
-        let pass = self.pass(&workspace, provider.as_ref());
-        let planned = pass.plan(&mut input, existing.as_deref(), ui)?;
-        let choice = self.choose(planned, &workspace, existing.as_deref())?;
+        let (planned, _) = self.plan(eyes, tree, &workspace, provider.as_ref(), None, ui)?;
+        let choice = self.choose(planned, &workspace)?;
         eyes.rested(tree)?;
         // Where there is no store yet, nobody could approve.
-        let asks = choice.held.is_some() && existing.is_none();
+        let asks = choice.held.is_some() && self.stores.reading().is_none();
         if self.dry_run || (choice.is_nothing() && !asks) {
             let exit = choice.exit();
-            if let Some(store) = existing.as_deref_mut()
-                && !self.dry_run
-                && choice.whole().refused.is_empty()
-            {
-                eyes.note(&workspace.set(), store, None)?;
+            let is_there = self.stores.reading().is_some() && !self.dry_run;
+            if is_there && choice.whole().refused.is_empty() {
+                let store = self.stores.writing(settings, &workspace)?;
+                eyes.note(&workspace.set(), store.lock().as_mut(), None)?;
             }
             return Ok(Round { passed: Passed { exit, choice, applied: 0 }, again: false });
         }
-        let store = SharedStore::new(session::make(settings, &workspace, existing)?);
+        let store = self.stores.writing(settings, &workspace)?;
         self.lineage = Some(store.lock().lineage().to_owned());
         let actor = settings.actor(&workspace);
         let me = machine::this_process(&actor);
@@ -138,30 +145,38 @@ impl Passes<'_> {
         };
         let (epoch, stop) = (held.epoch, Some(self.stop.clone()));
         let place = Place { settings, provider, store, epoch, actor, command: "watch", stop };
-        let round = self.under_lease(&workspace, &place, eyes, tree, ui);
+        let round = self.under_lease(choice, &workspace, &place, eyes, tree, ui);
         let released: Result<(), StoreError> = held.release();
         let round = round?;
         released?;
         Ok(round)
     }
 
-    /// Plans again now that nobody else applies, and carries out what may be.
+    /// Carries out what may be, planned again where anything changed before nobody else could apply.
     fn under_lease(
-        &self,
+        &mut self,
+        choice: Choice,
         workspace: &Workspace,
         place: &Place<'_>,
         eyes: &mut Eyes,
         tree: u64,
         ui: &mut Ui,
     ) -> Result<Round, Stopped> {
-        let mut input = eyes.read(tree, self.settings, workspace, &self.args)?;
-        let pass = self.pass(workspace, place.provider.as_ref());
-        let (planned, resumed) = place.plan(&pass, &mut input, HANDS, ui)?;
-        let store = session::open(self.settings, workspace, Missing::Leave)?;
-        let choice = self.choose(planned, workspace, store.as_deref())?;
+        let gathered = &choice.planned.gathered;
+        let is_current = place.provider.outside().is_none()
+            && gathered.intents.is_empty()
+            && gathered.version.as_ref() == Some(&place.store.lock().version()?);
+        let (choice, resumed) = if is_current {
+            (choice, Vec::new())
+        } else {
+            drop(choice);
+            self.stores.open(self.settings, workspace)?;
+            let provider = place.provider.as_ref();
+            let (planned, resumed) = self.plan(eyes, tree, workspace, provider, Some(place), ui)?;
+            (self.choose(planned, workspace)?, resumed)
+        };
         // Somebody else may have brought it to another commit meanwhile.
-        eyes.accept(&workspace.set(), store.as_deref())?;
-        drop(store);
+        eyes.accept(|| place.store.lock().followed(&workspace.set()))?;
         eyes.rested(tree)?;
         if *self.stop.borrow() {
             return Err(Stopped::Moved);
@@ -186,24 +201,67 @@ impl Passes<'_> {
         Ok(Round { passed: Passed { exit, choice, applied: carried.done }, again })
     }
 
-    fn pass<'b>(
-        &'b self,
-        workspace: &'b Workspace,
-        provider: &'b dyn crate::provider::Provider,
-    ) -> Pass<'b> {
-        let (settings, args, at) = (self.settings, &self.args, Utc::now());
-        Pass { keeps_input: true, ..Pass::new(settings, workspace, args, provider, at) }
+    /// The plan of the tree that was seen at rest, and of no other. Where all is known that moved
+    /// since the last pass, only that is looked at.
+    fn plan(
+        &mut self,
+        eyes: &mut Eyes,
+        tree: u64,
+        workspace: &Workspace,
+        provider: &dyn Provider,
+        place: Option<&Place<'_>>,
+        ui: &mut Ui,
+    ) -> Result<(Planned, Vec<Ended>), Stopped> {
+        eyes.rested(tree)?;
+        let (settings, args, at) = (self.settings, self.args.clone(), Utc::now());
+        let pass =
+            Pass { keeps_input: true, ..Pass::new(settings, workspace, &args, provider, at) };
+        let looks = match eyes {
+            Eyes::Files(looks) => looks,
+            Eyes::Branch(branch) => {
+                let mut input = branch.input(settings, &args)?;
+                return Ok(match place {
+                    Some(place) => place.plan(&pass, &mut input, HANDS, ui)?,
+                    None => (pass.plan(&mut input, self.stores.reading(), ui)?, Vec::new()),
+                });
+            }
+        };
+        let mut input = session::asked(settings, workspace, &args)?;
+        let store = self.stores.reading();
+        if let (Some(store), Some(kept), Some(moved)) = (store, &mut self.kept, looks.moved())
+            && let Some(planned) = pass.wake(&input, store, kept, &moved)?
+        {
+            looks.passed();
+            return Ok((planned, Vec::new()));
+        }
+        self.kept = None;
+        input.begun = looks.begun();
+        input.sources = looks.sources().cloned().unwrap_or_default();
+        let planned = match place {
+            Some(place) => place.plan(&pass, &mut input, HANDS, ui)?,
+            None => (pass.plan(&mut input, store, ui)?, Vec::new()),
+        };
+        let files = looks.sources().map_or(&[][..], |sources| sources.files.as_slice());
+        self.kept = store.and_then(|store| pass.keep(&input, store, files));
+        if self.kept.is_some() {
+            looks.passed();
+        }
+        Ok(planned)
     }
 
-    fn choose(
-        &self,
-        planned: Planned,
-        workspace: &Workspace,
-        store: Option<&dyn Store>,
-    ) -> Result<Choice, CommandError> {
+    /// Writes down what was kept, for passes of other processes.
+    pub fn end(&self) {
+        let file = self.stores.reading().and_then(Store::file);
+        if let (Some(kept), Some(file)) = (&self.kept, file) {
+            kept.write(&memory::Place::beside(file, kept.key().clone()));
+        }
+    }
+
+    fn choose(&self, planned: Planned, workspace: &Workspace) -> Result<Choice, CommandError> {
         let rules = Rules { heal: self.heal, allow: workspace.watch_allows() };
         let ttl = TimeDelta::hours(saved::TTL_HOURS);
         choose(planned, rules, |plan| {
+            let store = self.stores.reading();
             store.map_or(Ok(false), |store| saved::is_approved(store, &plan.id, ttl))
         })
     }
@@ -222,12 +280,8 @@ impl Passes<'_> {
     }
 
     /// Demands the store that was there before.
-    fn recognise(
-        &mut self,
-        store: Option<&dyn Store>,
-        workspace: &Workspace,
-    ) -> Result<(), CommandError> {
-        let found = store.map(|store| store.lineage().to_owned());
+    fn recognise(&mut self, workspace: &Workspace) -> Result<(), CommandError> {
+        let found = self.stores.reading().map(|store| store.lineage().to_owned());
         match (&self.lineage, found) {
             (None, found) => self.lineage = found,
             (Some(known), Some(found)) if *known == found => {}

@@ -2,7 +2,7 @@
 
 use crate::cli::watch::choice::{Held, HeldChange};
 use crate::engine::follow::Commit;
-use crate::engine::machine::write_whole;
+use crate::engine::machine::write_for_now;
 use crate::kinds::Risk;
 use crate::model::ResourceId;
 use crate::model::activity::instant;
@@ -294,7 +294,7 @@ impl Report {
     pub fn write(&self, path: &Path) -> std::io::Result<()> {
         let mut text = serde_json::to_string_pretty(self).map_err(std::io::Error::other)?;
         text.push('\n');
-        write_whole(path, text.as_bytes())
+        write_for_now(path, text.as_bytes())
     }
 
     /// Why it is not ready; `None` when it is.

@@ -12,8 +12,10 @@ use std::sync::PoisonError;
 
 impl Driver<'_> {
     /// Looks at the files or the branch; of a branch is said when it moved, and when it is away.
-    pub fn look(&mut self) -> Event {
+    /// `anew` trusts nothing that was seen or heard of files.
+    pub fn look(&mut self, anew: bool) -> Event {
         let branch = match &mut self.eyes {
+            Eyes::Files(looks) if anew => return Event::Looked(looks.look_anew()),
             Eyes::Files(looks) => return Event::Looked(looks.look()),
             Eyes::Branch(branch) => branch,
         };

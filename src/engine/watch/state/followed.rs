@@ -53,7 +53,7 @@ impl Branch {
 
     fn obey(&mut self, command: Command) -> Option<Event> {
         match command {
-            Command::Look => {
+            Command::Look | Command::LookAnew => {
                 self.looks.push(self.now);
                 let seen = if self.away { Seen::Away } else { Seen::Commit(self.head) };
                 Some(Event::Looked(seen))
