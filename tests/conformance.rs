@@ -521,11 +521,13 @@ fn source_at(commit: &str) -> Source {
     Source { file: Some("a.yaml".into()), line: Some(1), commit: Some(commit.into()), author: None }
 }
 
-fn the_commit_that_a_set_is_brought_to_is_known_for_each_set(factory: &dyn Factory) {
+fn the_commit_that_something_is_brought_to_is_known_for_each(factory: &dyn Factory) {
     let mut store = factory.open();
     assert_eq!(store.followed("test").unwrap(), None);
-    let follow =
-        |set: &str, commit: &str| Write::Follow { set: set.to_owned(), commit: commit.to_owned() };
+    let follow = |what: &str, commit: &str| Write::Follow {
+        what: what.to_owned(),
+        commit: commit.to_owned(),
+    };
     store.commit(&batch(vec![follow("test", "c1"), follow("other", "c2")])).unwrap();
     let version = store.version().unwrap();
     store.commit(&batch(vec![follow("test", "c3")])).unwrap();
@@ -567,7 +569,7 @@ conformance! { sqlite:
     a_judgement_is_of_the_version_of_its_batch
     some_rows_and_things_are_found_without_the_others
     a_commit_and_its_author_are_kept_and_the_hash_covers_both
-    the_commit_that_a_set_is_brought_to_is_known_for_each_set
+    the_commit_that_something_is_brought_to_is_known_for_each
 }
 
 #[test]

@@ -71,6 +71,9 @@ fn a_commit_is_applied_under_its_name_and_what_it_left_alone_keeps_its_row() {
     let first = commit(&env);
     let mut watch = follow(&env, &["--prune"]);
     let status = until(&mut watch, &first, "done");
+    let schema = crate::generated::schema("watch.v1.schema.json");
+    let errors: Vec<_> = schema.iter_errors(&status).map(|e| e.to_string()).collect();
+    assert!(errors.is_empty(), "{errors:?}\n{status:#}");
     let git = &status["git"];
     assert_eq!((&git["url"], &git["branch"]), (&json!("repo"), &json!("main")));
     assert_eq!((&git["commit"], &git["author"]), (&json!(first), &json!(ADA)));
@@ -207,6 +210,22 @@ fn a_branch_that_was_rewritten_is_refused_until_that_is_allowed() {
     }
     assert_eq!(watch.said("was rewritten"), 3, "{}", watch.log());
     watch.end();
+}
+
+#[test]
+fn a_branch_is_not_another_one_for_naming_another_set() {
+    let env = repository();
+    assert_eq!(once(&env, &["--git", "repo"]).0, 0);
+    env.write("repo/partnerctl.yaml", "set: other\n");
+    git(&env, "git commit -qa --amend -m other");
+    let (code, said) = once(&env, &["--git", "repo"]);
+    assert!(code == 1 && said.contains("was rewritten"), "{said}");
+    // Nor is a set another one for being followed elsewhere.
+    git(&env, "git branch -q elsewhere && git checkout -q elsewhere");
+    env.write("repo/partnerctl.yaml", "set: test\n");
+    commit(&env);
+    let (code, said) = once(&env, &["--git", "repo", "--branch", "elsewhere"]);
+    assert!(code == 1 && said.contains("was rewritten"), "{said}");
 }
 
 #[test]

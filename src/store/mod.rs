@@ -78,10 +78,10 @@ pub enum Write {
         /// How.
         end: ApplyEnd,
     },
-    /// Says which commit a set is brought to from now on.
+    /// Says which commit something is brought to from now on.
     Follow {
-        /// Of which set.
-        set: String,
+        /// What: a set, or a branch.
+        what: String,
         /// The commit.
         commit: String,
     },
@@ -312,11 +312,11 @@ pub trait Store: Send {
     /// When the database fails or a row cannot be read.
     fn approvals(&self) -> Result<Vec<Approval>, StoreError>;
 
-    /// The commit that a set was last brought to, where a branch is followed.
+    /// The commit that a set, or a branch, was last brought to.
     ///
     /// # Errors
     /// When the database fails.
-    fn followed(&self, set: &str) -> Result<Option<String>, StoreError>;
+    fn followed(&self, what: &str) -> Result<Option<String>, StoreError>;
 
     /// The place and hash of the last activity.
     ///

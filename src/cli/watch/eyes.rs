@@ -32,14 +32,20 @@ impl Eyes {
         }
     }
 
-    /// Decides whether what is seen may be applied, beside what its manifests say.
-    /// `applied` gives the commit that was applied last.
+    /// Decides whether what is seen may be applied, beside what its manifests say. `ask` asks the
+    /// store, if there is one.
     pub fn accept(
         &mut self,
-        applied: impl FnOnce() -> Result<Option<String>, StoreError>,
+        set: &str,
+        ask: impl Fn(&str) -> Result<Option<String>, StoreError>,
     ) -> Result<(), Stopped> {
         let Self::Branch(branch) = self else { return Ok(()) };
-        branch.accept(applied()?.as_deref())
+        let mut applied = Vec::new();
+        for mark in branch.marks(set) {
+            applied.extend(ask(&mark)?);
+        }
+        applied.dedup();
+        branch.accept(applied)
     }
 
     /// Demands that what was seen under this number is still what is there.
@@ -56,7 +62,7 @@ impl Eyes {
         }
     }
 
-    /// Writes down which commit the set is brought to, where that is another one.
+    /// Writes down which commit the set and the branch are brought to, where that is another one.
     pub fn note(
         &self,
         set: &str,
@@ -65,9 +71,14 @@ impl Eyes {
     ) -> Result<(), CommandError> {
         let Self::Branch(branch) = self else { return Ok(()) };
         let Some(head) = branch.head() else { return Ok(()) };
-        if store.followed(set)?.as_deref() != Some(&*head.id) {
-            let (set, commit) = (set.to_owned(), head.id.to_string());
-            store.commit(&Batch { epoch, writes: vec![Write::Follow { set, commit }] })?;
+        let mut writes = Vec::new();
+        for what in branch.marks(set) {
+            if store.followed(&what)?.as_deref() != Some(&*head.id) {
+                writes.push(Write::Follow { what, commit: head.id.to_string() });
+            }
+        }
+        if !writes.is_empty() {
+            store.commit(&Batch { epoch, writes })?;
         }
         Ok(())
     }

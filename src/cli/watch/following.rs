@@ -25,6 +25,9 @@ const POLL: [Duration; 2] = [Duration::from_secs(60), Duration::from_secs(5)];
 impl From<FollowError> for CommandError {
     fn from(error: FollowError) -> Self {
         let hint = match error {
+            FollowError::Git(GitError::Object(_)) => {
+                "take the folder git-… beside the store away: it is a copy, and is fetched anew"
+            }
             FollowError::Git(error) => return error.into(),
             FollowError::Away(_) | FollowError::TooLong(_) => {
                 "see that `git ls-remote` reaches it without asking anything"
@@ -48,8 +51,8 @@ pub struct Following {
     head: Option<Commit>,
     /// What the commit of this number holds.
     content: Option<(u64, Content)>,
-    /// The commit that may be applied, after which one.
-    accepted: Option<(String, Option<String>)>,
+    /// The commit that may be applied, after which ones.
+    accepted: Option<(String, Vec<String>)>,
     /// Who signed the head, where that is asked for.
     signer: Option<String>,
     /// True once a commit had settings: what is gone is no default.
@@ -149,20 +152,29 @@ impl Following {
         Ok(workspace)
     }
 
-    /// Decides whether the head may be applied, after the commit that was applied last.
-    pub fn accept(&mut self, applied: Option<&str>) -> Result<(), Stopped> {
+    /// Under which the store keeps what was applied last: for the set, whatever branch it is brought
+    /// to, and for the branch, since a commit may say that it is of another set.
+    pub fn marks(&self, set: &str) -> [String; 2] {
+        let Branch { address, name, .. } = &self.branch;
+        let path = self.args.path.as_deref().unwrap_or_default();
+        [format!("set {set}"), format!("branch {name} of {} at {path}", address.url)]
+    }
+
+    /// Decides whether the head may be applied, after what was applied last.
+    pub fn accept(&mut self, applied: Vec<String>) -> Result<(), Stopped> {
         let Some(head) = self.head.clone() else { return Err(Stopped::Moved) };
-        let decided = (head.id.to_string(), applied.map(str::to_owned));
+        let decided = (head.id.to_string(), applied);
         if self.accepted.as_ref() == Some(&decided) {
             return Ok(());
         }
-        let earlier = applied.filter(|applied| *applied != &*head.id);
+        let earlier = || decided.1.iter().filter(|applied| **applied != *head.id);
         let decide = || -> Result<Option<String>, DecideError> {
-            if let Some(earlier) = earlier.filter(|_| !self.args.allow_rewrite)
-                && !self.branch.descends(&head.id, earlier)?
-            {
-                return Err(DecideError::Rejected(self.rewritten(&head, earlier)));
+            for earlier in earlier().filter(|_| !self.args.allow_rewrite) {
+                if !self.branch.descends(&head.id, earlier)? {
+                    return Err(DecideError::Rejected(self.rewritten(&head, earlier)));
+                }
             }
+            let earlier = earlier().next().map(String::as_str);
             let Some(keys) = &self.keys else { return Ok(None) };
             match self.branch.signature(&head.id, earlier, keys)? {
                 Signature::Good { signer } => Ok(Some(signer)),

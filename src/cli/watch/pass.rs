@@ -115,10 +115,8 @@ impl Passes<'_> {
         self.stores.open(settings, &workspace)?;
         self.recognise(&workspace)?;
         let provider = session::provider(settings, &workspace)?;
-        eyes.accept(|| {
-            let store = self.stores.reading();
-            store.map_or(Ok(None), |store| store.followed(&workspace.set()))
-        })?;
+        let store = self.stores.reading();
+        eyes.accept(&workspace.set(), |mark| store.map_or(Ok(None), |store| store.followed(mark)))?;
         // Who signed is known now, and may act.
         let workspace = eyes.workspace(&settings.kinds, workspace, ui)?;
         let (planned, _) = self.plan(eyes, tree, &workspace, provider.as_ref(), None, ui)?;
@@ -176,7 +174,7 @@ impl Passes<'_> {
             (self.choose(planned, workspace)?, resumed)
         };
         // Somebody else may have brought it to another commit meanwhile.
-        eyes.accept(|| place.store.lock().followed(&workspace.set()))?;
+        eyes.accept(&workspace.set(), |mark| place.store.lock().followed(mark))?;
         eyes.rested(tree)?;
         if *self.stop.borrow() {
             return Err(Stopped::Moved);

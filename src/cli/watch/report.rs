@@ -372,7 +372,8 @@ fn cut(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Ended, Outcome, Report, WatchState};
+    use super::{BranchReport, Ended, Outcome, Report, WatchState};
+    use crate::engine::follow::Commit;
 
     #[test]
     fn it_is_ready_when_the_last_pass_got_through_and_no_root_is_missing() {
@@ -414,6 +415,11 @@ mod tests {
         let mut report = Report::new(now);
         let ended = Ended { began: now, outcome: Outcome::Done, plan_id: None, applied: 3 };
         report.ended(ended, now);
+        assert!(!report.metrics().contains("git"), "files are watched");
+        let mut git = BranchReport::new("a", "main", None);
+        git.seen(&Commit { id: "c1".into(), author: "a".into() }, now);
+        git.away = Some("no answer".to_owned());
+        report.git = Some(git);
         let text = report.metrics();
         for line in text.lines() {
             let sample = line.split_once(' ').map(|(name, value)| (name, value.parse::<i64>()));
@@ -427,6 +433,8 @@ mod tests {
             "partnerctl_watch_passes_total{outcome=\"failed\"} 0",
             "partnerctl_watch_changes_applied_total 3",
             "partnerctl_watch_ready 1",
+            "partnerctl_watch_git_away 1",
+            "partnerctl_watch_git_commit_info{commit=\"c1\"} 1",
             "partnerctl_watch_last_success_timestamp_seconds 1795262400",
         ] {
             assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
