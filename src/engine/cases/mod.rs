@@ -162,9 +162,9 @@ fn planned(case: &Case, ground: &Ground<'_>) -> Result<Planned, Failure> {
         texts: BTreeMap::new(),
         problems: Vec::new(),
     };
-    let root = reader.read(&case.file).and_then(|(name, trees)| {
+    let root = reader.read(&case.file).map(|(name, trees)| {
         let root = trees.into_iter().next().map_or_else(empty, |tree| tree.root);
-        Some((name, root))
+        (name, root)
     });
     let Some((name, root)) = root else { return Err(reader.failure()) };
     let read = decode::<CaseFile>(&root);
