@@ -167,6 +167,7 @@ impl Workspace {
             scope: Scope::Whole,
             selection: Selection::default(),
             limits: Limits::default(),
+            policies: Default::default(),
             override_id: None,
             left_out,
         }

@@ -37,6 +37,30 @@ enum Step {
     Touch(u8),
     /// From now on, what is no longer declared is released; or not any more.
     Retain(bool),
+    /// From now on, these policies hold.
+    Policies(u8),
+}
+
+/// Settings with different policies; the first has none.
+fn settings(policies: u8) -> String {
+    let rules: &[&str] = match policies % 4 {
+        0 => &[],
+        1 => &[
+            "{name: a, match: {kinds: [Budget], actions: [update]}, effect: deny}",
+            "{name: b, match: {customerLabels: {matchLabels: {tier: t1}}}, effect: warn}",
+        ],
+        2 => &[
+            "{name: a, match: {kinds: [Budget], actions: [create, delete]}, effect: deny, message: other}",
+            "{name: b, match: {riskAtLeast: costly}, effect: requireApproval}",
+        ],
+        _ => &[
+            "{name: c, match: {customers: [c1, c2]}, effect: deny}",
+            "{name: d, match: {money: {monthlyIncreaseOver: [{amount: 100, currency: EUR}]}}, effect: requireApproval, by: AdminAgent}",
+        ],
+    };
+    let rules: String = rules.iter().map(|rule| format!("  - {rule}\n")).collect();
+    let rules = if rules.is_empty() { rules } else { format!("policies:\n{rules}") };
+    format!("set: test\nlimits: {{atLeast: 1000}}\n{rules}")
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -53,6 +77,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => calm().prop_map(Step::Other),
         1 => any::<u8>().prop_map(Step::Touch),
         1 => any::<bool>().prop_map(Step::Retain),
+        2 => any::<u8>().prop_map(Step::Policies),
     ]
 }
 
@@ -73,7 +98,7 @@ struct History {
 impl History {
     fn new() -> Self {
         let env = TestEnv::new();
-        env.write("partnerctl.yaml", "set: test\nlimits: {atLeast: 1000}\n");
+        env.write("partnerctl.yaml", settings(0));
         env.write("other/partnerctl.yaml", "set: other\nstore: sqlite:../.partnerctl/state.db\n");
         env.write("manifests/empty.yaml", "");
         Self { env, documents: Vec::new(), before: Vec::new(), files: 1, retain: false }
@@ -119,6 +144,7 @@ impl History {
             Step::Back => std::mem::swap(&mut self.documents, &mut self.before),
             Step::Move(files) => self.files = *files,
             Step::Retain(retain) => self.retain = *retain,
+            Step::Policies(policies) => self.env.write("partnerctl.yaml", settings(*policies)),
             Step::Amount(customer, cents) => {
                 let budget = format!("kind: Budget\nmetadata: {{name: b{customer}}}");
                 for document in self.documents.iter_mut().filter(|d| d.contains(&budget)) {
@@ -134,7 +160,8 @@ impl History {
                 }
             }
             Step::Apply(prune, customer) => {
-                let mut args = vec!["apply", "--yes", "--approve", "irreversible"];
+                let mut args =
+                    vec!["apply", "--yes", "--approve", "irreversible", "--approve", "policy"];
                 let name = customer.map(|customer| format!("c{customer}"));
                 args.extend(prune.then_some("--prune"));
                 args.extend(name.iter().flat_map(|name| ["--customer", name]));
@@ -267,6 +294,7 @@ impl Process {
             scope: Scope::Whole,
             selection: Selection::default(),
             limits: Limits { at_least: 1000, ..Limits::default() },
+            policies: Default::default(),
             override_id: None,
             left_out: woken.left_out,
         };

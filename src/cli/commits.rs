@@ -11,11 +11,13 @@ use crate::engine::git::{Git, GitError};
 use crate::engine::tree::Sources;
 use crate::engine::workspace::WorkspaceFile;
 use crate::engine::{Gathered, Workspace, workspace};
+use crate::kinds::Kinds;
 use crate::manifest::{Manifests, report};
 use crate::model::problem::Problem;
 use crate::model::text::{counted, printable};
 use crate::model::{Resource, Severity, Stored};
 use crate::plan::apart::{Apart, as_applied, pending};
+use crate::plan::policy::Policies;
 use crate::plan::{LeftOut, Plan, plan};
 use crate::provider::Provider;
 use crate::store::Missing;
@@ -64,6 +66,10 @@ impl From<GitError> for CommandError {
             GitError::NotStarted(_) => "install git, and see that PATH leads to it",
             GitError::NoCommit { .. } => {
                 "write it as `git log` shows it; a shallow clone may lack it: `git fetch --unshallow`"
+            }
+            GitError::Refused { said, .. } if said.contains("dubious ownership") => {
+                "it belongs to somebody else: give it to who runs this, or name it in \
+                `git config --global --add safe.directory`"
             }
             GitError::Refused { .. } => "run this in the repository, or name it with --workspace",
             GitError::Object(_) => "fetch the whole of the repository: `git fetch --refetch`",
@@ -149,10 +155,12 @@ impl Commits<'_> {
         let commit = self.git.commit(rev)?;
         let committed = commit::read(&self.git, &commit, &self.prefix)?;
         let mut workspace = self.workspace.clone();
-        let parsed = settings_of(&committed, ui)?.unwrap_or_default();
+        let (parsed, policies) =
+            settings_of(&self.settings.kinds, &committed, ui)?.unwrap_or_default();
         workspace.file.set = parsed.set;
         workspace.file.lineage = parsed.lineage;
         workspace.file.limits = parsed.limits;
+        workspace.policies = Arc::new(policies);
         Ok(Side { workspace, committed })
     }
 
@@ -229,11 +237,12 @@ impl Commits<'_> {
 
 /// What the `partnerctl.yaml` of a commit says; `None` where there is none.
 pub fn settings_of(
+    kinds: &Kinds,
     committed: &Committed,
     ui: &mut Ui,
-) -> Result<Option<WorkspaceFile>, CommandError> {
+) -> Result<Option<(WorkspaceFile, Policies)>, CommandError> {
     let Some((path, text)) = &committed.settings else { return Ok(None) };
-    workspace::parse(path, text).map(Some).map_err(|problems| {
+    workspace::parse(kinds, path, text).map(Some).map_err(|problems| {
         let name: Arc<str> = path.to_string_lossy().into();
         show(&problems, &BTreeMap::from([(name, text.as_str().into())]), ui);
         let commit = short(&committed.commit);

@@ -32,6 +32,7 @@ mod settings;
 mod status;
 mod store;
 mod table;
+mod test;
 mod ui;
 mod validate;
 mod watch;
@@ -87,6 +88,7 @@ enum Command {
     Ingest(ingest::IngestArgs),
     Dump(dump::DumpArgs),
     Adopt(adopt::AdoptArgs),
+    Test(test::TestArgs),
     Store(store::StoreArgs),
     Schema(schema::SchemaArgs),
     Completions(completions::CompletionsArgs),
@@ -136,6 +138,7 @@ fn dispatch(command: Command, settings: &Settings, ui: &mut Ui) -> Result<Exit, 
         Command::Ingest(args) => ingest::run(&args, settings, ui),
         Command::Dump(args) => dump::run(&args, settings, ui),
         Command::Adopt(args) => adopt::run(&args, settings, ui),
+        Command::Test(args) => test::run(&args, settings, ui),
         Command::Store(args) => store::run(&args, settings, ui),
         Command::Schema(args) => schema::run(&args, settings, ui),
         Command::Completions(args) => completions::run(&args, ui),

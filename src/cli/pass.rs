@@ -295,6 +295,7 @@ impl<'a> Pass<'a> {
             },
             selection: input.selection.clone(),
             limits: self.workspace.limits(),
+            policies: self.workspace.policies.clone(),
             override_id: self.args.override_id.clone(),
             left_out,
         }

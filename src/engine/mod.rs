@@ -1,6 +1,7 @@
 //! gather → plan → apply, and what that needs from the machine.
 
 pub mod apply;
+pub mod cases;
 pub mod cold;
 pub mod commit;
 pub mod dump;
@@ -18,6 +19,7 @@ pub mod narrow;
 pub mod operate;
 pub mod operation;
 pub mod pause;
+pub mod policies;
 pub mod reach;
 pub mod records;
 pub mod remember;

@@ -11,6 +11,7 @@ pub mod digest;
 pub mod display;
 pub mod effect;
 pub mod id;
+pub mod moment;
 pub mod money;
 pub mod observed;
 pub mod problem;

@@ -6,6 +6,7 @@ use crate::model::{Metadata, Resource, ResourceId, Source, Spec, Stored, code};
 use crate::plan::change::{Action, Change, Desired, FieldChange, OnlyObserved, Reason, Warning};
 use crate::plan::judge::Worlds;
 use crate::plan::pair::{Pair, Pairs};
+use crate::plan::policy::Ruling;
 use crate::plan::selection::Drift;
 use crate::plan::{PlanInput, Scope, diff, money};
 use std::collections::BTreeSet;
@@ -39,6 +40,8 @@ pub struct Draft {
     pub blocked: Vec<Block>,
     /// What it waits for.
     pub waiting: Option<String>,
+    /// What the policies of the workspace say of it.
+    pub policies: Vec<Ruling>,
 }
 
 /// All resources of the set, by what becomes of them.
@@ -103,6 +106,7 @@ fn declared(
         release: false,
         blocked: pair.blocked.clone(),
         waiting: pair.waiting.clone(),
+        policies: Vec::new(),
     };
     let leaves_drift = input.selection.drift == Drift::Leave && pair.found.is_none();
     let Some(observed) = pair.observed() else {
@@ -308,6 +312,7 @@ fn undeclared(input: &PlanInput, pair: &Arc<Pair>, stored: &Stored, drafts: &mut
         release,
         blocked: pair.blocked.clone(),
         waiting: pair.waiting.clone(),
+        policies: Vec::new(),
     };
     if !release {
         protect(entry, Some(stored), &mut draft, input);
@@ -412,6 +417,7 @@ impl Draft {
             money: entry
                 .map(|entry| money::effect(entry, &transition, &worlds.after))
                 .unwrap_or_default(),
+            policies: self.policies.clone(),
             depends_on: Vec::new(),
             customer: worlds.customer_of(id).map(|customer| customer.name.to_string()),
         }

@@ -76,6 +76,7 @@ impl Hashed {
             undeclared,
             outside,
             only_observed,
+            policies,
             basis,
             records,
             digest: _,
@@ -88,7 +89,8 @@ impl Hashed {
         whole = each(whole, undeclared);
         whole = each(whole, only_observed);
         whole = each(whole, basis);
-        each(whole, records).hex()
+        whole = each(whole, records);
+        policies.iter().fold(whole, |whole, said| each(whole, std::slice::from_ref(said))).hex()
     }
 }
 

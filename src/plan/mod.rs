@@ -20,6 +20,7 @@ mod markup;
 pub mod money;
 pub mod order;
 pub mod pair;
+pub mod policy;
 pub mod records;
 pub mod render;
 pub mod saved;
@@ -110,6 +111,7 @@ pub fn plan(input: &PlanInput) -> Plan {
         records,
         outside,
         only_observed: std::mem::take(&mut drafts.only_observed),
+        policies: policy::report(&input.policies, &changes),
         changes,
         refused: Vec::new(),
         warnings,

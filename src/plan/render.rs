@@ -1,13 +1,14 @@
 //! The plan as people read it: by customer, risk first, money shown, every change with its reason
 //! and its place, every change held back with the whole chain of why.
 
-use crate::kinds::Risk;
+use crate::kinds::{AgentRole, Risk};
 use crate::model::Value;
 use crate::model::display::{self, columns};
 use crate::model::text::{counted, printable};
 use crate::plan::apart::Apart;
 use crate::plan::change::{Action, Change, FieldChange, Money, Plan};
 use crate::plan::diff::show;
+use crate::plan::policy::{Effect, Matched, Ruling};
 use anstyle::{AnsiColor, Style};
 use rust_decimal::Decimal;
 use similar::{Algorithm, DiffOp, capture_diff_slices};
@@ -110,6 +111,13 @@ fn unwrapped(
     if !plan.warnings.is_empty() {
         out.push('\n');
     }
+    let matched = plan.policies.iter().flat_map(|said| &said.matched);
+    for policy in matched.clone() {
+        let _ = writeln!(out, "{}", printable(&policy_line(policy, "")));
+    }
+    if matched.count() > 0 {
+        out.push('\n');
+    }
     let _ = writeln!(out, "{}", paint.bold(&sentence(plan)));
     if let Some(apart) = apart {
         let _ = writeln!(out, "{}", printable(&apart.sentence()));
@@ -167,6 +175,18 @@ pub fn sentence(plan: &Plan) -> String {
     let todo = if todo.is_empty() { "nothing to do".to_owned() } else { todo };
     let parts: Vec<_> = [todo, held, rest].into_iter().filter(|part| !part.is_empty()).collect();
     format!("Plan {}: {}", plan.id, parts.join("; "))
+}
+
+/// A policy that matches changes, with its place below a folder.
+pub(super) fn policy_line(matched: &Matched, folder: &str) -> String {
+    let Matched { policy, effect, by, source, changes } = matched;
+    let number = counted(*changes, "change");
+    let does = match effect {
+        Effect::Deny => format!("denies {number}"),
+        Effect::RequireApproval => format!("holds {number} for approval{}", by_whom(*by)),
+        Effect::Warn => format!("warns of {number}"),
+    };
+    format!("policy {policy} {does}  {folder}{source}")
 }
 
 /// What lies outside the selection, in words.
@@ -257,7 +277,19 @@ fn one(change: &Change, paint: Paint, width: usize) -> String {
             line("the partner will pay every reservation this customer buys, and is not notified");
         }
     }
+    for ruling in change.approvals().filter(|_| change.proceeds()) {
+        line(&needs_approval(ruling));
+    }
     out
+}
+
+/// What a policy asks for, in one line.
+pub(super) fn needs_approval(ruling: &Ruling) -> String {
+    format!("needs approval{}: {}", by_whom(ruling.by), ruling.sentence())
+}
+
+fn by_whom(role: Option<AgentRole>) -> String {
+    role.map(|role| format!(" by {}", role.with_article())).unwrap_or_default()
 }
 
 fn head(change: &Change, pending: bool, paint: Paint) -> String {

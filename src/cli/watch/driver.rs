@@ -170,7 +170,7 @@ impl Driver<'_> {
     fn ask(&mut self) -> bool {
         let Some(held) = &self.held else { return false };
         // Where it cannot be asked now, it is asked again.
-        let approved = self.passes.is_approved(&held.plan_id, &mut self.ui).unwrap_or(false);
+        let approved = self.passes.is_approved(held, &mut self.ui).unwrap_or(false);
         self.heard.take();
         approved
     }

@@ -7,6 +7,7 @@ use crate::cli::watch::pass::Stopped;
 use crate::engine::Workspace;
 use crate::engine::watch::snapshot::Looks;
 use crate::engine::watch::state::Seen;
+use crate::kinds::Kinds;
 use crate::store::{Batch, Store, StoreError, Write};
 
 /// What a watch looks at.
@@ -19,10 +20,15 @@ pub enum Eyes {
 
 impl Eyes {
     /// The settings that hold for what is seen.
-    pub fn workspace(&mut self, local: Workspace, ui: &mut Ui) -> Result<Workspace, CommandError> {
+    pub fn workspace(
+        &mut self,
+        kinds: &Kinds,
+        local: Workspace,
+        ui: &mut Ui,
+    ) -> Result<Workspace, CommandError> {
         match self {
             Self::Files(_) => Ok(local),
-            Self::Branch(branch) => branch.workspace(local, ui),
+            Self::Branch(branch) => branch.workspace(kinds, local, ui),
         }
     }
 

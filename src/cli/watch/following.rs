@@ -14,7 +14,9 @@ use crate::engine::follow::signed::Signature;
 use crate::engine::follow::{Branch, Commit, FollowError};
 use crate::engine::git::GitError;
 use crate::engine::tree::{Sources, WORKSPACE_FILE};
+use crate::kinds::Kinds;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How often a branch is looked at, unless it is said: elsewhere, and on this machine.
@@ -116,23 +118,34 @@ impl Following {
     }
 
     /// The workspace as the commit has it. What the workspace itself says holds; what it leaves open
-    /// the commit says: whose the manifests are, and their brakes. Where the state is, who acts, what
+    /// the commit says: whose the manifests are, and their brakes; the policies of both hold. Where the state is, who acts, what
     /// is run and what a watch may do by itself is no commit's to say.
-    pub fn workspace(&mut self, local: Workspace, ui: &mut Ui) -> Result<Workspace, CommandError> {
+    pub fn workspace(
+        &mut self,
+        kinds: &Kinds,
+        local: Workspace,
+        ui: &mut Ui,
+    ) -> Result<Workspace, CommandError> {
         let mut workspace = local;
         let commit = self.read()?.committed.commit.clone();
-        let found = settings_of(&self.read()?.committed, ui)?;
+        let found = settings_of(kinds, &self.read()?.committed, ui)?;
         if found.is_none() && self.had_settings {
             let message = format!("{WORKSPACE_FILE} is gone from commit {}", short(&commit));
             return Err(CommandError::invalid(message)
                 .hint("put it back, or begin the watch anew without it"));
         }
         self.had_settings |= found.is_some();
-        let found = found.unwrap_or_default();
+        let (found, policies) = found.unwrap_or_default();
         let file = &mut workspace.file;
         file.set = file.set.take().or(found.set);
         file.lineage = file.lineage.take().or(found.lineage);
         file.limits = file.limits.take().or(found.limits);
+        let rules = &mut Arc::make_mut(&mut workspace.policies).rules;
+        for (policy, place) in policies.rules {
+            if rules.iter().all(|(own, _)| own.name != policy.name) {
+                rules.push((policy, place));
+            }
+        }
         if let Some(signer) = &self.signer {
             let line = serde_json::from_value(signer.as_str().into()).map_err(|error| {
                 CommandError::rejected(format!("the name of the signer cannot act: {error}"))

@@ -8,7 +8,7 @@ use crate::cli::saved;
 use crate::cli::session::{self, PassArgs};
 use crate::cli::settings::Settings;
 use crate::cli::ui::Ui;
-use crate::cli::watch::choice::{Choice, Rules, choose};
+use crate::cli::watch::choice::{Choice, Held, Rules, choose};
 use crate::cli::watch::eyes::Eyes;
 use crate::cli::watch::stores::Stores;
 use crate::engine::lease;
@@ -111,14 +111,14 @@ impl Passes<'_> {
 
     fn round(&mut self, eyes: &mut Eyes, tree: u64, ui: &mut Ui) -> Result<Round, Stopped> {
         let settings = self.settings;
-        let workspace = eyes.workspace(self.workspace(ui)?, ui)?;
+        let workspace = eyes.workspace(&settings.kinds, self.workspace(ui)?, ui)?;
         self.stores.open(settings, &workspace)?;
         self.recognise(&workspace)?;
         let provider = session::provider(settings, &workspace)?;
         let store = self.stores.reading();
         eyes.accept(&workspace.set(), |mark| store.map_or(Ok(None), |store| store.followed(mark)))?;
         // Who signed is known now, and may act.
-        let workspace = eyes.workspace(workspace, ui)?;
+        let workspace = eyes.workspace(&settings.kinds, workspace, ui)?;
         let (planned, _) = self.plan(eyes, tree, &workspace, provider.as_ref(), None, ui)?;
         let choice = self.choose(planned, &workspace)?;
         eyes.rested(tree)?;
@@ -259,8 +259,9 @@ impl Passes<'_> {
         let rules = Rules { heal: self.heal, allow: workspace.watch_allows() };
         let ttl = TimeDelta::hours(saved::TTL_HOURS);
         choose(planned, rules, |plan| {
-            let store = self.stores.reading();
-            store.map_or(Ok(false), |store| saved::is_approved(store, &plan.id, ttl))
+            let (kinds, roles) = (&self.settings.kinds, plan.roles_to_approve());
+            let asked = |store| saved::is_approved(kinds, store, &plan.id, &roles, ttl);
+            self.stores.reading().map_or(Ok(false), asked)
         })
     }
 
@@ -296,11 +297,15 @@ impl Passes<'_> {
     }
 
     /// True when what is held was approved meanwhile.
-    pub fn is_approved(&self, plan_id: &str, ui: &mut Ui) -> Result<bool, CommandError> {
+    pub fn is_approved(&self, held: &Held, ui: &mut Ui) -> Result<bool, CommandError> {
         let workspace = self.workspace(ui)?;
         let store = session::open(self.settings, &workspace, Missing::Leave)?;
         let ttl = TimeDelta::hours(saved::TTL_HOURS);
-        store.map_or(Ok(false), |store| saved::is_approved(store.as_ref(), plan_id, ttl))
+        let Held { plan_id, roles, changes: _ } = held;
+        let kinds = &self.settings.kinds;
+        let asked =
+            |store: Box<dyn Store>| saved::is_approved(kinds, store.as_ref(), plan_id, roles, ttl);
+        store.map_or(Ok(false), asked)
     }
 }
 

@@ -215,8 +215,11 @@ struct HeldLine {
     resource: ResourceId,
     /// What would be done.
     action: Action,
-    /// How much it risks; reversible ones depend on another that is held.
+    /// How much it risks; reversible ones that no policy holds depend on another that is held.
     risk: Risk,
+    /// The policies that ask for an approval.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    policies: Vec<String>,
 }
 
 /// A pass that ended.
@@ -353,8 +356,9 @@ impl Report {
 }
 
 fn line(change: &HeldChange) -> HeldLine {
-    let HeldChange { resource, action, operation: _, risk } = change;
-    HeldLine { resource: resource.clone(), action: *action, risk: *risk }
+    let HeldChange { resource, action, operation: _, risk, policies } = change;
+    let (resource, policies) = (resource.clone(), policies.clone());
+    HeldLine { resource, action: *action, risk: *risk, policies }
 }
 
 /// A text that is not too long.
