@@ -13,7 +13,7 @@ use crate::store::{Batch, Store, StoreError, Write};
 /// What a watch looks at.
 pub enum Eyes {
     /// Files, which may move at any time.
-    Files(Looks),
+    Files(Box<Looks>),
     /// A branch, whose commits never move.
     Branch(Box<Following>),
 }

@@ -142,7 +142,7 @@ pub fn run(args: &WatchArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, C
         ears: has_ears.then(|| Ears::new(&roots, &workspace.folder, news.clone(), wake)),
         eyes: match branch {
             Some(branch) => Eyes::Branch(Box::new(branch)),
-            None => Eyes::Files(Looks::new(roots, beside.into(), news)),
+            None => Eyes::Files(Box::new(Looks::new(roots, beside.into(), news))),
         },
         passes: passes(args, settings, &workspace, stop),
         here: Here::now(),
