@@ -64,6 +64,7 @@ fn plan_of_new_customers(bencher: Bencher, customers: usize) {
         stored: Arc::default(),
         unmanaged: Vec::new(),
         intents: Vec::new(),
+        suspensions: Vec::new(),
         scope: Scope::Whole,
         selection: Selection::default(),
         limits: Limits::default(),

@@ -41,6 +41,7 @@ fn input(store: &dyn Store, text: &str, set: &str, scope: Scope, at: DateTime<Ut
         stored: gathered.stored,
         unmanaged: gathered.unmanaged,
         intents: gathered.intents,
+        suspensions: Vec::new(),
         scope,
         selection: Selection::default(),
         limits: Limits::default(),

@@ -154,6 +154,7 @@ impl Workspace {
             stored: gathered.stored.clone(),
             unmanaged: gathered.unmanaged.clone(),
             intents: Vec::new(),
+            suspensions: Vec::new(),
             scope: Scope::Whole,
             selection: Selection::default(),
             limits: Limits::default(),

@@ -23,6 +23,7 @@ mod python;
 mod saved;
 mod stale;
 mod stories;
+mod suspensions;
 mod tamper;
 mod terminal;
 mod tidy;

@@ -7,6 +7,10 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+/// When suspensions that end do so, and a time after that.
+const ENDS: &str = "2098-01-01";
+const LATER: &str = "2099-01-01";
+
 /// One step of a history.
 #[derive(Debug, Clone)]
 enum Step {
@@ -28,6 +32,10 @@ enum Step {
     Other(State),
     /// A file is written again with the same text.
     Touch(u8),
+    /// A customer, with everything of it or its budget alone, is suspended: for good, or until a day.
+    Suspend(u8, bool, bool),
+    /// That ends.
+    Unsuspend(u8, bool),
     /// From now on, what is no longer declared is released; or not any more.
     Retain(bool),
 }
@@ -46,6 +54,8 @@ fn step() -> impl Strategy<Value = Step> {
         1 => calm().prop_map(Step::Other),
         1 => any::<u8>().prop_map(Step::Touch),
         1 => any::<bool>().prop_map(Step::Retain),
+        2 => (0..6u8, any::<bool>(), any::<bool>()).prop_map(|(c, all, ends)| Step::Suspend(c, all, ends)),
+        1 => (0..6u8, any::<bool>()).prop_map(|(customer, all)| Step::Unsuspend(customer, all)),
     ]
 }
 
@@ -133,6 +143,18 @@ impl History {
                 args.extend(name.iter().flat_map(|name| ["--customer", name]));
                 self.env.run(&args);
             }
+            Step::Suspend(customer, all, ends) => {
+                let (name, until) = (format!("c{customer}"), ["--until", ENDS]);
+                let budget = format!("budget/b{customer}");
+                let what = if *all { vec!["--customer", &name] } else { vec![budget.as_str()] };
+                let until = if *ends { &until[..] } else { &[] };
+                self.env.run(&[&["suspend"], what.as_slice(), until].concat());
+            }
+            Step::Unsuspend(customer, all) => {
+                let (name, budget) = (format!("c{customer}"), format!("budget/b{customer}"));
+                let what = if *all { vec!["--customer", &name] } else { vec![budget.as_str()] };
+                self.env.run(&[&["unsuspend"], what.as_slice()].concat());
+            }
             Step::Outside(which, how) => self.outside(usize::from(*which), *how),
             Step::Other(state) => {
                 let text = documents(state).join("---\n").replace("{name: b", "{name: o");
@@ -207,9 +229,10 @@ proptest! {
         let mut history = History::new();
         for (number, step) in steps.iter().enumerate() {
             history.take(step);
-            let questions: [&[&str]; 4] = [
+            let questions: [&[&str]; 5] = [
                 &["status", "-o", "json"],
                 &["plan", "-o", "json", "--at", AT],
+                &["plan", "-o", "json", "--at", LATER],
                 &["plan", "-o", "json", "--at", AT, "--prune"],
                 &["plan", "-o", "json", "--at", AT, "--customer", "c1", "--exclude", "budget/b1"],
             ];

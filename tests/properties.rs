@@ -221,6 +221,7 @@ impl World {
             stored: gathered.stored,
             unmanaged: gathered.unmanaged,
             intents: Vec::new(),
+            suspensions: Vec::new(),
             scope,
             selection,
             limits: Limits { at_least: usize::MAX, ..Limits::default() },

@@ -99,6 +99,7 @@ fn planned(text: &str, gathered: &Gathered) -> Plan {
         stored: gathered.stored.clone(),
         unmanaged: gathered.unmanaged.clone(),
         intents: Vec::new(),
+        suspensions: Vec::new(),
         scope: Scope::Whole,
         selection: Selection::default(),
         limits: Limits::default(),

@@ -172,7 +172,7 @@ fn under_lease(
 /// Refuses a saved plan that was applied already, or whose resources moved on.
 fn fits(plan: &Plan, gathered: &Gathered, place: &Place<'_>) -> Result<(), CommandError> {
     saved::check_not_applied(plan, place.store.lock().as_ref())?;
-    let moved = stale::moved(plan, gathered, &place.settings.kinds);
+    let moved = stale::moved(plan, gathered, &place.settings.kinds, Utc::now());
     if moved.is_empty() {
         return Ok(());
     }

@@ -28,8 +28,10 @@ mod session;
 mod settings;
 mod status;
 mod store;
+mod suspend;
 mod table;
 mod ui;
+mod unsuspend;
 mod validate;
 mod watch;
 mod why;
@@ -82,6 +84,8 @@ enum Command {
     Why(why::WhyArgs),
     Log(log::LogArgs),
     Ingest(ingest::IngestArgs),
+    Suspend(suspend::SuspendArgs),
+    Unsuspend(unsuspend::UnsuspendArgs),
     Dump(dump::DumpArgs),
     Adopt(adopt::AdoptArgs),
     Store(store::StoreArgs),
@@ -131,6 +135,8 @@ fn dispatch(command: Command, settings: &Settings, ui: &mut Ui) -> Result<Exit, 
         Command::Why(args) => why::run(&args, settings, ui),
         Command::Log(args) => log::run(&args, settings, ui),
         Command::Ingest(args) => ingest::run(&args, settings, ui),
+        Command::Suspend(args) => suspend::run(&args, settings, ui),
+        Command::Unsuspend(args) => unsuspend::run(&args, settings, ui),
         Command::Dump(args) => dump::run(&args, settings, ui),
         Command::Adopt(args) => adopt::run(&args, settings, ui),
         Command::Store(args) => store::run(&args, settings, ui),

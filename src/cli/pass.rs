@@ -234,6 +234,7 @@ impl<'a> Pass<'a> {
             stored: gathered.stored.clone(),
             unmanaged: gathered.unmanaged.clone(),
             intents: gathered.intents.clone(),
+            suspensions: gathered.suspensions.clone(),
             scope: match (input.whole, self.args.prune) {
                 (true, true) => Scope::WholeAndPrune,
                 (true, false) => Scope::Whole,

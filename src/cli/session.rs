@@ -48,6 +48,19 @@ pub struct PassArgs {
     pub override_id: Option<String>,
 }
 
+impl PassArgs {
+    /// Those of a pass over all manifests of the workspace, by a command without such options.
+    pub fn of_everything() -> Self {
+        Self {
+            files: FileArgs::default(),
+            selection: SelectionArgs::default(),
+            prune: false,
+            full: false,
+            override_id: None,
+        }
+    }
+}
+
 /// Which changes are wanted.
 #[derive(Args, Debug, Clone, Default)]
 pub struct SelectionArgs {

@@ -3,7 +3,7 @@
 use crate::kinds::{Block, Risk};
 use crate::model::Value;
 use crate::model::condition::{Condition, ConditionType, Truth, set};
-use crate::model::{Metadata, ResourceId, Source, Spec};
+use crate::model::{Metadata, ResourceId, Source, Spec, Suspension};
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -191,6 +191,9 @@ pub struct Change {
     pub blocked: Vec<Block>,
     /// What it waits for; null when it goes ahead.
     pub waiting: Option<String>,
+    /// The suspension it is held by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suspended: Option<Suspension>,
     /// The change's own money effect.
     pub money: Money,
     /// Changes that come first.
@@ -392,6 +395,9 @@ pub struct Plan {
     /// What differs of resources that are only observed: nothing is done about it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub only_observed: Vec<OnlyObserved>,
+    /// Suspensions that have ended by themselves, which the next apply that goes well forgets.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ended_suspensions: Vec<Suspension>,
     /// What the plan rests on.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub basis: Vec<Basis>,

@@ -2,7 +2,7 @@
 
 use crate::kinds::{Block, KindEntry, Risk, Transition};
 use crate::model::resource::{DeletionPolicy, Management};
-use crate::model::{Metadata, Resource, ResourceId, Source, Spec, Stored, code};
+use crate::model::{Metadata, Resource, ResourceId, Source, Spec, Stored, Suspension, code};
 use crate::plan::change::{Action, Change, Desired, FieldChange, OnlyObserved, Reason, Warning};
 use crate::plan::judge::Worlds;
 use crate::plan::pair::{Pair, Pairs};
@@ -39,6 +39,8 @@ pub struct Draft {
     pub blocked: Vec<Block>,
     /// What it waits for.
     pub waiting: Option<String>,
+    /// The suspension it is held by.
+    pub suspended: Option<Suspension>,
 }
 
 /// All resources of the set, by what becomes of them.
@@ -103,6 +105,7 @@ fn declared(
         release: false,
         blocked: pair.blocked.clone(),
         waiting: pair.waiting.clone(),
+        suspended: None,
     };
     let leaves_drift = input.selection.drift == Drift::Leave && pair.found.is_none();
     let Some(observed) = pair.observed() else {
@@ -308,6 +311,7 @@ fn undeclared(input: &PlanInput, pair: &Arc<Pair>, stored: &Stored, drafts: &mut
         release,
         blocked: pair.blocked.clone(),
         waiting: pair.waiting.clone(),
+        suspended: None,
     };
     if !release {
         protect(entry, Some(stored), &mut draft, input);
@@ -409,6 +413,7 @@ impl Draft {
             release: *release,
             blocked: blocked.clone(),
             waiting: waiting.clone(),
+            suspended: self.suspended.clone(),
             money: entry
                 .map(|entry| money::effect(entry, &transition, &worlds.after))
                 .unwrap_or_default(),

@@ -73,6 +73,7 @@ impl Hashed {
             undeclared,
             outside,
             only_observed,
+            ended_suspensions,
             basis,
             records,
             digest: _,
@@ -84,6 +85,10 @@ impl Hashed {
         whole = each(whole, warnings);
         whole = each(whole, undeclared);
         whole = each(whole, only_observed);
+        // A document without any has the digest it had before there were suspensions.
+        if !ended_suspensions.is_empty() {
+            whole = each(whole, ended_suspensions);
+        }
         whole = each(whole, basis);
         each(whole, records).hex()
     }

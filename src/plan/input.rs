@@ -1,7 +1,7 @@
 //! Everything a plan is made from.
 
 use crate::kinds::Kinds;
-use crate::model::{Money, Observed, Resource, Stored};
+use crate::model::{Money, Observed, Resource, Stored, Suspension};
 use crate::plan::intent::Intent;
 use crate::plan::selection::Selection;
 use chrono::{DateTime, Utc};
@@ -28,6 +28,8 @@ pub struct PlanInput {
     pub unmanaged: Vec<Observed>,
     /// Operations outside that have not ended: what they may have made is not made again.
     pub intents: Vec<Intent>,
+    /// What is suspended, also where that has ended by itself.
+    pub suspensions: Vec<Suspension>,
     /// How much of the set the manifests are.
     pub scope: Scope,
     /// Which of its changes are wanted.

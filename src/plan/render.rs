@@ -65,7 +65,7 @@ fn unwrapped(plan: &Plan, paint: Paint, width: usize, give: &mut dyn FnMut(&str)
             out.clear();
         }
     }
-    held(&mut out, plan, paint);
+    held(&mut out, plan, paint, width);
     if !plan.undeclared.is_empty() {
         let number = counted(plan.undeclared.len(), "resource");
         let _ = writeln!(out, "{number} no longer declared and left alone (--prune deletes):");
@@ -252,7 +252,7 @@ fn place(source: &str) -> String {
 }
 
 /// Blocked and waiting changes with why.
-fn held(out: &mut String, plan: &Plan, paint: Paint) {
+fn held(out: &mut String, plan: &Plan, paint: Paint, width: usize) {
     let blocked: Vec<_> = plan.changes.iter().filter(|change| !change.blocked.is_empty()).collect();
     let waiting: Vec<_> = plan
         .changes
@@ -267,10 +267,18 @@ fn held(out: &mut String, plan: &Plan, paint: Paint) {
         }
         out.push('\n');
     }
-    if !waiting.is_empty() {
-        let _ = writeln!(out, "{}", paint.bold("Waiting"));
-        for change in waiting {
-            out.push_str(&head(change, paint));
+    let (suspended, waiting): (Vec<_>, Vec<_>) =
+        waiting.into_iter().partition(|change| change.suspended.is_some());
+    for (title, changes) in [("Suspended", suspended), ("Waiting", waiting)] {
+        if changes.is_empty() {
+            continue;
+        }
+        let _ = writeln!(out, "{}", paint.bold(title));
+        for change in changes {
+            // What is held on purpose will be done as it stands: it is shown whole.
+            let whole = change.suspended.is_some();
+            let text = if whole { one(change, paint, width) } else { head(change, paint) };
+            out.push_str(&text);
             reasons(out, change, paint);
         }
         out.push('\n');
@@ -288,6 +296,10 @@ fn reasons(out: &mut String, change: &Change, paint: Paint) {
     }
     if let (true, Some(why)) = (change.blocked.is_empty(), &change.waiting) {
         let _ = writeln!(out, "      waits for {}", printable(why));
+        if let Some(one) = &change.suspended {
+            let argument = printable(&one.argument());
+            let _ = writeln!(out, "        → partnerctl unsuspend {argument}");
+        }
     }
 }
 
@@ -432,7 +444,8 @@ fn markdown_notes(out: &mut String, plan: &Plan) {
                 let _ = writeln!(out, "- **blocked** {id}: {message} ({}). {hint}", block.code);
             }
             if let Some(waiting) = change.waiting.as_ref().filter(|_| change.blocked.is_empty()) {
-                let _ = writeln!(out, "- **waiting** {id}: waits for {}", escape(waiting));
+                let how = if change.suspended.is_some() { "suspended" } else { "waiting" };
+                let _ = writeln!(out, "- **{how}** {id}: waits for {}", escape(waiting));
             }
         }
     }

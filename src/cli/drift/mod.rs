@@ -132,13 +132,7 @@ fn plan(
     store: &dyn Store,
     ui: &mut Ui,
 ) -> Result<Planned, CommandError> {
-    let args = PassArgs {
-        files: files.clone(),
-        selection: SelectionArgs::default(),
-        prune: false,
-        full: false,
-        override_id: None,
-    };
+    let args = PassArgs { files: files.clone(), ..PassArgs::of_everything() };
     let mut input = session::read(settings, workspace, &args)?;
     input.selection = selection;
     let provider = session::provider(settings, workspace)?;

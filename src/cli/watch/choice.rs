@@ -141,7 +141,11 @@ impl Choice {
         let open =
             self.planned.gathered.intents.iter().any(|intent: &Intent| intent.state.is_open());
         let plan = &self.planned.plan;
-        !open && (!plan.refused.is_empty() || (plan.is_empty() && plan.records.is_empty()))
+        !open
+            && (!plan.refused.is_empty()
+                || (plan.is_empty()
+                    && plan.records.is_empty()
+                    && plan.ended_suspensions.is_empty()))
     }
 
     /// How `apply` exits when all of it went well.
@@ -244,6 +248,11 @@ fn stands_against(change: &Change) -> Option<String> {
         return Some(text);
     }
     let waiting = change.waiting.as_ref()?;
+    if let Some(one) = &change.suspended {
+        let text = printable(&format!("suspended: {action} {id} waits for {waiting}"));
+        let argument = printable(&one.argument());
+        return Some(format!("{text}\n  → partnerctl unsuspend {argument}"));
+    }
     Some(printable(&format!("waiting: {action} {id} waits for {waiting}")))
 }
 
