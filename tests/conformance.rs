@@ -162,6 +162,7 @@ fn the_log_is_gapless_filtered_and_verified(factory: &dyn Factory) {
         actor: Some("a".to_owned()),
         set: Some("test".to_owned()),
         plan_id: Some("plan".to_owned()),
+        operation_id: None,
         operation: Some("Update customer spending budget".to_owned()),
         outcome: Some("succeeded".to_owned()),
         since: Some("2026-11-21T00:00:00.000Z".to_owned()),

@@ -102,11 +102,7 @@ fn what_is_suspended_is_not_deleted_and_keeps_what_it_rests_on() {
     env.write("manifests/all.yaml", CUSTOMERS.split("---").nth(1).unwrap());
     let prune = ["--prune", "--yes", "--approve", "irreversible"];
     let output = env.run(&[&["apply"], &prune[..]].concat());
-    assert_eq!(
-        output.status.code(),
-        Some(0),
-        "the customer waits for its subscription"
-    );
+    assert_eq!(output.status.code(), Some(0), "the customer waits for its subscription");
     let names = env.ok(&["get", "all", "-o", "name"]);
     assert_eq!(names, "Customer/contoso\nCustomer/fabrikam\nSubscription/azure\n");
     env.ok(&["unsuspend", "sub/azure"]);

@@ -31,6 +31,7 @@ mod store;
 mod suspend;
 mod table;
 mod ui;
+mod undo;
 mod unsuspend;
 mod validate;
 mod watch;
@@ -84,6 +85,7 @@ enum Command {
     Why(why::WhyArgs),
     Log(log::LogArgs),
     Ingest(ingest::IngestArgs),
+    Undo(undo::UndoArgs),
     Suspend(suspend::SuspendArgs),
     Unsuspend(unsuspend::UnsuspendArgs),
     Dump(dump::DumpArgs),
@@ -135,6 +137,7 @@ fn dispatch(command: Command, settings: &Settings, ui: &mut Ui) -> Result<Exit, 
         Command::Why(args) => why::run(&args, settings, ui),
         Command::Log(args) => log::run(&args, settings, ui),
         Command::Ingest(args) => ingest::run(&args, settings, ui),
+        Command::Undo(args) => undo::run(&args, settings, ui),
         Command::Suspend(args) => suspend::run(&args, settings, ui),
         Command::Unsuspend(args) => unsuspend::run(&args, settings, ui),
         Command::Dump(args) => dump::run(&args, settings, ui),

@@ -217,7 +217,8 @@ impl<'a> Pass<'a> {
         Ok(self.input(input, desired, gathered, LeftOut::default()))
     }
 
-    fn input(
+    /// What is planned, given what is declared and what there is.
+    pub fn input(
         &self,
         input: &Input,
         desired: Vec<Resource>,

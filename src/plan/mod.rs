@@ -21,6 +21,7 @@ pub mod records;
 pub mod render;
 pub mod saved;
 pub mod selection;
+pub mod undo;
 pub mod unended;
 pub mod why;
 

@@ -464,8 +464,9 @@ fn markdown_notes(out: &mut String, plan: &Plan) {
     }
 }
 
-/// Text from manifests must not become markup, links or mentions.
-fn escape(text: &str) -> String {
+/// Text as markdown takes it: what comes from manifests must not become markup, links or mentions.
+#[must_use]
+pub fn escape(text: &str) -> String {
     let mut out = String::new();
     for character in printable(text).chars() {
         match character {
