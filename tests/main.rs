@@ -29,5 +29,6 @@ mod terminal;
 mod tidy;
 mod touches;
 mod toy_kind;
+mod undo;
 mod watch;
 mod watch_rules;

@@ -13,7 +13,7 @@ use crate::model::text::{counted, printable};
 use crate::model::{Activity, ResourceId};
 use crate::plan::change::Warning;
 use crate::plan::selection::{Drift, Selection};
-use crate::plan::undo::{Known, NotUndone, Undo, undo};
+use crate::plan::undo::{Known, NotUndone, Undo, change_of, undo};
 use crate::plan::{LeftOut, Plan, digest_of, plan, render};
 use crate::store::{Filter, Store};
 use chrono::Utc;
@@ -116,7 +116,7 @@ pub fn run(args: &UndoArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, Co
     Ok(exit)
 }
 
-/// The activities that are meant.
+/// The activities that are meant: of a plan the last time it was applied.
 fn named(store: &dyn Store, word: &str) -> Result<Vec<Activity>, CommandError> {
     let mut filter = Filter::default();
     if approve::is_plan_id(word) {
@@ -132,7 +132,16 @@ fn named(store: &dyn Store, word: &str) -> Result<Vec<Activity>, CommandError> {
             "`partnerctl log` shows the places, `log -o json` plans and operations by their ids",
         ));
     }
-    Ok(activities)
+    let by_id = activities.iter().map(|one| (&one.resource, (&one.plan_id, one.seq)));
+    let last: BTreeMap<&ResourceId, (&String, i64)> = by_id.collect();
+    let mut whole = Vec::new();
+    for (id, (plan_id, seq)) in last {
+        let (plan_id, resource) = (Some(plan_id.clone()), Some(id.clone()));
+        let all = store.activities(&Filter { plan_id, resource, ..Filter::default() })?;
+        whole.extend(change_of(&all, seq));
+    }
+    whole.sort_by_key(|activity| activity.seq);
+    Ok(whole)
 }
 
 /// What succeeded later on the same resources.

@@ -76,6 +76,21 @@ fn no<T>(why: impl Into<String>, instead: impl Into<String>) -> Result<T, No> {
     Err((why.into(), instead.into()))
 }
 
+/// The activities of the change of a resource that one of them belongs to, out of those that one plan
+/// did on it, however often: a replacement is two operations, each with one side of it.
+#[must_use]
+pub fn change_of(all: &[Activity], seq: i64) -> Vec<Activity> {
+    let sides = |activity: &Activity| (activity.before.is_some(), activity.after.is_some());
+    let Some(one) = all.iter().find(|activity| activity.seq == seq) else { return Vec::new() };
+    let mut change = vec![one.clone()];
+    let is_half = sides(one).0 != sides(one).1 && reason(one) == Reason::Changed.as_str();
+    let halves = all.iter().filter(|other| sides(other) == (sides(one).1, sides(one).0));
+    let other = halves.min_by_key(|other| other.seq.abs_diff(seq)).filter(|_| is_half);
+    change.extend(other.cloned());
+    change.sort_by_key(|activity| activity.seq);
+    change
+}
+
 /// Finds out how operations are undone.
 #[must_use]
 pub fn undo(known: &Known<'_>, activities: &[Activity]) -> Undo {
