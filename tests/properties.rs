@@ -222,6 +222,7 @@ impl World {
             unmanaged: gathered.unmanaged,
             intents: Vec::new(),
             suspensions: Vec::new(),
+            take_ownership: false,
             scope,
             selection,
             limits: Limits { at_least: usize::MAX, ..Limits::default() },

@@ -34,7 +34,7 @@ use std::time::Duration;
 pub struct ApplyArgs {
     /// A plan saved by `plan --out`: do exactly that
     #[arg(value_name = "PLANFILE", conflicts_with_all = [
-        "filename", "prune", "full", "override_id", "selector", "customer", "kind", "exclude"])]
+        "filename", "prune", "take_ownership", "full", "override_id", "selector", "customer", "kind", "exclude"])]
     plan_file: Option<PathBuf>,
     #[command(flatten)]
     pass: PassArgs,
@@ -192,6 +192,9 @@ fn repeated(args: &ApplyArgs, settings: &Settings) -> String {
     words.extend(args.pass.selection.repeated());
     if args.pass.prune {
         words.push("--prune".to_owned());
+    }
+    if args.pass.take_ownership {
+        words.push("--take-ownership".to_owned());
     }
     if let Some(id) = &args.pass.override_id {
         words.extend(["--override".to_owned(), id.clone()]);

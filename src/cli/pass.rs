@@ -242,6 +242,7 @@ impl<'a> Pass<'a> {
                 (false, _) => Scope::Part,
             },
             selection: input.selection.clone(),
+            take_ownership: self.args.take_ownership,
             limits: self.workspace.limits(),
             override_id: self.args.override_id.clone(),
             left_out,

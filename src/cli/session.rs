@@ -40,6 +40,9 @@ pub struct PassArgs {
     /// Delete what the set owns and the manifests no longer declare
     #[arg(long)]
     pub prune: bool,
+    /// Take over what another set of the store owns and the manifests here declare
+    #[arg(long)]
+    pub take_ownership: bool,
     /// Read and compare everything, also what has not moved since the last time
     #[arg(long)]
     pub full: bool,
@@ -55,6 +58,7 @@ impl PassArgs {
             files: FileArgs::default(),
             selection: SelectionArgs::default(),
             prune: false,
+            take_ownership: false,
             full: false,
             override_id: None,
         }

@@ -82,10 +82,10 @@ pub struct Status {
     /// Waiting, with what for.
     waiting: Vec<Line>,
     /// What is suspended, by whom, until when and why, whether or not it would change.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     suspended: Vec<Line>,
     /// Suspensions that have ended by themselves since the last apply that went well.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     ended_suspensions: Vec<Line>,
     /// Changes that need approval, with their risk.
     needs_approval: Vec<Line>,

@@ -71,6 +71,8 @@ pub enum Reason {
     Renamed,
     /// Exists already, declared for the first time.
     Unmanaged,
+    /// Owned by another set until now, and taken over.
+    Taken,
 }
 
 impl Reason {
@@ -85,6 +87,7 @@ impl Reason {
             Self::Undeclared => "undeclared",
             Self::Renamed => "renamed",
             Self::Unmanaged => "unmanaged",
+            Self::Taken => "taken",
         }
     }
 }

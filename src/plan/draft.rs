@@ -119,6 +119,7 @@ fn declared(
             return;
         }
         create(input, entry, &mut draft, desired);
+        take_over(input, &mut draft);
         drafts.changing.push(draft);
         return;
     };
@@ -127,11 +128,18 @@ fn declared(
         difference = without_drift(entry, desired, &draft, observed, &difference, drafts);
     }
     draft.blocked.extend(difference.blocked);
-    if pair.found.is_some() && difference.replaces {
+    if (pair.found.is_some() || pair.taken_from.is_some()) && difference.replaces {
+        let (what, hint) = if pair.found.is_some() {
+            ("adopted", "declare it as it is, or leave the annotation external-id out")
+        } else {
+            ("taken over", "declare it as it is, or give this one a name of its own")
+        };
         draft.blocked.push(Block::new(
             code::BLOCK_IMMUTABLE,
-            "what is there differs in fields that cannot be changed, so it cannot be adopted",
-            "declare it as it is, or leave the annotation external-id out",
+            format!(
+                "what is there differs in fields that cannot be changed, so it cannot be {what}"
+            ),
+            hint,
         ));
     }
     draft.fields = difference.fields;
@@ -139,6 +147,7 @@ fn declared(
     if let Some(stored) = stored {
         draft.fields.extend(diff::compare_metadata(&draft.metadata, &stored.metadata));
     }
+    take_over(input, &mut draft);
     let stays = draft.action == Action::Update && pair.previous.is_none();
     if stays && draft.fields.is_empty() && draft.blocked.is_empty() {
         drafts.unchanged.push(pair.clone());
@@ -194,10 +203,24 @@ fn without_drift(
     diff::compare(entry, &desired.spec, last_applied, &as_declared)
 }
 
+/// Says of what another set owned until now whose it becomes.
+fn take_over(input: &PlanInput, draft: &mut Draft) {
+    if let Some(set) = &draft.pair.taken_from {
+        draft.fields.push(FieldChange {
+            path: "metadata.set".to_owned(),
+            before: Some((&**set).into()),
+            after: Some(input.set.as_str().into()),
+            drift: false,
+        });
+    }
+}
+
 /// The action and its reason for something that is there.
 fn what_and_why(pair: &Pair, draft: &Draft, replaces: bool) -> (Action, Reason) {
     let only_drift = !draft.fields.is_empty() && draft.fields.iter().all(|field| field.drift);
-    if pair.found.is_some() {
+    if pair.taken_from.is_some() {
+        (Action::Adopt, Reason::Taken)
+    } else if pair.found.is_some() {
         let again = pair.stored.is_some();
         (Action::Adopt, if again { Reason::Gone } else { Reason::Unmanaged })
     } else if replaces {

@@ -34,6 +34,8 @@ pub struct PlanInput {
     pub scope: Scope,
     /// Which of its changes are wanted.
     pub selection: Selection,
+    /// Whether what another set owns and this one declares is taken over.
+    pub take_ownership: bool,
     /// The workspace's brakes.
     pub limits: Limits,
     /// A plan id whose brakes are let go.

@@ -240,6 +240,11 @@ impl Known<'_> {
                 "it was there before and was adopted: undoing that must not change it",
                 "to let it go, set `partnerctl.dev/deletion-policy: Retain`, apply, remove its manifest, then apply --prune",
             )
+        } else if was(Reason::Taken) {
+            no(
+                "it was taken over from another set",
+                "declare it there again, and take it back with `partnerctl apply --take-ownership`",
+            )
         } else if was(Reason::Renamed) {
             no(
                 "it only got another name",

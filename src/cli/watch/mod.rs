@@ -157,6 +157,7 @@ fn passes<'a>(
             files: args.files.clone(),
             selection: SelectionArgs::default(),
             prune: args.prune,
+            take_ownership: false,
             full: false,
             override_id: None,
         },
