@@ -65,6 +65,7 @@ fn plan_of_new_customers(bencher: Bencher, customers: usize) {
         unmanaged: Vec::new(),
         intents: Vec::new(),
         suspensions: Vec::new(),
+        vanished_folders: std::collections::BTreeSet::new(),
         take_ownership: false,
         scope: Scope::Whole,
         selection: Selection::default(),

@@ -42,6 +42,7 @@ fn input(store: &dyn Store, text: &str, set: &str, scope: Scope, at: DateTime<Ut
         unmanaged: gathered.unmanaged,
         intents: gathered.intents,
         suspensions: Vec::new(),
+        vanished_folders: std::collections::BTreeSet::new(),
         take_ownership: false,
         scope,
         selection: Selection::default(),

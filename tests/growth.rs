@@ -155,6 +155,7 @@ impl Workspace {
             unmanaged: gathered.unmanaged.clone(),
             intents: Vec::new(),
             suspensions: Vec::new(),
+            vanished_folders: std::collections::BTreeSet::new(),
             take_ownership: false,
             scope: Scope::Whole,
             selection: Selection::default(),

@@ -36,6 +36,8 @@ enum Step {
     Suspend(u8, bool, bool),
     /// That ends.
     Unsuspend(u8, bool),
+    /// From now on, another amount of a budget is accepted until a day; or not any more.
+    Accept(bool),
     /// From now on, what is no longer declared is released; or not any more.
     Retain(bool),
 }
@@ -54,6 +56,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => calm().prop_map(Step::Other),
         1 => any::<u8>().prop_map(Step::Touch),
         1 => any::<bool>().prop_map(Step::Retain),
+        1 => prop::bool::weighted(0.7).prop_map(Step::Accept),
         2 => (0..6u8, any::<bool>(), any::<bool>()).prop_map(|(c, all, ends)| Step::Suspend(c, all, ends)),
         1 => (0..6u8, any::<bool>()).prop_map(|(customer, all)| Step::Unsuspend(customer, all)),
     ]
@@ -71,6 +74,7 @@ struct History {
     before: Vec<String>,
     files: u8,
     retain: bool,
+    accept: bool,
 }
 
 impl History {
@@ -79,7 +83,14 @@ impl History {
         env.write("partnerctl.yaml", "set: test\nlimits: {atLeast: 1000}\n");
         env.write("other/partnerctl.yaml", "set: other\nstore: sqlite:../.partnerctl/state.db\n");
         env.write("manifests/empty.yaml", "");
-        Self { env, documents: Vec::new(), before: Vec::new(), files: 1, retain: false }
+        Self {
+            env,
+            documents: Vec::new(),
+            before: Vec::new(),
+            files: 1,
+            retain: false,
+            accept: false,
+        }
     }
 
     /// Writes the documents into files: what belongs to one customer may be in several.
@@ -88,6 +99,13 @@ impl History {
         for (index, document) in self.documents.iter().enumerate() {
             let file = format!("manifests/f{}.yaml", index % usize::from(self.files));
             let mut document = document.clone();
+            if self.accept && document.contains("kind: Budget") && !document.contains("annotations")
+            {
+                let accepted = format!("spec.monthly.amount until {ENDS}: agreed");
+                let accepted =
+                    format!(", annotations: {{partnerctl.dev/accept-drift: '{accepted}'}}}}\nspec");
+                document = document.replace("}\nspec", &accepted);
+            }
             if self.retain && !document.contains("annotations") {
                 let policy = ", annotations: {partnerctl.dev/deletion-policy: Retain}}\nspec";
                 document = document.replace("}\nspec", policy);
@@ -122,6 +140,7 @@ impl History {
             Step::Back => std::mem::swap(&mut self.documents, &mut self.before),
             Step::Move(files) => self.files = *files,
             Step::Retain(retain) => self.retain = *retain,
+            Step::Accept(accept) => self.accept = *accept,
             Step::Amount(customer, cents) => {
                 let budget = format!("kind: Budget\nmetadata: {{name: b{customer}}}");
                 for document in self.documents.iter_mut().filter(|d| d.contains(&budget)) {
@@ -229,10 +248,11 @@ proptest! {
         let mut history = History::new();
         for (number, step) in steps.iter().enumerate() {
             history.take(step);
-            let questions: [&[&str]; 5] = [
+            let questions: [&[&str]; 6] = [
                 &["status", "-o", "json"],
                 &["plan", "-o", "json", "--at", AT],
                 &["plan", "-o", "json", "--at", LATER],
+                &["plan", "-o", "json", "--at", AT, "--take-ownership"],
                 &["plan", "-o", "json", "--at", AT, "--prune"],
                 &["plan", "-o", "json", "--at", AT, "--customer", "c1", "--exclude", "budget/b1"],
             ];

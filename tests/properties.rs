@@ -222,6 +222,7 @@ impl World {
             unmanaged: gathered.unmanaged,
             intents: Vec::new(),
             suspensions: Vec::new(),
+            vanished_folders: std::collections::BTreeSet::new(),
             take_ownership: false,
             scope,
             selection,

@@ -100,6 +100,7 @@ fn planned(text: &str, gathered: &Gathered) -> Plan {
         unmanaged: gathered.unmanaged.clone(),
         intents: Vec::new(),
         suspensions: Vec::new(),
+        vanished_folders: std::collections::BTreeSet::new(),
         take_ownership: false,
         scope: Scope::Whole,
         selection: Selection::default(),

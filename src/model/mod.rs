@@ -3,6 +3,7 @@
 //! Imports nothing of ours. Pure: no file, clock, environment, network or randomness.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+pub mod accepted;
 pub mod activity;
 pub mod code;
 pub mod condition;
@@ -23,6 +24,7 @@ pub mod text;
 pub mod tree;
 pub mod value;
 
+pub use accepted::Accepted;
 pub use activity::Activity;
 pub use code::Code;
 pub use condition::Condition;

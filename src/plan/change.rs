@@ -276,7 +276,7 @@ pub struct Warning {
     pub message: String,
 }
 
-/// A field of a resource that is only observed, and that differs.
+/// A field that differs and stays so: its resource is only observed, or that it differs is accepted.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct OnlyObserved {
     /// `Kind/name`.
@@ -286,6 +286,9 @@ pub struct OnlyObserved {
     pub source: Source,
     /// What differs; `after` is what is declared.
     pub field: FieldChange,
+    /// Until when and why it is accepted, where that is why nothing is done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accepted: Option<String>,
 }
 
 /// A resource of the set that is no longer declared.
@@ -395,7 +398,7 @@ pub struct Plan {
     /// there is no selection.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outside: Option<usize>,
-    /// What differs of resources that are only observed: nothing is done about it.
+    /// What differs of resources that are only observed, or is accepted: nothing is done about it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub only_observed: Vec<OnlyObserved>,
     /// Suspensions that have ended by themselves, which the next apply that goes well forgets.

@@ -6,13 +6,15 @@ use crate::model::{Metadata, Resource, ResourceId, Source, Spec, Stored, Suspens
 use crate::plan::change::{Action, Change, Desired, FieldChange, OnlyObserved, Reason, Warning};
 use crate::plan::judge::Worlds;
 use crate::plan::pair::{Pair, Pairs};
-use crate::plan::selection::Drift;
-use crate::plan::{PlanInput, Scope, diff, money};
+use crate::plan::{PlanInput, Scope, diff, leave, money};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// What a delete means that only ends management.
 const RELEASED: &str = "released from management, nothing else happens";
+
+/// How what is only observed or created is changed after all.
+const LIFT: &str = "; with `partnerctl.dev/management: Manage` apply would change it";
 
 /// A change before it has been judged and put in order.
 #[derive(Debug, Clone)]
@@ -107,9 +109,9 @@ fn declared(
         waiting: pair.waiting.clone(),
         suspended: None,
     };
-    let leaves_drift = input.selection.drift == Drift::Leave && pair.found.is_none();
     let Some(observed) = pair.observed() else {
-        if leaves_drift && stored.is_some_and(|stored| stored.last_applied.is_some()) {
+        let was_there = stored.is_some_and(|stored| stored.last_applied.is_some());
+        if was_there && leave::stays_gone(input, entry, desired) {
             drafts.warn(&desired.id, "it vanished outside, and is left alone");
             return;
         }
@@ -124,8 +126,8 @@ fn declared(
         return;
     };
     let mut difference = difference(entry, desired, &draft, observed, drafts);
-    if leaves_drift && difference.fields.iter().any(|field| field.drift) {
-        difference = without_drift(entry, desired, &draft, observed, &difference, drafts);
+    if pair.found.is_none() {
+        difference = leave::without(input, entry, desired, &draft, difference, drafts);
     }
     draft.blocked.extend(difference.blocked);
     if (pair.found.is_some() || pair.taken_from.is_some()) && difference.replaces {
@@ -171,36 +173,23 @@ fn difference(
     let difference = diff::compare(entry, &desired.spec, last_applied, observed);
     match draft.metadata.management() {
         Management::Manage => return difference,
-        Management::CreateOnly => {}
+        Management::CreateOnly => {
+            // What was changed outside is nobody's business here; another wish is somebody's.
+            for field in difference.fields.iter().filter(|field| !field.drift) {
+                let message = format!("only created, never changed: {}{LIFT}", sentence(field));
+                drafts.warn(&desired.id, &message);
+            }
+        }
         Management::Observe => {
             for field in difference.fields {
-                drafts.warn(&desired.id, &format!("only observed: {}", sentence(&field)));
+                drafts.warn(&desired.id, &format!("only observed: {}{LIFT}", sentence(&field)));
                 let (resource, source) = (desired.id.clone(), desired.source.clone());
-                drafts.only_observed.push(OnlyObserved { resource, source, field });
+                let only = OnlyObserved { resource, source, field, accepted: None };
+                drafts.only_observed.push(only);
             }
         }
     }
     diff::Difference::default()
-}
-
-/// What differs when what was changed outside stays as it is.
-fn without_drift(
-    entry: &KindEntry,
-    desired: &Resource,
-    draft: &Draft,
-    observed: &Spec,
-    difference: &diff::Difference,
-    drafts: &mut Drafts,
-) -> diff::Difference {
-    let mut as_declared = observed.clone();
-    for field in difference.fields.iter().filter(|field| field.drift) {
-        drafts.warn(&desired.id, &format!("changed outside, and left alone: {}", sentence(field)));
-        if let (Some(path), Some(value)) = (field.path.strip_prefix("spec."), &field.after) {
-            as_declared.set(path, value.clone());
-        }
-    }
-    let last_applied = draft.pair.stored.as_ref().and_then(|stored| stored.last_applied.as_ref());
-    diff::compare(entry, &desired.spec, last_applied, &as_declared)
 }
 
 /// Says of what another set owned until now whose it becomes.
@@ -343,14 +332,15 @@ fn undeclared(input: &PlanInput, pair: &Arc<Pair>, stored: &Stored, drafts: &mut
 }
 
 impl Drafts {
-    fn warn(&mut self, resource: &ResourceId, message: &str) {
+    /// Says something about a resource.
+    pub(super) fn warn(&mut self, resource: &ResourceId, message: &str) {
         let warning = Warning { resource: Some(resource.clone()), message: message.to_owned() };
         self.warnings.push(warning);
     }
 }
 
 /// A field change in words.
-fn sentence(field: &FieldChange) -> String {
+pub(super) fn sentence(field: &FieldChange) -> String {
     let shown = |value: &Option<crate::model::Value>| {
         value.as_ref().map_or_else(|| "nothing".to_owned(), diff::show)
     };

@@ -5,6 +5,7 @@ use crate::model::{Money, Observed, Resource, Stored, Suspension};
 use crate::plan::intent::Intent;
 use crate::plan::selection::Selection;
 use chrono::{DateTime, Utc};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// The input of [`plan`](crate::plan::plan): values only, gathered before.
@@ -32,6 +33,9 @@ pub struct PlanInput {
     pub suspensions: Vec<Suspension>,
     /// How much of the set the manifests are.
     pub scope: Scope,
+    /// Folders of the workspace in which something was declared, and in or below which there is no
+    /// manifest any more; known when what is no longer declared is deleted.
+    pub vanished_folders: BTreeSet<String>,
     /// Which of its changes are wanted.
     pub selection: Selection,
     /// Whether what another set owns and this one declares is taken over.
@@ -96,12 +100,20 @@ pub struct Limits {
     pub update_percent: u32,
     /// Fewer deletes or updates than this are never refused for their share.
     pub at_least: usize,
+    /// More customers than this may not lose their folder, with everything of them, at once.
+    pub vanished_folders: usize,
     /// The most by which monthly budgets may grow, by currency.
     pub monthly_increase: Vec<Money>,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { delete_percent: 30, update_percent: 30, at_least: 10, monthly_increase: Vec::new() }
+        Self {
+            delete_percent: 30,
+            update_percent: 30,
+            at_least: 10,
+            vanished_folders: 0,
+            monthly_increase: Vec::new(),
+        }
     }
 }

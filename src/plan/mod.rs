@@ -14,6 +14,7 @@ mod identity;
 pub mod input;
 pub mod intent;
 pub mod judge;
+pub mod leave;
 pub mod money;
 pub mod order;
 pub mod pair;
@@ -131,7 +132,7 @@ pub fn plan(input: &PlanInput) -> Plan {
             || (input.manages_nothing() && *wanted == identity::first_id_of(&mut plan))
     });
     if !let_go {
-        plan.refused = brakes::refusals(input, &plan);
+        plan.refused = brakes::refusals(input, &plan, &worlds);
     }
     plan.digest = hashed.digest(&plan);
     plan

@@ -33,6 +33,8 @@ pub enum Drift {
     /// It is put back as declared.
     #[default]
     PutBack,
+    /// It is put back, but for what moves money: that is left as it is, and told.
+    LeaveMoney,
     /// It is left as it is, and told.
     Leave,
 }

@@ -20,6 +20,8 @@ const NAMED_MAX: usize = 50;
 pub struct Rules {
     /// Whether what was changed outside is put back.
     pub heal: bool,
+    /// Whether that is done also where it moves money.
+    pub heal_money: bool,
     /// The most that is risked without an approval.
     pub allow: Risk,
 }
@@ -74,8 +76,12 @@ pub fn choose(
         Choice { planned, held, whole, undeclared }
     };
     let Some(input) = input else { return Ok(choice(everything, judgement, None, None)) };
-    let drift = if rules.heal { Drift::PutBack } else { Drift::Leave };
-    let (all, judgement) = if drift == Drift::Leave && everything.changes.iter().any(puts_back) {
+    let drift = match (rules.heal, rules.heal_money) {
+        (false, _) => Drift::Leave,
+        (true, false) => Drift::LeaveMoney,
+        (true, true) => Drift::PutBack,
+    };
+    let (all, judgement) = if drift != Drift::PutBack && everything.changes.iter().any(puts_back) {
         (part(&input, Selection { drift, ..Selection::default() }), None)
     } else {
         (everything, judgement)

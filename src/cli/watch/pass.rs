@@ -37,6 +37,8 @@ pub struct Passes<'a> {
     pub args: PassArgs,
     /// Whether what was changed outside is put back.
     pub heal: bool,
+    /// Whether that is done also where it moves money.
+    pub heal_money: bool,
     /// Whether it is planned and told only.
     pub dry_run: bool,
     /// How long to wait for another apply before saying so.
@@ -202,7 +204,8 @@ impl Passes<'_> {
         workspace: &Workspace,
         store: Option<&dyn Store>,
     ) -> Result<Choice, CommandError> {
-        let rules = Rules { heal: self.heal, allow: workspace.watch_allows() };
+        let rules =
+            Rules { heal: self.heal, heal_money: self.heal_money, allow: workspace.watch_allows() };
         let ttl = TimeDelta::hours(saved::TTL_HOURS);
         choose(planned, rules, |plan| {
             store.map_or(Ok(false), |store| saved::is_approved(store, &plan.id, ttl))
