@@ -161,12 +161,11 @@ fn healing_leaves_alone_what_moves_money_unless_it_is_told_to() {
     let env = TestEnv::workspace(&customer("contoso"));
     env.ok(&["apply", "--yes"]);
     let budget = env.ok(&["get", "budget", "contoso", "-o", "json"]);
-    let drifted = budget.replacen("\"1500.00\"", "\"9000.00\"", 1);
-    let drifted = drifted.replace(
-        "\"alertThresholds\": [\n            80",
-        "\"alertThresholds\": [\n            55",
-    );
-    env.write("state.json", drifted);
+    let mut budget: Value = serde_json::from_str(&budget).unwrap();
+    let observed = &mut budget["items"][0]["status"]["observed"];
+    observed["monthly"]["amount"] = json!("9000.00");
+    observed["alertThresholds"] = json!([55]);
+    env.write("state.json", budget.to_string());
     let customers = env.ok(&["get", "customer", "contoso", "-o", "json"]);
     env.write(
         "customer.json",
