@@ -70,6 +70,7 @@ fn plan_of_new_customers(bencher: Bencher, customers: usize) {
         scope: Scope::Whole,
         selection: Selection::default(),
         limits: Limits::default(),
+        policies: Default::default(),
         override_id: None,
         left_out: LeftOut::default(),
     };
@@ -98,6 +99,7 @@ fn hash_of_one_activity(bencher: Bencher) {
         operation_id: "0f8fad5b-d9cb-469f-a165-70867728950e",
         outcome: "succeeded",
         reason: "new",
+        source_author: None,
     };
     let previous = "0".repeat(64);
     bencher.bench(|| black_box(&columns).hash(black_box(&previous), "lineage"));

@@ -8,6 +8,7 @@
 
 mod approvals;
 mod codes;
+mod commits;
 mod common;
 mod conformance;
 mod crash;
@@ -16,8 +17,10 @@ mod generated;
 mod hostile;
 mod locks;
 mod manifests;
+mod markdown;
 mod memory;
 mod outside;
+mod pipelines;
 mod properties;
 mod python;
 mod saved;
@@ -31,4 +34,5 @@ mod touches;
 mod toy_kind;
 mod undo;
 mod watch;
+mod watch_git;
 mod watch_rules;

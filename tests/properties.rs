@@ -227,6 +227,7 @@ impl World {
             scope,
             selection,
             limits: Limits { at_least: usize::MAX, ..Limits::default() },
+            policies: Default::default(),
             override_id: None,
             left_out: partnerctl::plan::LeftOut::default(),
         })

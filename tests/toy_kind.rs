@@ -105,6 +105,7 @@ fn planned(text: &str, gathered: &Gathered) -> Plan {
         scope: Scope::Whole,
         selection: Selection::default(),
         limits: Limits::default(),
+        policies: Default::default(),
         override_id: None,
         left_out: partnerctl::plan::LeftOut::default(),
     })

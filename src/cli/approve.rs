@@ -40,6 +40,7 @@ pub fn is_plan_id(word: &str) -> bool {
 
 pub fn run(args: &ApproveArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, CommandError> {
     let workspace = settings.workspace(&FileArgs::default(), ui)?;
+    session::demand_lasting(settings, &workspace)?;
     let mut store = session::open_existing(settings, &workspace)?;
     let Some(word) = &args.plan else {
         list(&store.approvals()?, ui);

@@ -7,9 +7,11 @@ use crate::cli::events::Event;
 use crate::cli::explain::CodeExplained;
 use crate::cli::settings::Settings;
 use crate::cli::status::Status;
+use crate::cli::test::TestReport;
 use crate::cli::ui::Ui;
 use crate::cli::undo::Report as UndoReport;
 use crate::cli::watch::report::Report as WatchReport;
+use crate::engine::cases::declared::CaseFile;
 use crate::engine::workspace::WorkspaceFile;
 use crate::kinds::Kinds;
 use crate::manifest::explain::KindExplained;
@@ -85,6 +87,8 @@ pub fn files(kinds: &Kinds) -> Vec<(String, String)> {
         ("watch.v1".to_owned(), schema_for!(WatchReport).to_value()),
         ("undo.v1".to_owned(), schema_for!(UndoReport).to_value()),
         ("compare".to_owned(), schema_for!(Comparison).to_value()),
+        ("case".to_owned(), schema_for!(CaseFile).to_value()),
+        ("test.v1".to_owned(), schema_for!(TestReport).to_value()),
         ("why.v1".to_owned(), schema_for!(Why).to_value()),
         ("explain-kind".to_owned(), schema_for!(KindExplained).to_value()),
         ("explain-code".to_owned(), schema_for!(CodeExplained).to_value()),

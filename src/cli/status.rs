@@ -7,7 +7,7 @@ use crate::cli::settings::Settings;
 use crate::cli::ui::Ui;
 use crate::cli::{plan, saved};
 use crate::engine::Gathered;
-use crate::kinds::Risk;
+use crate::kinds::{Kinds, Risk};
 use crate::model::activity::instant;
 use crate::model::text::printable;
 use crate::model::{ResourceId, Suspension};
@@ -136,7 +136,8 @@ pub fn run(args: &StatusArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, 
     let pass = Pass::new(settings, &workspace, &args.pass, provider, at);
     let Planned { gathered, plan, .. } = pass.plan(&mut input, store.as_deref(), ui)?;
     let in_force = gathered.suspensions.iter().filter(|one| !one.has_ended(at));
-    let status = status(&plan, &gathered, store.as_deref(), in_force.collect())?;
+    let kinds = &settings.kinds;
+    let status = status(kinds, &plan, &gathered, store.as_deref(), in_force.collect())?;
     match args.output {
         Output::Text => {
             let text = ui.wrapped(&text(&status, &plan), |_| INDENT + 2);
@@ -148,6 +149,7 @@ pub fn run(args: &StatusArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, 
 }
 
 fn status(
+    kinds: &Kinds,
     plan: &Plan,
     gathered: &Gathered,
     store: Option<&dyn Store>,
@@ -155,7 +157,9 @@ fn status(
 ) -> Result<Status, CommandError> {
     let last = store.map(Store::last_apply).transpose()?.flatten();
     let ttl = TimeDelta::hours(saved::TTL_HOURS);
-    let approved = store.map(|store| saved::is_approved(store, &plan.id, ttl)).transpose()?;
+    let roles = plan.roles_to_approve();
+    let is_approved = |store| saved::is_approved(kinds, store, &plan.id, &roles, ttl);
+    let approved = store.map(is_approved).transpose()?;
     let line = |resource: &ResourceId, what: String| Line { resource: resource.clone(), what };
     let drifted = plan.changes.iter().filter_map(|change| {
         let fields = change.fields.iter().filter(|field| field.drift);
@@ -171,9 +175,13 @@ fn status(
         let waiting = change.waiting.as_ref().filter(|_| goes_on)?;
         Some(line(&change.id, format!("waits for {waiting}")))
     });
-    let risky = plan.proceeding().filter(|change| change.risk > Risk::Reversible);
+    let risky = plan.proceeding().filter(|change| change.needs_approval(Risk::Reversible));
     let needs_approval = risky.map(|change| {
-        line(&change.id, format!("{}, {}", change.action.as_str(), change.risk.as_str()))
+        let risk = Some(change.risk).filter(|risk| *risk > Risk::Reversible);
+        let risk = risk.map(|risk| risk.as_str().to_owned());
+        let policies = change.approvals().map(|ruling| format!("policy {}", ruling.policy));
+        let why: Vec<String> = risk.into_iter().chain(policies).collect();
+        line(&change.id, format!("{}, {}", change.action.as_str(), why.join(", ")))
     });
     let operations = gathered.intents.iter().map(|intent| {
         let operation = intent.effect().map_or("", |effect| effect.operation.as_str());

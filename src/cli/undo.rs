@@ -12,8 +12,9 @@ use crate::model::activity::Outcome;
 use crate::model::text::{counted, printable};
 use crate::model::{Activity, ResourceId};
 use crate::plan::change::Warning;
+use crate::plan::markdown::{View, markdown};
 use crate::plan::selection::{Drift, Selection};
-use crate::plan::undo::{Known, NotUndone, Undo, change_of, undo};
+use crate::plan::undo::{self, Known, NotUndone, Undo, change_of, undo};
 use crate::plan::{LeftOut, Plan, digest_of, plan, render};
 use crate::store::{Filter, Store};
 use chrono::Utc;
@@ -208,9 +209,9 @@ fn show(report: &Report, args: &UndoArgs, ui: &mut Ui) -> Result<(), CommandErro
     match (&report.plan, args.output) {
         (_, Output::Json) => ui.json(report)?,
         (plan, Output::Markdown) => {
-            let plan = plan.as_ref().map(render::markdown).unwrap_or_default();
-            ui.data(&plan);
-            ui.data(&markdown(&report.not_undone));
+            let plan = plan.as_ref().map(|plan| markdown(plan, &View::default()));
+            ui.data(&plan.unwrap_or_default());
+            ui.data(&undo::markdown(&report.not_undone));
         }
         (plan, Output::Text) => {
             if let Some(plan) = plan {
@@ -250,19 +251,6 @@ fn text(refused: &[NotUndone], after_plan: bool) -> String {
         if !instead.is_empty() {
             let _ = writeln!(out, "        → {}", printable(instead));
         }
-    }
-    out
-}
-
-/// The same for a pull request.
-fn markdown(refused: &[NotUndone]) -> String {
-    let mut out = String::new();
-    if !refused.is_empty() {
-        out.push_str("\n#### Cannot be undone\n\n");
-    }
-    for NotUndone { resource, operation, seq, why, instead } in refused {
-        let line = format!("{resource}: {operation} (activity {seq}): {why}. {instead}");
-        let _ = writeln!(out, "- {}", render::escape(line.trim()));
     }
     out
 }

@@ -1,10 +1,14 @@
 //! gather → plan → apply, and what that needs from the machine.
 
 pub mod apply;
+pub mod cases;
 pub mod cold;
+pub mod commit;
 pub mod dump;
 pub mod executor;
+pub mod follow;
 pub mod gather;
+pub mod git;
 pub mod ingest;
 pub mod islands;
 pub mod lease;
@@ -14,12 +18,15 @@ pub mod moved;
 pub mod narrow;
 pub mod operate;
 pub mod operation;
+pub mod pause;
+pub mod policies;
 pub mod reach;
 pub mod records;
 pub mod remember;
 pub mod resume;
 pub mod stale;
 pub mod tree;
+pub mod wake;
 pub mod watch;
 pub mod work;
 pub mod workspace;

@@ -1,19 +1,22 @@
 //! The workspace: a folder with `partnerctl.yaml`.
 
+use crate::engine::policies;
 use crate::engine::tree::WORKSPACE_FILE;
-use crate::kinds::Risk;
+use crate::kinds::{Kinds, Risk};
 use crate::manifest::yaml;
 use crate::model::Money;
 use crate::model::decode::{Fault, decode};
 use crate::model::problem::{Location, Problem};
 use crate::model::scalar::Line;
 use crate::plan::Limits;
+use crate::plan::policy::{Policies, Policy};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// `partnerctl.yaml`.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, expecting = "the settings of a workspace")]
 #[schemars(title = "partnerctl.yaml")]
 pub struct WorkspaceFile {
@@ -31,10 +34,12 @@ pub struct WorkspaceFile {
     pub provider: Option<ProviderFile>,
     /// What `watch` may do by itself.
     pub watch: Option<WatchFile>,
+    /// Rules over the changes of a plan: what is denied, what needs an approval, what is warned of.
+    pub policies: Option<Vec<Policy>>,
 }
 
 /// What `watch` may do by itself.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, expecting = "a watch, {allow: [costly]}")]
 pub struct WatchFile {
     /// Risks that it takes without an approval; irreversible includes costly. Without it, changes
@@ -53,7 +58,7 @@ pub enum RiskTaken {
 }
 
 /// A provider of the workspace's own.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(
     rename_all = "camelCase",
     deny_unknown_fields,
@@ -68,7 +73,7 @@ pub struct ProviderFile {
 }
 
 /// Brakes of a workspace.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, expecting = "limits, {deletePercent: 30}")]
 pub struct LimitsFile {
     /// Deletes over this share of what the set owns are refused; default 30.
@@ -82,15 +87,22 @@ pub struct LimitsFile {
     vanished_folders: Option<u32>,
     /// The most by which monthly budgets may grow in one plan, one amount for each currency.
     monthly_increase: Option<Vec<Money>>,
+    /// The most that one plan may cost once, one amount for each currency.
+    one_time: Option<Vec<Money>>,
+    /// The most that one plan may give back, one amount for each currency: a large refund means that
+    /// much is cancelled.
+    refund: Option<Vec<Money>>,
 }
 
 /// A workspace as it was found.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Workspace {
     /// Its folder.
     pub folder: PathBuf,
     /// Its settings; empty where there is no file.
     pub file: WorkspaceFile,
+    /// Its policies, checked.
+    pub policies: Arc<Policies>,
 }
 
 impl Workspace {
@@ -131,6 +143,8 @@ impl Workspace {
                     .vanished_folders
                     .map_or(default.vanished_folders, |count| count as usize),
                 monthly_increase: limits.monthly_increase.clone().unwrap_or_default(),
+                one_time: limits.one_time.clone().unwrap_or_default(),
+                refund: limits.refund.clone().unwrap_or_default(),
             },
         }
     }
@@ -147,7 +161,7 @@ pub fn find_upward(from: &Path) -> Option<PathBuf> {
 ///
 /// # Errors
 /// The problems of the file with its text, when it cannot be read or is not valid.
-pub fn open(folder: &Path) -> Result<Workspace, (Vec<Problem>, String)> {
+pub fn open(kinds: &Kinds, folder: &Path) -> Result<Workspace, (Vec<Problem>, String)> {
     let path = folder.join(WORKSPACE_FILE);
     let text = match std::fs::read_to_string(&path) {
         Ok(text) => text,
@@ -162,18 +176,34 @@ pub fn open(folder: &Path) -> Result<Workspace, (Vec<Problem>, String)> {
             return Err((vec![problem(&path, fault)], String::new()));
         }
     };
-    let (trees, mut faults) = yaml::read(&text);
-    let mut file = WorkspaceFile::default();
+    let (file, policies) = parse(kinds, &path, &text).map_err(|problems| (problems, text))?;
+    Ok(Workspace { folder: folder.to_owned(), file, policies: Arc::new(policies) })
+}
+
+/// Reads the text of a `partnerctl.yaml`.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn parse(
+    kinds: &Kinds,
+    path: &Path,
+    text: &str,
+) -> Result<(WorkspaceFile, Policies), Vec<Problem>> {
+    let (trees, faults) = yaml::read(text);
+    let of_faults = |faults: Vec<Fault>| faults.into_iter().map(|fault| problem(path, fault));
+    let mut problems: Vec<Problem> = of_faults(faults).collect();
+    let (mut file, mut policies) = (WorkspaceFile::default(), Policies::default());
     if let Some(tree) = trees.first() {
-        let decoded = decode::<WorkspaceFile>(&tree.root);
-        faults.extend(decoded.faults);
-        file = decoded.value.unwrap_or_default();
+        let mut read = decode::<WorkspaceFile>(&tree.root);
+        file = read.value.take().unwrap_or_default();
+        let written = file.policies.take().unwrap_or_default();
+        let (checked, wrong) =
+            policies::check(kinds, &tree.root, &read, written, &path.to_string_lossy());
+        problems.extend(of_faults(read.faults).chain(wrong));
+        problems.sort_by(|a, b| a.locations.cmp(&b.locations));
+        policies = checked;
     }
-    if faults.is_empty() {
-        Ok(Workspace { folder: folder.to_owned(), file })
-    } else {
-        Err((faults.into_iter().map(|fault| problem(&path, fault)).collect(), text))
-    }
+    if problems.is_empty() { Ok((file, policies)) } else { Err(problems) }
 }
 
 fn problem(path: &Path, fault: Fault) -> Problem {

@@ -6,6 +6,7 @@ use crate::model::{Metadata, Resource, ResourceId, Source, Spec, Stored, Suspens
 use crate::plan::change::{Action, Change, Desired, FieldChange, OnlyObserved, Reason, Warning};
 use crate::plan::judge::Worlds;
 use crate::plan::pair::{Pair, Pairs};
+use crate::plan::policy::Ruling;
 use crate::plan::{PlanInput, Scope, diff, leave, money};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -43,6 +44,8 @@ pub struct Draft {
     pub waiting: Option<String>,
     /// The suspension it is held by.
     pub suspended: Option<Suspension>,
+    /// What the policies of the workspace say of it.
+    pub policies: Vec<Ruling>,
 }
 
 /// All resources of the set, by what becomes of them.
@@ -108,6 +111,7 @@ fn declared(
         blocked: pair.blocked.clone(),
         waiting: pair.waiting.clone(),
         suspended: None,
+        policies: Vec::new(),
     };
     let Some(observed) = pair.observed() else {
         let was_there = stored.is_some_and(|stored| stored.last_applied.is_some());
@@ -324,6 +328,7 @@ fn undeclared(input: &PlanInput, pair: &Arc<Pair>, stored: &Stored, drafts: &mut
         blocked: pair.blocked.clone(),
         waiting: pair.waiting.clone(),
         suspended: None,
+        policies: Vec::new(),
     };
     if !release {
         protect(entry, Some(stored), &mut draft, input);
@@ -430,6 +435,7 @@ impl Draft {
             money: entry
                 .map(|entry| money::effect(entry, &transition, &worlds.after))
                 .unwrap_or_default(),
+            policies: self.policies.clone(),
             depends_on: Vec::new(),
             customer: worlds.customer_of(id).map(|customer| customer.name.to_string()),
         }

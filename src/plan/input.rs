@@ -3,6 +3,7 @@
 use crate::kinds::Kinds;
 use crate::model::{Money, Observed, Resource, Stored, Suspension};
 use crate::plan::intent::Intent;
+use crate::plan::policy::Policies;
 use crate::plan::selection::Selection;
 use chrono::{DateTime, Utc};
 use std::collections::BTreeSet;
@@ -42,6 +43,8 @@ pub struct PlanInput {
     pub take_ownership: bool,
     /// The workspace's brakes.
     pub limits: Limits,
+    /// The workspace's rules over changes.
+    pub policies: Arc<Policies>,
     /// A plan id whose brakes are let go.
     pub override_id: Option<String>,
     /// What gathering left out, because nothing of it has to do with anything that differs.
@@ -104,6 +107,10 @@ pub struct Limits {
     pub vanished_folders: usize,
     /// The most by which monthly budgets may grow, by currency.
     pub monthly_increase: Vec<Money>,
+    /// The most that may be paid once, by currency.
+    pub one_time: Vec<Money>,
+    /// The most that may come back, by currency: much of it means that much is cancelled.
+    pub refund: Vec<Money>,
 }
 
 impl Default for Limits {
@@ -114,6 +121,8 @@ impl Default for Limits {
             at_least: 10,
             vanished_folders: 0,
             monthly_increase: Vec::new(),
+            one_time: Vec::new(),
+            refund: Vec::new(),
         }
     }
 }

@@ -3,6 +3,7 @@
 //! Pure: no clock, file, store, network or randomness. After it nothing decides.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+pub mod apart;
 pub mod basis;
 pub mod brakes;
 pub mod change;
@@ -15,9 +16,12 @@ pub mod input;
 pub mod intent;
 pub mod judge;
 pub mod leave;
+pub mod markdown;
+mod markup;
 pub mod money;
 pub mod order;
 pub mod pair;
+pub mod policy;
 pub mod records;
 pub mod render;
 pub mod saved;
@@ -120,6 +124,7 @@ pub fn plan(input: &PlanInput) -> Plan {
         } else {
             Vec::new()
         },
+        policies: policy::report(&input.policies, &changes),
         changes,
         refused: Vec::new(),
         warnings,

@@ -11,10 +11,12 @@ use crate::model::{Activity, Resource, ResourceId, Source, Spec, Stored, Value};
 use crate::plan::Reason;
 use crate::plan::change::Warning;
 use crate::plan::diff::show;
+use crate::plan::markup::prose;
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 /// What is known when operations are undone.
@@ -462,4 +464,20 @@ fn put(resource: &mut Resource, fields: &BTreeMap<String, Option<Value>>) {
             }
         }
     }
+}
+
+/// What cannot be undone, for a pull request.
+#[must_use]
+pub fn markdown(refused: &[NotUndone]) -> String {
+    let mut out = String::new();
+    if !refused.is_empty() {
+        out.push_str("\n#### Cannot be undone\n\n");
+    }
+    for NotUndone { resource, operation, seq, why, instead } in refused {
+        let what = prose(&format!("{resource}: {operation} (activity {seq}): {why}"));
+        let instead =
+            if instead.is_empty() { String::new() } else { format!(". {}", prose(instead)) };
+        let _ = writeln!(out, "- {what}{instead}");
+    }
+    out
 }

@@ -78,6 +78,13 @@ pub enum Write {
         /// How.
         end: ApplyEnd,
     },
+    /// Says which commit something is brought to from now on.
+    Follow {
+        /// What: a set, or a branch.
+        what: String,
+        /// The commit.
+        commit: String,
+    },
     /// Approves a plan beforehand.
     Approve(Approval),
     /// Suspends something, or says anew for how long and why.
@@ -314,6 +321,12 @@ pub trait Store: Send {
     /// # Errors
     /// When the database fails or a row cannot be read.
     fn suspensions(&self) -> Result<Vec<Suspension>, StoreError>;
+
+    /// The commit that a set, or a branch, was last brought to.
+    ///
+    /// # Errors
+    /// When the database fails.
+    fn followed(&self, what: &str) -> Result<Option<String>, StoreError>;
 
     /// The place and hash of the last activity.
     ///

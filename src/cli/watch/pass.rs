@@ -5,18 +5,20 @@ use crate::cli::error::{CommandError, Exit};
 use crate::cli::events::Events;
 use crate::cli::pass::{Pass, Planned};
 use crate::cli::saved;
-use crate::cli::session::{self, Input, PassArgs};
+use crate::cli::session::{self, PassArgs};
 use crate::cli::settings::Settings;
 use crate::cli::ui::Ui;
-use crate::cli::watch::choice::{Choice, Rules, choose};
-use crate::engine::lease::{self, SharedStore};
+use crate::cli::watch::choice::{Choice, Held, Rules, choose};
+use crate::cli::watch::eyes::Eyes;
+use crate::cli::watch::stores::Stores;
+use crate::engine::lease;
+use crate::engine::memory::{self, Kept};
 use crate::engine::operate::Ended;
 use crate::engine::tree::WORKSPACE_FILE;
-use crate::engine::watch::snapshot::Looks;
-use crate::engine::watch::state::Seen;
 use crate::engine::{Workspace, machine};
 use crate::model::text::printable;
 use crate::plan::{Plan, render};
+use crate::provider::Provider;
 use crate::store::{Missing, Store, StoreError};
 use chrono::{TimeDelta, Utc};
 use std::path::PathBuf;
@@ -49,6 +51,10 @@ pub struct Passes<'a> {
     pub workspace: (PathBuf, bool),
     /// The lineage of the store, once it was seen: another store, or none, is no empty one.
     pub lineage: Option<String>,
+    /// Its connections.
+    pub stores: Stores,
+    /// What the last pass remembered.
+    pub kept: Option<Kept>,
 }
 
 /// Why a pass did not get through.
@@ -86,13 +92,13 @@ struct Round {
 
 impl Passes<'_> {
     /// Runs a pass over the tree with this number.
-    pub fn run(&mut self, looks: &mut Looks, tree: u64, ui: &mut Ui) -> Result<Passed, Stopped> {
+    pub fn run(&mut self, eyes: &mut Eyes, tree: u64, ui: &mut Ui) -> Result<Passed, Stopped> {
         let mut applied = 0;
         for number in 1.. {
-            let round = match self.round(looks, tree, ui) {
+            let round = match self.round(eyes, tree, ui) {
                 // What was read while it was written is no mistake of anybody.
                 Err(Stopped::Error(error)) if error.is_invalid() => {
-                    rested(looks, tree)?;
+                    eyes.rested(tree)?;
                     return Err(Stopped::Error(error));
                 }
                 other => other?,
@@ -105,24 +111,31 @@ impl Passes<'_> {
         Err(Stopped::Moved)
     }
 
-    fn round(&mut self, looks: &mut Looks, tree: u64, ui: &mut Ui) -> Result<Round, Stopped> {
+    fn round(&mut self, eyes: &mut Eyes, tree: u64, ui: &mut Ui) -> Result<Round, Stopped> {
         let settings = self.settings;
-        let workspace = self.workspace(ui)?;
-        let existing = session::open(settings, &workspace, Missing::Leave)?;
-        self.recognise(existing.as_deref(), &workspace)?;
+        let workspace = eyes.workspace(&settings.kinds, self.workspace(ui)?, ui)?;
+        self.stores.open(settings, &workspace)?;
+        self.recognise(&workspace)?;
         let provider = session::provider(settings, &workspace)?;
-        let mut input = self.read(looks, tree, &workspace)?;
-        let pass = self.pass(&workspace, provider.as_ref());
-        let planned = pass.plan(&mut input, existing.as_deref(), ui)?;
-        let choice = self.choose(planned, &workspace, existing.as_deref())?;
-        rested(looks, tree)?;
+        let store = self.stores.reading();
+        eyes.accept(&workspace.set(), |mark| store.map_or(Ok(None), |store| store.followed(mark)))?;
+        // Who signed is known now, and may act.
+        let workspace = eyes.workspace(&settings.kinds, workspace, ui)?;
+        let (planned, _) = self.plan(eyes, tree, &workspace, provider.as_ref(), None, ui)?;
+        let choice = self.choose(planned, &workspace)?;
+        eyes.rested(tree)?;
         // Where there is no store yet, nobody could approve.
-        let asks = choice.held.is_some() && existing.is_none();
+        let asks = choice.held.is_some() && self.stores.reading().is_none();
         if self.dry_run || (choice.is_nothing() && !asks) {
             let exit = choice.exit();
+            let is_there = self.stores.reading().is_some() && !self.dry_run;
+            if is_there && choice.whole().refused.is_empty() {
+                let store = self.stores.writing(settings, &workspace)?;
+                eyes.note(&workspace.set(), store.lock().as_mut(), None)?;
+            }
             return Ok(Round { passed: Passed { exit, choice, applied: 0 }, again: false });
         }
-        let store = SharedStore::new(session::make(settings, &workspace, existing)?);
+        let store = self.stores.writing(settings, &workspace)?;
         self.lineage = Some(store.lock().lineage().to_owned());
         let actor = settings.actor(&workspace);
         let me = machine::this_process(&actor);
@@ -132,29 +145,39 @@ impl Passes<'_> {
         };
         let (epoch, stop) = (held.epoch, Some(self.stop.clone()));
         let place = Place { settings, provider, store, epoch, actor, command: "watch", stop };
-        let round = self.under_lease(&workspace, &place, looks, tree, ui);
+        let round = self.under_lease(choice, &workspace, &place, eyes, tree, ui);
         let released: Result<(), StoreError> = held.release();
         let round = round?;
         released?;
         Ok(round)
     }
 
-    /// Plans again now that nobody else applies, and carries out what may be.
+    /// Carries out what may be, planned again where anything changed before nobody else could apply.
     fn under_lease(
-        &self,
+        &mut self,
+        choice: Choice,
         workspace: &Workspace,
         place: &Place<'_>,
-        looks: &mut Looks,
+        eyes: &mut Eyes,
         tree: u64,
         ui: &mut Ui,
     ) -> Result<Round, Stopped> {
-        let mut input = self.read(looks, tree, workspace)?;
-        let pass = self.pass(workspace, place.provider.as_ref());
-        let (planned, resumed) = place.plan(&pass, &mut input, HANDS, ui)?;
-        let store = session::open(self.settings, workspace, Missing::Leave)?;
-        let choice = self.choose(planned, workspace, store.as_deref())?;
-        drop(store);
-        rested(looks, tree)?;
+        let gathered = &choice.planned.gathered;
+        let is_current = place.provider.outside().is_none()
+            && gathered.intents.is_empty()
+            && gathered.version.as_ref() == Some(&place.store.lock().version()?);
+        let (choice, resumed) = if is_current {
+            (choice, Vec::new())
+        } else {
+            drop(choice);
+            self.stores.open(self.settings, workspace)?;
+            let provider = place.provider.as_ref();
+            let (planned, resumed) = self.plan(eyes, tree, workspace, provider, Some(place), ui)?;
+            (self.choose(planned, workspace)?, resumed)
+        };
+        // Somebody else may have brought it to another commit meanwhile.
+        eyes.accept(&workspace.set(), |mark| place.store.lock().followed(mark))?;
+        eyes.rested(tree)?;
         if *self.stop.borrow() {
             return Err(Stopped::Moved);
         }
@@ -162,6 +185,8 @@ impl Passes<'_> {
             let passed = Passed { exit: Exit::Held, choice, applied: 0 };
             return Ok(Round { passed, again: false });
         }
+        // Before anything is done: whatever becomes of it, the next commit must descend from this one.
+        eyes.note(&workspace.set(), place.store.lock().as_mut(), Some(place.epoch))?;
         tell_plan(&choice.planned.plan, ui);
         let mut events = Events::open(false, None)?;
         let carried = place.carry_out(&choice.planned, HANDS, &mut events, ui)?;
@@ -176,39 +201,70 @@ impl Passes<'_> {
         Ok(Round { passed: Passed { exit, choice, applied: carried.done }, again })
     }
 
-    fn pass<'b>(
-        &'b self,
-        workspace: &'b Workspace,
-        provider: &'b dyn crate::provider::Provider,
-    ) -> Pass<'b> {
-        let (settings, args, at) = (self.settings, &self.args, Utc::now());
-        Pass { keeps_input: true, ..Pass::new(settings, workspace, args, provider, at) }
-    }
-
-    /// The manifests of the tree that was seen at rest, and of no other.
-    fn read(&self, looks: &mut Looks, tree: u64, workspace: &Workspace) -> Result<Input, Stopped> {
-        // What is missing is no mistake of the command line any more.
-        if looks.is_missing() {
-            return Err(Stopped::Moved);
-        }
-        let input = session::read(self.settings, workspace, &self.args)?;
-        if looks.see(&input.sources) != Seen::Tree(tree) {
-            return Err(Stopped::Moved);
-        }
-        Ok(input)
-    }
-
-    fn choose(
-        &self,
-        planned: Planned,
+    /// The plan of the tree that was seen at rest, and of no other. Where all is known that moved
+    /// since the last pass, only that is looked at.
+    fn plan(
+        &mut self,
+        eyes: &mut Eyes,
+        tree: u64,
         workspace: &Workspace,
-        store: Option<&dyn Store>,
-    ) -> Result<Choice, CommandError> {
+        provider: &dyn Provider,
+        place: Option<&Place<'_>>,
+        ui: &mut Ui,
+    ) -> Result<(Planned, Vec<Ended>), Stopped> {
+        eyes.rested(tree)?;
+        let (settings, args, at) = (self.settings, self.args.clone(), Utc::now());
+        let pass =
+            Pass { keeps_input: true, ..Pass::new(settings, workspace, &args, provider, at) };
+        let looks = match eyes {
+            Eyes::Files(looks) => looks,
+            Eyes::Branch(branch) => {
+                let mut input = branch.input(settings, &args)?;
+                return Ok(match place {
+                    Some(place) => place.plan(&pass, &mut input, HANDS, ui)?,
+                    None => (pass.plan(&mut input, self.stores.reading(), ui)?, Vec::new()),
+                });
+            }
+        };
+        let mut input = session::asked(settings, workspace, &args)?;
+        let store = self.stores.reading();
+        if let (Some(store), Some(kept), Some(moved)) = (store, &mut self.kept, looks.moved())
+            && let Some(planned) = pass.wake(&input, store, kept, &moved)?
+        {
+            looks.passed();
+            return Ok((planned, Vec::new()));
+        }
+        self.kept = None;
+        input.begun = looks.begun();
+        input.sources = looks.sources().cloned().unwrap_or_default();
+        let planned = match place {
+            Some(place) => place.plan(&pass, &mut input, HANDS, ui)?,
+            None => (pass.plan(&mut input, store, ui)?, Vec::new()),
+        };
+        let files = looks.sources().map_or(&[][..], |sources| sources.files.as_slice());
+        self.kept = store.and_then(|store| pass.keep(&input, store, files));
+        if self.kept.is_some() {
+            looks.passed();
+        }
+        Ok(planned)
+    }
+
+    /// Writes down what was kept, for passes of other processes.
+    pub fn end(&self) {
+        let file = self.stores.reading().and_then(Store::file);
+        if let (Some(kept), Some(file)) = (&self.kept, file) {
+            kept.write(&memory::Place::beside(file, kept.key().clone()));
+        }
+    }
+
+    fn choose(&self, planned: Planned, workspace: &Workspace) -> Result<Choice, CommandError> {
         let rules =
             Rules { heal: self.heal, heal_money: self.heal_money, allow: workspace.watch_allows() };
         let ttl = TimeDelta::hours(saved::TTL_HOURS);
         choose(planned, rules, |plan| {
-            store.map_or(Ok(false), |store| saved::is_approved(store, &plan.id, ttl))
+            let (kinds, roles) = (&self.settings.kinds, plan.roles_to_approve());
+            let asked = |store| saved::is_approved(kinds, store, &plan.id, &roles, ttl);
+            self.stores.reading().map_or(Ok(false), asked)
         })
     }
 
@@ -226,12 +282,8 @@ impl Passes<'_> {
     }
 
     /// Demands the store that was there before.
-    fn recognise(
-        &mut self,
-        store: Option<&dyn Store>,
-        workspace: &Workspace,
-    ) -> Result<(), CommandError> {
-        let found = store.map(|store| store.lineage().to_owned());
+    fn recognise(&mut self, workspace: &Workspace) -> Result<(), CommandError> {
+        let found = self.stores.reading().map(|store| store.lineage().to_owned());
         match (&self.lineage, found) {
             (None, found) => self.lineage = found,
             (Some(known), Some(found)) if *known == found => {}
@@ -248,17 +300,16 @@ impl Passes<'_> {
     }
 
     /// True when what is held was approved meanwhile.
-    pub fn is_approved(&self, plan_id: &str, ui: &mut Ui) -> Result<bool, CommandError> {
+    pub fn is_approved(&self, held: &Held, ui: &mut Ui) -> Result<bool, CommandError> {
         let workspace = self.workspace(ui)?;
         let store = session::open(self.settings, &workspace, Missing::Leave)?;
         let ttl = TimeDelta::hours(saved::TTL_HOURS);
-        store.map_or(Ok(false), |store| saved::is_approved(store.as_ref(), plan_id, ttl))
+        let Held { plan_id, roles, changes: _ } = held;
+        let kinds = &self.settings.kinds;
+        let asked =
+            |store: Box<dyn Store>| saved::is_approved(kinds, store.as_ref(), plan_id, roles, ttl);
+        store.map_or(Ok(false), asked)
     }
-}
-
-/// Demands that the tree is still the one that was seen at rest.
-fn rested(looks: &mut Looks, tree: u64) -> Result<(), Stopped> {
-    if looks.look() == Seen::Tree(tree) { Ok(()) } else { Err(Stopped::Moved) }
 }
 
 /// Tells what is about to be done; a plan that only writes records down is not worth a word.

@@ -4,7 +4,8 @@ use super::{Command, Event, Millis, Notice, Outcome, Seen, State, Timing, step};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 
-const TIMING: Timing = Timing { debounce: 100, interval: 300_000, poll: None, once: false };
+const TIMING: Timing =
+    Timing { debounce: 100, interval: 300_000, poll: None, once: false, chance: 7 };
 
 /// A world with one folder, and what the watch over it did.
 struct World {
@@ -57,10 +58,10 @@ impl World {
     }
 
     fn obey(&mut self, command: Command) -> Vec<Event> {
-        self.looks += usize::from(command == Command::Look);
+        self.looks += usize::from(matches!(command, Command::Look | Command::LookAnew));
         match command {
-            Command::Look if self.missing => vec![Event::Looked(Seen::Missing)],
-            Command::Look => vec![Event::Looked(Seen::Tree(self.tree))],
+            Command::Look | Command::LookAnew if self.missing => vec![Event::Looked(Seen::Missing)],
+            Command::Look | Command::LookAnew => vec![Event::Looked(Seen::Tree(self.tree))],
             Command::Ask => vec![Event::Asked(self.approved)],
             Command::Pass(tree) => self.pass(tree),
             Command::Say(notice) => {
