@@ -4,7 +4,8 @@ use crate::touches::*;
 use chrono::{DateTime, TimeDelta, Utc};
 use partnerctl::model::activity::{Draft, Outcome};
 use partnerctl::model::{
-    Activity, Effect, KindName, Metadata, Observed, ResourceId, Source, Spec, Stored, Verb,
+    Activity, Effect, KindName, Metadata, Observed, ResourceId, Source, Spec, Stored, Suspension,
+    Verb,
 };
 use partnerctl::plan::Change;
 use partnerctl::plan::intent::{Intent, IntentState};
@@ -161,6 +162,7 @@ fn the_log_is_gapless_filtered_and_verified(factory: &dyn Factory) {
         actor: Some("a".to_owned()),
         set: Some("test".to_owned()),
         plan_id: Some("plan".to_owned()),
+        operation_id: None,
         operation: Some("Update customer spending budget".to_owned()),
         outcome: Some("succeeded".to_owned()),
         since: Some("2026-11-21T00:00:00.000Z".to_owned()),
@@ -493,6 +495,36 @@ fn approvals_stay_until_they_are_used_or_withdrawn(factory: &dyn Factory) {
     assert_eq!(store.approvals().unwrap(), [approval("b", "y", 3)]);
 }
 
+fn suspensions_stay_until_they_are_ended_as_they_were_meant(factory: &dyn Factory) {
+    let mut store = factory.open();
+    let one = |name: &str, with_all_of_it, until: Option<i64>| Suspension {
+        resource: ResourceId::new("Customer", name),
+        with_all_of_it,
+        set: "s".to_owned(),
+        actor: "a".to_owned(),
+        since: at(),
+        until: until.map(|seconds| at() + TimeDelta::seconds(seconds)),
+        reason: "why".to_owned(),
+    };
+    let suspend = |one: Suspension| Write::Suspend(Box::new(one));
+    let end = |one: Suspension| Write::Unsuspend(Box::new(one));
+    let before = store.version().unwrap();
+    let writes = vec![suspend(one("b", false, None)), suspend(one("a", true, Some(1)))];
+    store.commit(&batch(writes)).unwrap();
+    let both = [one("a", true, Some(1)), one("b", false, None)];
+    assert_eq!(factory.open().suspensions().unwrap(), both);
+    // Said anew until when: who meant the old end does not end it.
+    store.commit(&batch(vec![suspend(one("a", true, Some(2)))])).unwrap();
+    let others = [one("a", true, Some(1)), one("a", false, Some(2)), one("b", true, None)];
+    store.commit(&batch(others.map(end).to_vec())).unwrap();
+    assert_eq!(store.suspensions().unwrap(), [one("a", true, Some(2)), one("b", false, None)]);
+    let writes = [one("a", true, Some(2)), one("b", false, None)].map(end).to_vec();
+    store.commit(&batch(writes)).unwrap();
+    assert_eq!(store.suspensions().unwrap(), []);
+    // No row moved, and the log has nothing of it.
+    assert_eq!((store.version().unwrap(), store.head().unwrap().seq), (before, 0));
+}
+
 fn a_commit_and_its_author_are_kept_and_the_hash_covers_both(factory: &dyn Factory) {
     let mut store = factory.open();
     let of = |id: &str, author: Option<&str>| {
@@ -563,6 +595,7 @@ conformance! { sqlite:
     what_is_expected_of_a_resource_is_asked_in_the_same_batch
     a_plan_is_applied_once
     approvals_stay_until_they_are_used_or_withdrawn
+    suspensions_stay_until_they_are_ended_as_they_were_meant
     what_moved_since_a_version_is_known
     a_restored_store_is_no_version_of_what_it_was
     too_much_or_too_long_ago_is_not_known

@@ -70,6 +70,11 @@ fn machine_output_fits_its_schemas() {
     env.write("manifests/all.yaml", crate::common::customer("contoso").replace("1500.00", "7.5"));
     assert_fits("plan.v1.schema.json", &env.ok(&["plan", "-o", "json"]));
     assert_fits("log.schema.json", &env.ok(&["log", "-o", "json"]));
+    assert_fits("undo.v1.schema.json", &env.ok(&["undo", "5", "-o", "json"]));
+    env.ok(&["suspend", "budget/contoso", "--until", "2098-01-01"]);
+    assert_fits("plan.v1.schema.json", &env.ok(&["plan", "-o", "json"]));
+    assert_fits("plan.v1.schema.json", &env.ok(&["plan", "-o", "json", "--at", "2099-01-01"]));
+    assert_fits("status.v1.schema.json", &env.ok(&["status", "-o", "json"]));
     assert_fits("list.schema.json", &env.ok(&["get", "all", "-o", "json"]));
     assert_fits("checkpoint.v1.schema.json", &env.ok(&["log", "checkpoint"]));
     assert_fits("validate.schema.json", &env.ok(&["validate", "--format", "json"]));

@@ -37,7 +37,7 @@ use std::time::Duration;
 pub struct ApplyArgs {
     /// A plan saved by `plan --out`: do exactly that
     #[arg(value_name = "PLANFILE", conflicts_with_all = [
-        "filename", "prune", "full", "override_id", "selector", "customer", "kind", "exclude"])]
+        "filename", "prune", "take_ownership", "full", "override_id", "selector", "customer", "kind", "exclude"])]
     plan_file: Option<PathBuf>,
     #[command(flatten)]
     pass: PassArgs,
@@ -189,7 +189,7 @@ fn approvals(args: &ApplyArgs, plan: &Plan, place: &Place<'_>) -> Result<Approva
 /// Refuses a saved plan that was applied already, or whose resources moved on.
 fn fits(plan: &Plan, gathered: &Gathered, place: &Place<'_>) -> Result<(), CommandError> {
     saved::check_not_applied(plan, place.store.lock().as_ref())?;
-    let moved = stale::moved(plan, gathered, &place.settings.kinds);
+    let moved = stale::moved(plan, gathered, &place.settings.kinds, Utc::now());
     if moved.is_empty() {
         return Ok(());
     }
@@ -209,6 +209,9 @@ fn repeated(args: &ApplyArgs, settings: &Settings) -> String {
     words.extend(args.pass.selection.repeated());
     if args.pass.prune {
         words.push("--prune".to_owned());
+    }
+    if args.pass.take_ownership {
+        words.push("--take-ownership".to_owned());
     }
     if let Some(id) = &args.pass.override_id {
         words.extend(["--override".to_owned(), id.clone()]);

@@ -200,6 +200,7 @@ fn filter(args: &LogArgs, settings: &Settings) -> Result<Filter, CommandError> {
         actor: args.by_actor.clone(),
         set: args.set.clone(),
         plan_id: args.plan.clone(),
+        operation_id: None,
         operation: args.operation.clone(),
         outcome: outcome.map(|outcome| outcome.as_str().to_owned()),
         since: args.since.map(instant),

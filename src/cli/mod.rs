@@ -31,9 +31,12 @@ mod session;
 mod settings;
 mod status;
 mod store;
+mod suspend;
 mod table;
 mod test;
 mod ui;
+mod undo;
+mod unsuspend;
 mod validate;
 mod watch;
 mod why;
@@ -86,6 +89,9 @@ enum Command {
     Why(why::WhyArgs),
     Log(log::LogArgs),
     Ingest(ingest::IngestArgs),
+    Undo(undo::UndoArgs),
+    Suspend(suspend::SuspendArgs),
+    Unsuspend(unsuspend::UnsuspendArgs),
     Dump(dump::DumpArgs),
     Adopt(adopt::AdoptArgs),
     Test(test::TestArgs),
@@ -136,6 +142,9 @@ fn dispatch(command: Command, settings: &Settings, ui: &mut Ui) -> Result<Exit, 
         Command::Why(args) => why::run(&args, settings, ui),
         Command::Log(args) => log::run(&args, settings, ui),
         Command::Ingest(args) => ingest::run(&args, settings, ui),
+        Command::Undo(args) => undo::run(&args, settings, ui),
+        Command::Suspend(args) => suspend::run(&args, settings, ui),
+        Command::Unsuspend(args) => unsuspend::run(&args, settings, ui),
         Command::Dump(args) => dump::run(&args, settings, ui),
         Command::Adopt(args) => adopt::run(&args, settings, ui),
         Command::Test(args) => test::run(&args, settings, ui),

@@ -41,12 +41,29 @@ pub struct PassArgs {
     /// Delete what the set owns and the manifests no longer declare
     #[arg(long)]
     pub prune: bool,
+    /// Take over what another set of the store owns and the manifests here declare
+    #[arg(long)]
+    pub take_ownership: bool,
     /// Read and compare everything, also what has not moved since the last time
     #[arg(long)]
     pub full: bool,
     /// Let the brakes of exactly this plan go
     #[arg(long = "override", value_name = "PLAN-ID")]
     pub override_id: Option<String>,
+}
+
+impl PassArgs {
+    /// Those of a pass over all manifests of the workspace, by a command without such options.
+    pub fn of_everything() -> Self {
+        Self {
+            files: FileArgs::default(),
+            selection: SelectionArgs::default(),
+            prune: false,
+            take_ownership: false,
+            full: false,
+            override_id: None,
+        }
+    }
 }
 
 /// Which changes are wanted.

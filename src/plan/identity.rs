@@ -76,6 +76,7 @@ impl Hashed {
             undeclared,
             outside,
             only_observed,
+            ended_suspensions,
             policies,
             basis,
             records,
@@ -88,6 +89,10 @@ impl Hashed {
         whole = each(whole, warnings);
         whole = each(whole, undeclared);
         whole = each(whole, only_observed);
+        // A document without any has the digest it had before there were suspensions.
+        if !ended_suspensions.is_empty() {
+            whole = each(whole, ended_suspensions);
+        }
         whole = each(whole, basis);
         whole = each(whole, records);
         policies.iter().fold(whole, |whole, said| each(whole, std::slice::from_ref(said))).hex()

@@ -47,6 +47,7 @@ impl Default for View<'_> {
 enum Part {
     Ahead,
     Blocked,
+    Suspended,
     Waiting,
     Pending,
 }
@@ -78,6 +79,7 @@ pub fn markdown(plan: &Plan, view: &View<'_>) -> String {
         (Part::Ahead, Risk::Costly) => "Costly",
         (Part::Ahead, Risk::Reversible) => "Reversible",
         (Part::Blocked, _) => "Blocked",
+        (Part::Suspended, _) => "Suspended",
         (Part::Waiting, _) => "Waiting",
         (Part::Pending, _) => "Already pending",
     };
@@ -201,6 +203,8 @@ fn ordered<'a>(plan: &'a Plan, view: &View<'_>) -> Vec<(Part, &'a Change)> {
     let part = |change: &Change| {
         if !change.blocked.is_empty() {
             Part::Blocked
+        } else if change.suspended.is_some() {
+            Part::Suspended
         } else if change.waiting.is_some() {
             Part::Waiting
         } else if is_pending(change, view) {
@@ -253,7 +257,7 @@ fn block(change: &Change, part: Part, view: &View<'_>, characters_max: usize) ->
         Part::Ahead | Part::Pending => {
             approvals(change, characters_max / 4) + &fields(change, characters_max / 4 * 3)
         }
-        Part::Blocked | Part::Waiting => {
+        Part::Blocked | Part::Suspended | Part::Waiting => {
             reasons(change, characters_max / 2) + &fields(change, characters_max / 2)
         }
     };

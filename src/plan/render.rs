@@ -85,7 +85,7 @@ fn unwrapped(
             out.clear();
         }
     }
-    held(&mut out, plan, apart, paint);
+    held(&mut out, plan, apart, (paint, width));
     let pending: Vec<&Change> = plan.proceeding().filter(is_pending).collect();
     if !pending.is_empty() {
         let _ = writeln!(out, "{}", paint.bold("Already pending"));
@@ -316,20 +316,25 @@ fn place(source: &str) -> String {
 }
 
 /// Blocked and waiting changes with why.
-fn held(out: &mut String, plan: &Plan, apart: Option<&Apart>, paint: Paint) {
+fn held(out: &mut String, plan: &Plan, apart: Option<&Apart>, (paint, width): (Paint, usize)) {
     let (blocked, waiting): (Vec<&Change>, Vec<&Change>) = plan
         .changes
         .iter()
         .filter(|change| !change.proceeds())
         .partition(|change| !change.blocked.is_empty());
-    for (title, changes) in [("Blocked", blocked), ("Waiting", waiting)] {
+    let (suspended, waiting): (Vec<&Change>, Vec<&Change>) =
+        waiting.into_iter().partition(|change| change.suspended.is_some());
+    for (title, changes) in [("Blocked", blocked), ("Suspended", suspended), ("Waiting", waiting)] {
         if changes.is_empty() {
             continue;
         }
         let _ = writeln!(out, "{}", paint.bold(title));
         for change in changes {
             let pending = apart.is_some_and(|apart| apart.is_pending(change));
-            out.push_str(&head(change, pending, paint));
+            // What is held on purpose will be done as it stands: it is shown whole.
+            let whole = change.suspended.is_some() && !pending;
+            let text = if whole { one(change, paint, width) } else { head(change, pending, paint) };
+            out.push_str(&text);
             reasons(out, change, paint);
         }
         out.push('\n');
@@ -347,6 +352,10 @@ fn reasons(out: &mut String, change: &Change, paint: Paint) {
     }
     if let (true, Some(why)) = (change.blocked.is_empty(), &change.waiting) {
         let _ = writeln!(out, "      waits for {}", printable(why));
+        if let Some(one) = &change.suspended {
+            let argument = printable(&one.argument());
+            let _ = writeln!(out, "        → partnerctl unsuspend {argument}");
+        }
     }
 }
 

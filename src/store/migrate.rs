@@ -11,6 +11,7 @@ const MIGRATIONS: &[(i64, &str)] = &[
     (3, include_str!("migrations/0003_touches.sql")),
     (4, include_str!("migrations/0004_log_indexes.sql")),
     (5, include_str!("migrations/0005_authors.sql")),
+    (6, include_str!("migrations/0006_suspensions.sql")),
 ];
 
 /// Brings a database to the newest schema.

@@ -20,6 +20,8 @@ const NAMED_MAX: usize = 50;
 pub struct Rules {
     /// Whether what was changed outside is put back.
     pub heal: bool,
+    /// Whether that is done also where it moves money.
+    pub heal_money: bool,
     /// The most that is risked without an approval.
     pub allow: Risk,
 }
@@ -78,8 +80,12 @@ pub fn choose(
         Choice { planned, held, whole, undeclared }
     };
     let Some(input) = input else { return Ok(choice(everything, judgement, None, None)) };
-    let drift = if rules.heal { Drift::PutBack } else { Drift::Leave };
-    let (all, judgement) = if drift == Drift::Leave && everything.changes.iter().any(puts_back) {
+    let drift = match (rules.heal, rules.heal_money) {
+        (false, _) => Drift::Leave,
+        (true, false) => Drift::LeaveMoney,
+        (true, true) => Drift::PutBack,
+    };
+    let (all, judgement) = if drift != Drift::PutBack && everything.changes.iter().any(puts_back) {
         (part(&input, Selection { drift, ..Selection::default() }), None)
     } else {
         (everything, judgement)
@@ -148,7 +154,11 @@ impl Choice {
         let open =
             self.planned.gathered.intents.iter().any(|intent: &Intent| intent.state.is_open());
         let plan = &self.planned.plan;
-        !open && (!plan.refused.is_empty() || (plan.is_empty() && plan.records.is_empty()))
+        !open
+            && (!plan.refused.is_empty()
+                || (plan.is_empty()
+                    && plan.records.is_empty()
+                    && plan.ended_suspensions.is_empty()))
     }
 
     /// How `apply` exits when all of it went well.
@@ -281,6 +291,11 @@ fn stands_against(change: &Change) -> Option<String> {
         return Some(text);
     }
     let waiting = change.waiting.as_ref()?;
+    if let Some(one) = &change.suspended {
+        let text = printable(&format!("suspended: {action} {id} waits for {waiting}"));
+        let argument = printable(&one.argument());
+        return Some(format!("{text}\n  → partnerctl unsuspend {argument}"));
+    }
     Some(printable(&format!("waiting: {action} {id} waits for {waiting}")))
 }
 

@@ -68,6 +68,9 @@ pub struct WatchArgs {
     /// Put back what was changed outside
     #[arg(long)]
     heal: bool,
+    /// With --heal: put back also what moves money, as amounts of budgets
+    #[arg(long, requires = "heal")]
+    heal_money: bool,
     /// Plan and tell, apply nothing
     #[arg(long)]
     dry_run: bool,
@@ -217,10 +220,12 @@ fn passes<'a>(
             files: args.files.clone(),
             selection: SelectionArgs::default(),
             prune: args.prune,
+            take_ownership: false,
             full: false,
             override_id: args.override_id.clone(),
         },
         heal: args.heal,
+        heal_money: args.heal_money,
         dry_run: args.dry_run,
         // A watch asks again by itself; a single pass waits as long as `apply` does.
         lock_timeout: Duration::from_secs(if args.once { 30 } else { 1 }),

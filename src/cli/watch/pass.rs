@@ -39,6 +39,8 @@ pub struct Passes<'a> {
     pub args: PassArgs,
     /// Whether what was changed outside is put back.
     pub heal: bool,
+    /// Whether that is done also where it moves money.
+    pub heal_money: bool,
     /// Whether it is planned and told only.
     pub dry_run: bool,
     /// How long to wait for another apply before saying so.
@@ -256,7 +258,8 @@ impl Passes<'_> {
     }
 
     fn choose(&self, planned: Planned, workspace: &Workspace) -> Result<Choice, CommandError> {
-        let rules = Rules { heal: self.heal, allow: workspace.watch_allows() };
+        let rules =
+            Rules { heal: self.heal, heal_money: self.heal_money, allow: workspace.watch_allows() };
         let ttl = TimeDelta::hours(saved::TTL_HOURS);
         choose(planned, rules, |plan| {
             let (kinds, roles) = (&self.settings.kinds, plan.roles_to_approve());

@@ -6,9 +6,10 @@ mod intents;
 mod lease;
 mod log;
 mod rows;
+mod suspensions;
 mod touches;
 
-use crate::model::{Activity, KindName, Observed, ResourceId, Stored};
+use crate::model::{Activity, KindName, Observed, ResourceId, Stored, Suspension};
 use crate::plan::intent::Intent;
 use crate::store::backup::{Contents, Examined, Problems};
 use crate::store::history::{ApplyRecord, Approval};
@@ -213,6 +214,8 @@ fn write_one(
         Write::EndApply { id, end } => intents::end(transaction, id, end)?,
         // Written last: its version is that of the whole batch.
         Write::Judge(_) => {}
+        Write::Suspend(one) => suspensions::put(transaction, one)?,
+        Write::Unsuspend(one) => suspensions::drop(transaction, one)?,
         Write::Follow { what, commit } => {
             transaction
                 .prepare_cached(
@@ -354,6 +357,10 @@ impl Store for Sqlite {
 
     fn approvals(&self) -> Result<Vec<Approval>, StoreError> {
         self.query(intents::APPROVALS, &[], intents::approval)
+    }
+
+    fn suspensions(&self) -> Result<Vec<Suspension>, StoreError> {
+        self.query(suspensions::SUSPENSIONS, &[], suspensions::suspension)
     }
 
     fn followed(&self, what: &str) -> Result<Option<String>, StoreError> {
