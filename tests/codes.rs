@@ -45,9 +45,13 @@ fn input(store: &dyn Store, text: &str, set: &str, scope: Scope, at: DateTime<Ut
         stored: gathered.stored,
         unmanaged: gathered.unmanaged,
         intents: gathered.intents,
+        suspensions: Vec::new(),
+        vanished_folders: std::collections::BTreeSet::new(),
+        take_ownership: false,
         scope,
         selection: Selection::default(),
         limits: Limits::default(),
+        policies: Default::default(),
         override_id: None,
         left_out: partnerctl::plan::LeftOut::default(),
     }
@@ -118,8 +122,12 @@ fn the_wrong_example_of_a_code_gives_it_and_the_right_one_gives_nothing() {
 fn only_codes_that_no_manifest_shows_are_explained_in_the_shell() {
     let shell: Vec<String> =
         texts().into_iter().filter(|(_, text)| text.shell).map(|(code, _)| code).collect();
-    // Files and folders; circles, which the kinds of this version cannot make; what a provider did.
-    assert_eq!(shell, ["B0113", "E0101", "E0102", "E0103", "E0104", "E0105", "E0106", "E0304"]);
+    // Files and folders; circles, which the kinds of this version cannot make; what a provider did;
+    // policies, which stand in the settings.
+    assert_eq!(
+        shell,
+        ["B0113", "B0120", "E0101", "E0102", "E0103", "E0104", "E0105", "E0106", "E0220", "E0304"]
+    );
 }
 
 #[test]
@@ -166,6 +174,6 @@ fn why_names_every_block_with_its_remedy_and_mends_what_a_manifest_can_mend() {
     }
     // Another set, a vanished purchase and a taken place are for people to decide.
     let expected =
-        ["B0101", "B0103", "B0104", "B0105", "B0108", "B0109", "B0110", "B0111", "B0122"];
+        ["B0101", "B0103", "B0104", "B0105", "B0108", "B0109", "B0110", "B0111", "B0132"];
     assert_eq!(mended.into_iter().collect::<Vec<_>>(), expected);
 }

@@ -14,6 +14,10 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+/// When suspensions that end do so, and a time after that.
+const ENDS: &str = "2098-01-01";
+const LATER: &str = "2099-01-01";
+
 /// One step of a history.
 #[derive(Debug, Clone)]
 enum Step {
@@ -39,8 +43,38 @@ enum Step {
     Staff(u8),
     /// Somebody else acts from now on.
     Actor(u8),
+    /// A customer, with everything of it or its budget alone, is suspended: for good, or until a day.
+    Suspend(u8, bool, bool),
+    /// That ends.
+    Unsuspend(u8, bool),
+    /// From now on, another amount of a budget is accepted until a day; or not any more.
+    Accept(bool),
     /// From now on, what is no longer declared is released; or not any more.
     Retain(bool),
+    /// From now on, these policies hold.
+    Policies(u8),
+}
+
+/// Settings with different policies; the first has none.
+fn settings(policies: u8) -> String {
+    let rules: &[&str] = match policies % 4 {
+        0 => &[],
+        1 => &[
+            "{name: a, match: {kinds: [Budget], actions: [update]}, effect: deny}",
+            "{name: b, match: {customerLabels: {matchLabels: {tier: t1}}}, effect: warn}",
+        ],
+        2 => &[
+            "{name: a, match: {kinds: [Budget], actions: [create, delete]}, effect: deny, message: other}",
+            "{name: b, match: {riskAtLeast: costly}, effect: requireApproval}",
+        ],
+        _ => &[
+            "{name: c, match: {customers: [c1, c2]}, effect: deny}",
+            "{name: d, match: {money: {monthlyIncreaseOver: [{amount: 100, currency: EUR}]}}, effect: requireApproval, by: AdminAgent}",
+        ],
+    };
+    let rules: String = rules.iter().map(|rule| format!("  - {rule}\n")).collect();
+    let rules = if rules.is_empty() { rules } else { format!("policies:\n{rules}") };
+    format!("set: test\nlimits: {{atLeast: 1000}}\n{rules}")
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -59,6 +93,10 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (0..5u8).prop_map(Step::Staff),
         1 => (0..3u8).prop_map(Step::Actor),
         1 => any::<bool>().prop_map(Step::Retain),
+        1 => prop::bool::weighted(0.7).prop_map(Step::Accept),
+        2 => (0..6u8, any::<bool>(), any::<bool>()).prop_map(|(c, all, ends)| Step::Suspend(c, all, ends)),
+        1 => (0..6u8, any::<bool>()).prop_map(|(customer, all)| Step::Unsuspend(customer, all)),
+        2 => any::<u8>().prop_map(Step::Policies),
     ]
 }
 
@@ -98,12 +136,13 @@ struct History {
     retain: bool,
     staff: u8,
     actor: u8,
+    accept: bool,
 }
 
 impl History {
     fn new() -> Self {
         let env = TestEnv::new();
-        env.write("partnerctl.yaml", "set: test\nlimits: {atLeast: 1000}\n");
+        env.write("partnerctl.yaml", settings(0));
         env.write("other/partnerctl.yaml", "set: other\nstore: sqlite:../.partnerctl/state.db\n");
         env.write("manifests/empty.yaml", "");
         Self {
@@ -114,6 +153,7 @@ impl History {
             retain: false,
             staff: 0,
             actor: 0,
+            accept: false,
         }
     }
 
@@ -135,6 +175,13 @@ impl History {
                     "acknowledgeLiability: true",
                     "acknowledgeLiability: true, until: 2099-02-01",
                 );
+            if self.accept && document.contains("kind: Budget") && !document.contains("annotations")
+            {
+                let accepted = format!("spec.monthly.amount until {ENDS}: agreed");
+                let accepted =
+                    format!(", annotations: {{partnerctl.dev/accept-drift: '{accepted}'}}}}\nspec");
+                document = document.replace("}\nspec", &accepted);
+            }
             if self.retain && !document.contains("annotations") {
                 let policy = ", annotations: {partnerctl.dev/deletion-policy: Retain}}\nspec";
                 document = document.replace("}\nspec", policy);
@@ -171,6 +218,8 @@ impl History {
             Step::Staff(staff) => self.staff = *staff,
             Step::Actor(actor) => self.actor = *actor,
             Step::Retain(retain) => self.retain = *retain,
+            Step::Accept(accept) => self.accept = *accept,
+            Step::Policies(policies) => self.env.write("partnerctl.yaml", settings(*policies)),
             Step::Amount(customer, cents) => {
                 let budget = format!("kind: Budget\nmetadata: {{name: b{customer}}}");
                 for document in self.documents.iter_mut().filter(|d| d.contains(&budget)) {
@@ -186,12 +235,32 @@ impl History {
                 }
             }
             Step::Apply(prune, customer) => {
-                let mut args =
-                    vec!["--as", self.actor(), "apply", "--yes", "--approve", "irreversible"];
+                let mut args = vec![
+                    "--as",
+                    self.actor(),
+                    "apply",
+                    "--yes",
+                    "--approve",
+                    "irreversible",
+                    "--approve",
+                    "policy",
+                ];
                 let name = customer.map(|customer| format!("c{customer}"));
                 args.extend(prune.then_some("--prune"));
                 args.extend(name.iter().flat_map(|name| ["--customer", name]));
                 self.env.run(&args);
+            }
+            Step::Suspend(customer, all, ends) => {
+                let (name, until) = (format!("c{customer}"), ["--until", ENDS]);
+                let budget = format!("budget/b{customer}");
+                let what = if *all { vec!["--customer", &name] } else { vec![budget.as_str()] };
+                let until = if *ends { &until[..] } else { &[] };
+                self.env.run(&[&["suspend"], what.as_slice(), until].concat());
+            }
+            Step::Unsuspend(customer, all) => {
+                let (name, budget) = (format!("c{customer}"), format!("budget/b{customer}"));
+                let what = if *all { vec!["--customer", &name] } else { vec![budget.as_str()] };
+                self.env.run(&[&["unsuspend"], what.as_slice()].concat());
             }
             Step::Outside(which, how) => self.outside(usize::from(*which), *how),
             Step::Other(state) => {
@@ -324,9 +393,13 @@ impl Process {
             stored: woken.gathered.stored.clone(),
             unmanaged: woken.gathered.unmanaged.clone(),
             intents: Vec::new(),
+            suspensions: Vec::new(),
+            vanished_folders: Default::default(),
+            take_ownership: false,
             scope: Scope::Whole,
             selection: Selection::default(),
             limits: Limits { at_least: 1000, ..Limits::default() },
+            policies: Default::default(),
             override_id: None,
             left_out: woken.left_out,
         };
@@ -377,6 +450,27 @@ fn a_process_that_goes_on_plans_one_change_after_another_from_what_it_kept() {
     assert_eq!(process.woken, 10);
 }
 
+#[test]
+fn an_older_memory_is_not_kept_for_files_that_moved_since() {
+    let mut history = History::new();
+    let customer = |name: &str| {
+        format!(
+            "apiVersion: partnerctl.dev/v1\nkind: Customer\nmetadata: {{name: {name}}}\nspec: {{companyName: C, domain: {name}.example, country: NL}}\n"
+        )
+    };
+    history.documents = vec![customer("contoso")];
+    history.take(&Step::Move(1));
+    history.take(&Step::Apply(false, None));
+    history.env.ok(&["plan"]);
+    let mut process = Process::default();
+    process.begin(&history);
+    assert!(process.kept.is_some());
+    history.documents = vec![customer("fabrikam")];
+    history.write();
+    process.begin(&history);
+    assert!(process.kept.is_none());
+}
+
 impl Process {
     /// Compares what it plans with what is planned from everything.
     fn check(&mut self, history: &History) -> Result<(), String> {
@@ -423,9 +517,11 @@ proptest! {
         let mut history = History::new();
         for (number, step) in steps.iter().enumerate() {
             history.take(step);
-            let questions: [&[&str]; 5] = [
+            let questions: [&[&str]; 7] = [
                 &["status", "-o", "json"],
                 &["plan", "-o", "json", "--at", AT],
+                &["plan", "-o", "json", "--at", LATER],
+                &["plan", "-o", "json", "--at", AT, "--take-ownership"],
                 &["plan", "-o", "json", "--at", AT, "--prune"],
                 &["plan", "-o", "json", "--at", "2099-01-15"],
                 &["plan", "-o", "json", "--at", AT, "--customer", "c1", "--exclude", "budget/b1"],

@@ -222,9 +222,13 @@ impl World {
             stored: gathered.stored,
             unmanaged: gathered.unmanaged,
             intents: Vec::new(),
+            suspensions: Vec::new(),
+            vanished_folders: std::collections::BTreeSet::new(),
+            take_ownership: false,
             scope,
             selection,
             limits: Limits { at_least: usize::MAX, ..Limits::default() },
+            policies: Default::default(),
             override_id: None,
             left_out: partnerctl::plan::LeftOut::default(),
         })

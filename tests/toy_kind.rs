@@ -100,9 +100,13 @@ fn planned(text: &str, gathered: &Gathered) -> Plan {
         stored: gathered.stored.clone(),
         unmanaged: gathered.unmanaged.clone(),
         intents: Vec::new(),
+        suspensions: Vec::new(),
+        vanished_folders: std::collections::BTreeSet::new(),
+        take_ownership: false,
         scope: Scope::Whole,
         selection: Selection::default(),
         limits: Limits::default(),
+        policies: Default::default(),
         override_id: None,
         left_out: partnerctl::plan::LeftOut::default(),
     })

@@ -1,7 +1,7 @@
 //! `apply`: plan, ask, do; or do what a saved plan says.
 
 use crate::cli::carry_out::Place;
-use crate::cli::consent::{self, ConsentArgs};
+use crate::cli::consent::{self, Approvals, ConsentArgs};
 use crate::cli::error::{CommandError, Exit};
 use crate::cli::events::Events;
 use crate::cli::pass::{Pass, Planned};
@@ -11,9 +11,11 @@ use crate::cli::settings::{Settings, quoted};
 use crate::cli::ui::Ui;
 use crate::engine::lease::SharedStore;
 use crate::engine::operate::Ended;
+use crate::engine::policies::partner_users;
 use crate::engine::{Gathered, Workspace, stale};
-use crate::kinds::Staff;
+use crate::kinds::{AgentRole, Staff};
 use crate::model::{ResourceId, Stored};
+use crate::plan::policy::roles::{Held, held};
 use crate::plan::{Change, Plan, render, roles};
 use crate::store::Missing;
 use chrono::{TimeDelta, Utc};
@@ -37,7 +39,7 @@ use std::time::Duration;
 pub struct ApplyArgs {
     /// A plan saved by `plan --out`: do exactly that
     #[arg(value_name = "PLANFILE", conflicts_with_all = [
-        "filename", "prune", "full", "override_id", "selector", "customer", "kind", "exclude"])]
+        "filename", "prune", "take_ownership", "full", "override_id", "selector", "customer", "kind", "exclude"])]
     plan_file: Option<PathBuf>,
     #[command(flatten)]
     pass: PassArgs,
@@ -162,9 +164,9 @@ fn under_lease(
         ui.warn("nothing was applied: the plan is refused");
         return Ok(Exit::Held);
     }
-    let approved = saved::is_approved(place.store.lock().as_ref(), &plan.id, args.ttl())?;
+    let approved = approvals(args, plan, place)?;
     let command = format!("partnerctl apply{}", repeated(args, place.settings));
-    if let Some(exit) = consent::ask(&args.consent, plan, approved, &command, ui) {
+    if let Some(exit) = consent::ask(&args.consent, plan, &approved, &command, ui) {
         return Ok(exit);
     }
     let exit = place.carry_out(&planned, hands, events, ui)?.exit;
@@ -173,10 +175,23 @@ fn under_lease(
     Ok(if unknown && exit == Exit::Done { Exit::Partly } else { exit })
 }
 
+/// What of a plan is approved beforehand, and whether who acts may approve the rest.
+fn approvals(args: &ApplyArgs, plan: &Plan, place: &Place<'_>) -> Result<Approvals, CommandError> {
+    let (store, kinds) = (place.store.lock(), &place.settings.kinds);
+    let (store, roles) = (store.as_ref(), plan.roles_to_approve());
+    let users = if roles.is_empty() { Vec::new() } else { partner_users(kinds, store)? };
+    let lacks = |role: &&AgentRole| held(&place.actor, **role, &users) == Held::No;
+    Ok(Approvals {
+        plan: !saved::approvers(store, &plan.id, args.ttl())?.is_empty(),
+        policies: saved::is_approved(kinds, store, &plan.id, &roles, args.ttl())?,
+        lacking: roles.iter().find(lacks).copied(),
+    })
+}
+
 /// Refuses a saved plan that was applied already, or whose resources moved on.
 fn fits(plan: &Plan, gathered: &Gathered, place: &Place<'_>) -> Result<(), CommandError> {
     saved::check_not_applied(plan, place.store.lock().as_ref())?;
-    let moved = stale::moved(plan, gathered, &place.settings.kinds);
+    let moved = stale::moved(plan, gathered, &place.settings.kinds, Utc::now());
     if moved.is_empty() {
         return may(plan, gathered, place);
     }
@@ -211,6 +226,9 @@ fn repeated(args: &ApplyArgs, settings: &Settings) -> String {
     words.extend(args.pass.selection.repeated());
     if args.pass.prune {
         words.push("--prune".to_owned());
+    }
+    if args.pass.take_ownership {
+        words.push("--take-ownership".to_owned());
     }
     if let Some(id) = &args.pass.override_id {
         words.extend(["--override".to_owned(), id.clone()]);

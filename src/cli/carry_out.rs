@@ -19,7 +19,7 @@ use crate::model::text::{counted, printable};
 use crate::plan::intent::Intent;
 use crate::plan::{Change, Plan};
 use crate::provider::{Context, Ids, Outside, Provider};
-use crate::store::{ApplyRecord, Judgement, Missing, Write};
+use crate::store::{ApplyRecord, Batch, Judgement, Missing, Write};
 use anyhow::Context as _;
 use chrono::{DateTime, SubsecRound, Utc};
 use std::collections::BTreeSet;
@@ -236,6 +236,9 @@ impl Place<'_> {
         let done = applied.count(|status| *status == Status::Done);
         let exit = conclude(plan, &applied, events, ui);
         self.hand_on(plan, &applied, ui)?;
+        if matches!(exit, Exit::Done | Exit::Held) {
+            self.forget_ended(plan)?;
+        }
         Ok(CarriedOut { exit, done })
     }
 
@@ -264,6 +267,16 @@ impl Place<'_> {
             if let Some(text) = text {
                 ui.say(&printable(&format!("{}: {text}", row.id)));
             }
+        }
+        Ok(())
+    }
+
+    /// Forgets suspensions that have ended by themselves: an apply of everything went well since.
+    fn forget_ended(&self, plan: &Plan) -> Result<(), CommandError> {
+        let ended = plan.ended_suspensions.iter();
+        let writes: Vec<_> = ended.map(|one| Write::Unsuspend(Box::new(one.clone()))).collect();
+        if !writes.is_empty() {
+            self.store.lock().commit(&Batch { epoch: Some(self.epoch), writes })?;
         }
         Ok(())
     }

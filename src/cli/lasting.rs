@@ -65,12 +65,14 @@ mod tests {
     use super::resolved;
     use crate::cli::settings::{GlobalArgs, Settings};
     use crate::engine::workspace;
+    use crate::kinds::Kinds;
     use std::path::Path;
 
     /// Whether a store is refused, for a workspace and a store in one scratch folder.
     fn refused(root: &Path, folder: &str, store: &str, variables: &[(&str, &str)]) -> bool {
         let root = root.display();
-        let workspace = workspace::open(Path::new(&format!("{root}/{folder}"))).unwrap();
+        let folder = format!("{root}/{folder}");
+        let workspace = workspace::open(&Kinds::default(), Path::new(&folder)).unwrap();
         let store = (!store.is_empty()).then(|| format!("sqlite:{root}/{store}"));
         let given = GlobalArgs { store, ..GlobalArgs::default() };
         let variable = |name: &str| {

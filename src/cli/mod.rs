@@ -32,8 +32,12 @@ mod session;
 mod settings;
 mod status;
 mod store;
+mod suspend;
 mod table;
+mod test;
 mod ui;
+mod undo;
+mod unsuspend;
 mod validate;
 mod watch;
 mod why;
@@ -87,8 +91,12 @@ enum Command {
     Log(log::LogArgs),
     Calendar(calendar::CalendarArgs),
     Ingest(ingest::IngestArgs),
+    Undo(undo::UndoArgs),
+    Suspend(suspend::SuspendArgs),
+    Unsuspend(unsuspend::UnsuspendArgs),
     Dump(dump::DumpArgs),
     Adopt(adopt::AdoptArgs),
+    Test(test::TestArgs),
     Store(store::StoreArgs),
     Schema(schema::SchemaArgs),
     Completions(completions::CompletionsArgs),
@@ -137,8 +145,12 @@ fn dispatch(command: Command, settings: &Settings, ui: &mut Ui) -> Result<Exit, 
         Command::Log(args) => log::run(&args, settings, ui),
         Command::Calendar(args) => calendar::run(&args, settings, ui),
         Command::Ingest(args) => ingest::run(&args, settings, ui),
+        Command::Undo(args) => undo::run(&args, settings, ui),
+        Command::Suspend(args) => suspend::run(&args, settings, ui),
+        Command::Unsuspend(args) => unsuspend::run(&args, settings, ui),
         Command::Dump(args) => dump::run(&args, settings, ui),
         Command::Adopt(args) => adopt::run(&args, settings, ui),
+        Command::Test(args) => test::run(&args, settings, ui),
         Command::Store(args) => store::run(&args, settings, ui),
         Command::Schema(args) => schema::run(&args, settings, ui),
         Command::Completions(args) => completions::run(&args, ui),

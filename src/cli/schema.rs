@@ -8,14 +8,17 @@ use crate::cli::events::Event;
 use crate::cli::explain::CodeExplained;
 use crate::cli::settings::Settings;
 use crate::cli::status::Status;
+use crate::cli::test::TestReport;
 use crate::cli::ui::Ui;
+use crate::cli::undo::Report as UndoReport;
 use crate::cli::watch::report::Report as WatchReport;
+use crate::engine::cases::declared::CaseFile;
 use crate::engine::workspace::WorkspaceFile;
 use crate::kinds::Kinds;
 use crate::manifest::explain::KindExplained;
 use crate::manifest::report::Report;
 use crate::manifest::schema::{combined, kind_schema};
-use crate::model::{Activity, Condition};
+use crate::model::{Activity, Condition, Suspension};
 use crate::plan::Plan;
 use crate::plan::compare::Comparison;
 use crate::plan::why::Why;
@@ -84,7 +87,10 @@ pub fn files(kinds: &Kinds) -> Vec<(String, String)> {
         ("calendar.v1".to_owned(), schema_for!(Calendar).to_value()),
         ("drift.v1".to_owned(), schema_for!(DriftReport).to_value()),
         ("watch.v1".to_owned(), schema_for!(WatchReport).to_value()),
+        ("undo.v1".to_owned(), schema_for!(UndoReport).to_value()),
         ("compare".to_owned(), schema_for!(Comparison).to_value()),
+        ("case".to_owned(), schema_for!(CaseFile).to_value()),
+        ("test.v1".to_owned(), schema_for!(TestReport).to_value()),
         ("why.v1".to_owned(), schema_for!(Why).to_value()),
         ("explain-kind".to_owned(), schema_for!(KindExplained).to_value()),
         ("explain-code".to_owned(), schema_for!(CodeExplained).to_value()),
@@ -104,6 +110,7 @@ fn list_schema(kinds: &Kinds) -> Value {
     let names: Vec<_> = kinds.iter().map(|entry| entry.facts.kind).collect();
     let mut generator = SchemaSettings::draft2020_12().into_generator();
     let condition = generator.subschema_for::<Condition>().to_value();
+    let suspension = generator.subschema_for::<Suspension>().to_value();
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "partnerctl get -o json",
@@ -131,6 +138,7 @@ fn list_schema(kinds: &Kinds) -> Value {
                         "externalId": {"type": ["string", "null"]},
                         "lastApplied": {"type": ["object", "null"]},
                         "conditions": {"type": "array", "items": condition},
+                        "suspended": suspension,
                     }},
                 },
             }},

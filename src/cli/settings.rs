@@ -8,8 +8,7 @@ use crate::engine::workspace::{self, Workspace};
 use crate::kinds::{KindEntry, Kinds};
 use crate::manifest::report;
 use crate::model::ResourceId;
-use crate::model::scalar::Moment;
-use chrono::{DateTime, Utc};
+pub use crate::model::moment::parse as parse_at;
 use clap::Args;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -103,7 +102,7 @@ impl Settings {
                 .or_else(from_file)
                 .map_or_else(|| PathBuf::from("."), |folder| from_here(&folder)),
         };
-        workspace::open(&folder).map_err(|(problems, text)| {
+        workspace::open(&self.kinds, &folder).map_err(|(problems, text)| {
             let texts: BTreeMap<_, _> = problems
                 .iter()
                 .flat_map(|problem| &problem.locations)
@@ -237,7 +236,7 @@ impl Here {
 }
 
 /// A path without a leading `./`.
-fn shown(path: &Path) -> PathBuf {
+pub fn shown(path: &Path) -> PathBuf {
     path.strip_prefix(".").map_or_else(|_| path.to_owned(), Path::to_owned)
 }
 
@@ -279,12 +278,4 @@ pub fn program() -> Option<String> {
     let file = std::env::current_exe().ok()?.metadata().ok()?;
     let version = env!("CARGO_PKG_VERSION");
     Some(format!("{version} {} {}.{}", file.len(), file.mtime(), file.mtime_nsec()))
-}
-
-/// Reads `--at`: a day or an instant.
-///
-/// # Errors
-/// A sentence saying what is understood.
-pub fn parse_at(text: &str) -> Result<DateTime<Utc>, String> {
-    Moment::from_text(text).map(Moment::instant).map_err(|invalid| invalid.hint)
 }

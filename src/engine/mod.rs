@@ -1,10 +1,12 @@
 //! gather → plan → apply, and what that needs from the machine.
 
 pub mod apply;
+pub mod cases;
 pub mod cold;
 pub mod commit;
 pub mod dump;
 pub mod executor;
+pub mod follow;
 pub mod gather;
 pub mod git;
 pub mod ingest;
@@ -16,6 +18,8 @@ pub mod moved;
 pub mod narrow;
 pub mod operate;
 pub mod operation;
+pub mod pause;
+pub mod policies;
 pub mod reach;
 pub mod records;
 pub mod remember;

@@ -3,18 +3,19 @@
 use crate::engine::Gathered;
 use crate::engine::apply::directory_of;
 use crate::kinds::{Kinds, ReferenceTo, Staff};
-use crate::model::{Observed, ResourceId, Spec, Stored};
+use crate::model::{Observed, ResourceId, Spec, Stored, Suspension};
 use crate::plan::basis::observed_digest;
 use crate::plan::change::{Action, Basis};
 use crate::plan::intent::Intent;
 use crate::plan::unended::Unended;
 use crate::plan::{Change, Plan, roles};
 use crate::provider::Directory;
+use chrono::{DateTime, Utc};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What moved on since a plan was made, one sentence for each resource; empty when it still fits.
 #[must_use]
-pub fn moved(plan: &Plan, gathered: &Gathered, kinds: &Kinds) -> Vec<String> {
+pub fn moved(plan: &Plan, gathered: &Gathered, kinds: &Kinds, at: DateTime<Utc>) -> Vec<String> {
     let rows: BTreeMap<&ResourceId, &Stored> =
         gathered.stored.iter().map(|row| (&row.id, row)).collect();
     let things: BTreeMap<(&str, &str), &Observed> = gathered
@@ -38,8 +39,20 @@ pub fn moved(plan: &Plan, gathered: &Gathered, kinds: &Kinds) -> Vec<String> {
         moved.extend(newcomers.unended(plan, &gathered.intents));
         let lost = roles::lost(plan, kinds, &Staff::of("", &gathered.staff));
         moved.extend(lost.iter().map(|role| format!("nobody would be {} any more", role.as_str())));
+        moved.extend(suspended(plan, &gathered.suspensions, at));
     }
     moved
+}
+
+/// What was suspended since: nothing is written to it.
+fn suspended(plan: &Plan, suspensions: &[Suspension], at: DateTime<Utc>) -> Vec<String> {
+    let one = |change: &Change| {
+        let customer = change.customer.as_ref().map(|name| ResourceId::new("Customer", name));
+        let mut names = std::iter::once(&change.id).chain(&change.previous);
+        let by = names.find_map(|name| Suspension::of(suspensions, at, name, customer.as_ref()))?;
+        Some(format!("{} is suspended {}", change.id, by.story()))
+    };
+    plan.proceeding().filter_map(one).collect()
 }
 
 fn one(basis: &Basis, row: Option<&Stored>, thing: Option<&Observed>) -> Option<String> {

@@ -1,16 +1,19 @@
 //! The workspace: a folder with `partnerctl.yaml`.
 
+use crate::engine::policies;
 use crate::engine::tree::WORKSPACE_FILE;
-use crate::kinds::Risk;
+use crate::kinds::{Kinds, Risk};
 use crate::manifest::yaml;
 use crate::model::Money;
 use crate::model::decode::{Fault, decode};
 use crate::model::problem::{Location, Problem};
 use crate::model::scalar::Line;
 use crate::plan::Limits;
+use crate::plan::policy::{Policies, Policy};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// `partnerctl.yaml`.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
@@ -31,6 +34,8 @@ pub struct WorkspaceFile {
     pub provider: Option<ProviderFile>,
     /// What `watch` may do by itself.
     pub watch: Option<WatchFile>,
+    /// Rules over the changes of a plan: what is denied, what needs an approval, what is warned of.
+    pub policies: Option<Vec<Policy>>,
 }
 
 /// What `watch` may do by itself.
@@ -77,8 +82,16 @@ pub struct LimitsFile {
     update_percent: Option<u32>,
     /// Fewer deletes or updates than this are never refused for their share; default 10.
     at_least: Option<u32>,
+    /// More customers than this may not lose their folder, with everything of them, in one plan;
+    /// default 0.
+    vanished_folders: Option<u32>,
     /// The most by which monthly budgets may grow in one plan, one amount for each currency.
     monthly_increase: Option<Vec<Money>>,
+    /// The most that one plan may cost once, one amount for each currency.
+    one_time: Option<Vec<Money>>,
+    /// The most that one plan may give back, one amount for each currency: a large refund means that
+    /// much is cancelled.
+    refund: Option<Vec<Money>>,
 }
 
 /// A workspace as it was found.
@@ -88,6 +101,8 @@ pub struct Workspace {
     pub folder: PathBuf,
     /// Its settings; empty where there is no file.
     pub file: WorkspaceFile,
+    /// Its policies, checked.
+    pub policies: Arc<Policies>,
 }
 
 impl Workspace {
@@ -124,7 +139,12 @@ impl Workspace {
                 delete_percent: limits.delete_percent.unwrap_or(default.delete_percent),
                 update_percent: limits.update_percent.unwrap_or(default.update_percent),
                 at_least: limits.at_least.map_or(default.at_least, |count| count as usize),
+                vanished_folders: limits
+                    .vanished_folders
+                    .map_or(default.vanished_folders, |count| count as usize),
                 monthly_increase: limits.monthly_increase.clone().unwrap_or_default(),
+                one_time: limits.one_time.clone().unwrap_or_default(),
+                refund: limits.refund.clone().unwrap_or_default(),
             },
         }
     }
@@ -141,7 +161,7 @@ pub fn find_upward(from: &Path) -> Option<PathBuf> {
 ///
 /// # Errors
 /// The problems of the file with its text, when it cannot be read or is not valid.
-pub fn open(folder: &Path) -> Result<Workspace, (Vec<Problem>, String)> {
+pub fn open(kinds: &Kinds, folder: &Path) -> Result<Workspace, (Vec<Problem>, String)> {
     let path = folder.join(WORKSPACE_FILE);
     let text = match std::fs::read_to_string(&path) {
         Ok(text) => text,
@@ -156,27 +176,34 @@ pub fn open(folder: &Path) -> Result<Workspace, (Vec<Problem>, String)> {
             return Err((vec![problem(&path, fault)], String::new()));
         }
     };
-    let file = parse(&path, &text).map_err(|problems| (problems, text))?;
-    Ok(Workspace { folder: folder.to_owned(), file })
+    let (file, policies) = parse(kinds, &path, &text).map_err(|problems| (problems, text))?;
+    Ok(Workspace { folder: folder.to_owned(), file, policies: Arc::new(policies) })
 }
 
 /// Reads the text of a `partnerctl.yaml`.
 ///
 /// # Errors
 /// What is wrong with it.
-pub fn parse(path: &Path, text: &str) -> Result<WorkspaceFile, Vec<Problem>> {
-    let (trees, mut faults) = yaml::read(text);
-    let mut file = WorkspaceFile::default();
+pub fn parse(
+    kinds: &Kinds,
+    path: &Path,
+    text: &str,
+) -> Result<(WorkspaceFile, Policies), Vec<Problem>> {
+    let (trees, faults) = yaml::read(text);
+    let of_faults = |faults: Vec<Fault>| faults.into_iter().map(|fault| problem(path, fault));
+    let mut problems: Vec<Problem> = of_faults(faults).collect();
+    let (mut file, mut policies) = (WorkspaceFile::default(), Policies::default());
     if let Some(tree) = trees.first() {
-        let decoded = decode::<WorkspaceFile>(&tree.root);
-        faults.extend(decoded.faults);
-        file = decoded.value.unwrap_or_default();
+        let mut read = decode::<WorkspaceFile>(&tree.root);
+        file = read.value.take().unwrap_or_default();
+        let written = file.policies.take().unwrap_or_default();
+        let (checked, wrong) =
+            policies::check(kinds, &tree.root, &read, written, &path.to_string_lossy());
+        problems.extend(of_faults(read.faults).chain(wrong));
+        problems.sort_by(|a, b| a.locations.cmp(&b.locations));
+        policies = checked;
     }
-    if faults.is_empty() {
-        Ok(file)
-    } else {
-        Err(faults.into_iter().map(|fault| problem(path, fault)).collect())
-    }
+    if problems.is_empty() { Ok((file, policies)) } else { Err(problems) }
 }
 
 fn problem(path: &Path, fault: Fault) -> Problem {

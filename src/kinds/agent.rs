@@ -47,6 +47,13 @@ impl AgentRole {
             Self::BillingAdmin => "BillingAdmin",
         }
     }
+
+    /// The role as a sentence has it, `an AdminAgent`.
+    #[must_use]
+    pub fn with_article(self) -> String {
+        let article = if self == Self::AdminAgent { "an" } else { "a" };
+        format!("{article} {}", self.as_str())
+    }
 }
 
 /// Roles as a sentence has them: `AdminAgent or SalesAgent`.

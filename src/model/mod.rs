@@ -3,6 +3,7 @@
 //! Imports nothing of ours. Pure: no file, clock, environment, network or randomness.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+pub mod accepted;
 pub mod activity;
 pub mod code;
 pub mod condition;
@@ -11,6 +12,7 @@ pub mod digest;
 pub mod display;
 pub mod effect;
 pub mod id;
+pub mod moment;
 pub mod money;
 pub mod observed;
 pub mod problem;
@@ -18,10 +20,12 @@ pub mod resource;
 pub mod scalar;
 pub mod spec;
 pub mod stored;
+pub mod suspension;
 pub mod text;
 pub mod tree;
 pub mod value;
 
+pub use accepted::Accepted;
 pub use activity::Activity;
 pub use code::Code;
 pub use condition::Condition;
@@ -33,4 +37,5 @@ pub use problem::{Location, Problem, Severity};
 pub use resource::{Metadata, Resource, Source};
 pub use spec::Spec;
 pub use stored::Stored;
+pub use suspension::Suspension;
 pub use value::Value;

@@ -1,6 +1,7 @@
 //! Texts with a grammar: how they are read, why one is refused, and what their JSON Schema says.
 
-use chrono::{DateTime, NaiveDate, NaiveTime, SecondsFormat, Utc};
+use crate::model::moment;
+use chrono::{DateTime, SecondsFormat, Utc};
 use std::fmt;
 
 /// Why a text is refused: what is wrong, and what to write instead.
@@ -124,6 +125,12 @@ scalar!(Line, "a line of text", "x", |text| Self::parse(text), {
 });
 
 impl Line {
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
     fn parse(text: &str) -> Result<Self, Invalid> {
         if text.trim().is_empty() {
             Err(Invalid::new("the text is empty", "write a text or leave the field out"))
@@ -298,13 +305,8 @@ scalar!(Moment, "a day or an instant", "2026-12-01", |text| Self::parse(text), {
 
 impl Moment {
     fn parse(text: &str) -> Result<Self, Invalid> {
-        let shaped = text.len() >= 10 && text.as_bytes()[..4].iter().all(u8::is_ascii_digit);
-        if shaped && let Ok(day) = NaiveDate::parse_from_str(text, "%Y-%m-%d") {
-            return Ok(Self(day.and_time(NaiveTime::MIN).and_utc()));
-        }
-        DateTime::parse_from_rfc3339(text).map(|at| Self(at.to_utc())).map_err(|_| {
+        moment::parse(text).map(Self).map_err(|hint| {
             let shown: String = text.chars().take(60).collect();
-            let hint = "write a day, 2026-11-21, or an instant, 2026-11-21T12:00:00Z";
             Invalid::new(format!("`{shown}` is no day and no instant"), hint)
         })
     }

@@ -1,13 +1,14 @@
 //! A plan as a value: what it holds is what users see, what is saved and what apply does.
 
-use crate::kinds::{Block, Risk};
+use crate::kinds::{AgentRole, Block, Risk};
 use crate::model::Value;
 use crate::model::condition::{Condition, ConditionType, Truth, set};
-use crate::model::{Metadata, ResourceId, Source, Spec};
+use crate::model::{Metadata, ResourceId, Source, Spec, Suspension};
+use crate::plan::policy::{Effect, PolicyReport, Ruling};
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The version of the machine format.
 pub const PLAN_API_VERSION: &str = "partnerctl.dev/plan/v1";
@@ -73,6 +74,8 @@ pub enum Reason {
     Unmanaged,
     /// Its declared `until` has passed.
     Expired,
+    /// Owned by another set until now, and taken over.
+    Taken,
 }
 
 impl Reason {
@@ -88,6 +91,7 @@ impl Reason {
             Self::Renamed => "renamed",
             Self::Unmanaged => "unmanaged",
             Self::Expired => "expired",
+            Self::Taken => "taken",
         }
     }
 }
@@ -194,8 +198,14 @@ pub struct Change {
     pub blocked: Vec<Block>,
     /// What it waits for; null when it goes ahead.
     pub waiting: Option<String>,
+    /// The suspension it is held by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suspended: Option<Suspension>,
     /// The change's own money effect.
     pub money: Money,
+    /// What the policies of the workspace say of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub policies: Vec<Ruling>,
     /// Changes that come first.
     #[schemars(with = "Vec<String>")]
     pub depends_on: Vec<ResourceId>,
@@ -208,6 +218,17 @@ impl Change {
     #[must_use]
     pub fn proceeds(&self) -> bool {
         self.blocked.is_empty() && self.waiting.is_none()
+    }
+
+    /// What the policies say that ask for an approval.
+    pub fn approvals(&self) -> impl Iterator<Item = &Ruling> {
+        self.policies.iter().filter(|ruling| ruling.effect == Effect::RequireApproval)
+    }
+
+    /// True when it is done only after an approval, where risks up to `allowed` are taken.
+    #[must_use]
+    pub fn needs_approval(&self, allowed: Risk) -> bool {
+        self.risk > allowed || self.approvals().next().is_some()
     }
 }
 
@@ -273,7 +294,7 @@ pub struct Warning {
     pub message: String,
 }
 
-/// A field of a resource that is only observed, and that differs.
+/// A field that differs and stays so: its resource is only observed, or that it differs is accepted.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct OnlyObserved {
     /// `Kind/name`.
@@ -283,6 +304,9 @@ pub struct OnlyObserved {
     pub source: Source,
     /// What differs; `after` is what is declared.
     pub field: FieldChange,
+    /// Until when and why it is accepted, where that is why nothing is done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accepted: Option<String>,
 }
 
 /// A resource of the set that is no longer declared.
@@ -393,9 +417,15 @@ pub struct Plan {
     /// there is no selection.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outside: Option<usize>,
-    /// What differs of resources that are only observed: nothing is done about it.
+    /// What the policies of the workspace say; left out when it has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policies: Option<PolicyReport>,
+    /// What differs of resources that are only observed, or is accepted: nothing is done about it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub only_observed: Vec<OnlyObserved>,
+    /// Suspensions that have ended by themselves, which the next apply that goes well forgets.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ended_suspensions: Vec<Suspension>,
     /// What the plan rests on.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub basis: Vec<Basis>,
@@ -411,6 +441,13 @@ impl Plan {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.summary.changes() == 0
+    }
+
+    /// The roles that policies ask of whoever approves it.
+    #[must_use]
+    pub fn roles_to_approve(&self) -> BTreeSet<AgentRole> {
+        let rulings = self.proceeding().flat_map(Change::approvals);
+        rulings.filter_map(|ruling| ruling.by).collect()
     }
 
     /// The changes that apply does, in order.

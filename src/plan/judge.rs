@@ -1,11 +1,12 @@
 //! What stands against changes and what they wait for, judged on the state after the plan.
 
 use crate::kinds::{Block, Kinds, ReferenceTo, Standing, World};
-use crate::model::{Metadata, ResourceId, code};
+use crate::model::{Metadata, ResourceId, Suspension, code};
 use crate::plan::PlanInput;
 use crate::plan::change::Action;
 use crate::plan::draft::{Draft, Drafts};
 use crate::plan::pair::Pairs;
+use crate::plan::policy;
 use crate::plan::roles;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -65,16 +66,21 @@ pub fn judge(input: &PlanInput, pairs: &Pairs, drafts: &mut Drafts) -> Worlds {
     let before = before(input, pairs);
     let ideal = after(input, &before, drafts.changing.iter());
     let managed = managed(pairs, drafts);
+    policy::rule(input, drafts, &before, &ideal);
     select(input, drafts, &before, &ideal);
     for draft in &mut drafts.changing {
         let blocks = against(input, draft, &ideal, &managed);
         draft.blocked.extend(blocks);
         draft.blocked.extend(roles::against(input, draft));
         draft.blocked.dedup();
+        if !drafts.outside.contains(&draft.id) {
+            policy::put(draft, &mut drafts.warnings);
+        }
         if draft.waiting.is_none() && draft.blocked.is_empty() {
             draft.waiting = gate(input, draft, &before, &ideal);
         }
     }
+    suspend(input, drafts, &before, &ideal);
     let rests_on = dependencies(input, drafts, &before, &ideal);
     loop {
         if drafts.changing.iter().all(Draft::proceeds) {
@@ -128,6 +134,9 @@ fn select(input: &PlanInput, drafts: &mut Drafts, before: &World, ideal: &World)
         } else if input.selection.risk_max.is_some_and(|most| risk > most) {
             draft.waiting = Some(format!("approval: it is {}", risk.as_str()));
             drafts.outside.insert(draft.id.clone());
+        } else if input.selection.risk_max.is_some() && policy::wants_approval(&draft.policies) {
+            draft.waiting = Some("approval: a policy asks for it".to_owned());
+            drafts.outside.insert(draft.id.clone());
         }
     }
     drafts.unchanged.retain(|pair| {
@@ -142,6 +151,32 @@ fn select(input: &PlanInput, drafts: &mut Drafts, before: &World, ideal: &World)
     drafts.only_observed.retain(|one| chosen.contains(&one.resource));
     // What is no longer declared is told of the whole set only.
     drafts.undeclared.clear();
+}
+
+/// Holds back what is suspended, under whatever name, or belongs to a customer that is.
+fn suspend(input: &PlanInput, drafts: &mut Drafts, before: &World, ideal: &World) {
+    if input.suspensions.is_empty() {
+        return;
+    }
+    for draft in &mut drafts.changing {
+        if drafts.outside.contains(&draft.id) {
+            continue;
+        }
+        let customer = ideal.customer_of(&draft.id).or_else(|| before.customer_of(&draft.id));
+        let names = std::iter::once(&draft.id).chain(&draft.pair.previous);
+        let mut found = names.filter_map(|name| {
+            Suspension::of(&input.suspensions, input.at, name, customer.as_ref())
+        });
+        if let Some(one) = found.next() {
+            let its = if one.resource == draft.id {
+                "its suspension".to_owned()
+            } else {
+                format!("the suspension of {}", one.subject())
+            };
+            draft.waiting = Some(format!("the end of {its}, {}", one.story()));
+            draft.suspended = Some(one.clone());
+        }
+    }
 }
 
 /// A change that is held back.

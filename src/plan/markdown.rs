@@ -8,8 +8,10 @@ use crate::plan::apart::Apart;
 use crate::plan::change::{Action, Change, FieldChange, Money, Plan};
 use crate::plan::diff::show;
 use crate::plan::markup::{code, in_comment, prose};
+use crate::plan::policy::Ruling;
 use crate::plan::render::{
-    cut, difference, list_difference, money_lines, outside, sentence, whole_fields,
+    cut, difference, list_difference, money_lines, needs_approval, outside, policy_line, sentence,
+    whole_fields,
 };
 use std::cmp::Reverse;
 use std::fmt::Write as _;
@@ -45,6 +47,7 @@ impl Default for View<'_> {
 enum Part {
     Ahead,
     Blocked,
+    Suspended,
     Waiting,
     Pending,
 }
@@ -76,6 +79,7 @@ pub fn markdown(plan: &Plan, view: &View<'_>) -> String {
         (Part::Ahead, Risk::Costly) => "Costly",
         (Part::Ahead, Risk::Reversible) => "Reversible",
         (Part::Blocked, _) => "Blocked",
+        (Part::Suspended, _) => "Suspended",
         (Part::Waiting, _) => "Waiting",
         (Part::Pending, _) => "Already pending",
     };
@@ -125,8 +129,18 @@ fn head(plan: &Plan, view: &View<'_>, all: usize) -> String {
             To apply this very plan all the same: {pass}</li>\n"
         )
     });
-    let rest: Vec<String> =
-        refused.chain(other.map(|line| format!("<li><b>{}</b></li>\n", prose(line)))).collect();
+    let matched = plan.policies.iter().flat_map(|said| &said.matched);
+    let policies = matched.map(|policy| {
+        let line = policy_line(policy, view.folder);
+        format!(
+            "<li>{}</li>\n",
+            prose(&line.chars().take(2 * NAME_CHARACTERS_MAX).collect::<String>())
+        )
+    });
+    let rest: Vec<String> = refused
+        .chain(policies)
+        .chain(other.map(|line| format!("<li><b>{}</b></li>\n", prose(line))))
+        .collect();
     out.push_str(&list(&rest, all / 6));
     out
 }
@@ -189,6 +203,8 @@ fn ordered<'a>(plan: &'a Plan, view: &View<'_>) -> Vec<(Part, &'a Change)> {
     let part = |change: &Change| {
         if !change.blocked.is_empty() {
             Part::Blocked
+        } else if change.suspended.is_some() {
+            Part::Suspended
         } else if change.waiting.is_some() {
             Part::Waiting
         } else if is_pending(change, view) {
@@ -212,6 +228,7 @@ fn is_pending(change: &Change, view: &View<'_>) -> bool {
 /// One change: what is done, where it stands, and what it changes or why it does not go ahead.
 fn block(change: &Change, part: Part, view: &View<'_>, characters_max: usize) -> String {
     let open = match (part, change.risk) {
+        (Part::Ahead, _) if change.approvals().next().is_some() => " open",
         (Part::Ahead, Risk::Reversible) | (Part::Pending, _) => "",
         _ => " open",
     };
@@ -237,8 +254,10 @@ fn block(change: &Change, part: Part, view: &View<'_>, characters_max: usize) ->
     }
     let words = words.join(" · ");
     let inner = match part {
-        Part::Ahead | Part::Pending => fields(change, characters_max),
-        Part::Blocked | Part::Waiting => {
+        Part::Ahead | Part::Pending => {
+            approvals(change, characters_max / 4) + &fields(change, characters_max / 4 * 3)
+        }
+        Part::Blocked | Part::Suspended | Part::Waiting => {
             reasons(change, characters_max / 2) + &fields(change, characters_max / 2)
         }
     };
@@ -304,6 +323,15 @@ fn note(field: &FieldChange) -> String {
         out.push_str(" (changed outside)");
     }
     out
+}
+
+/// What policies ask for before it is done.
+fn approvals(change: &Change, characters_max: usize) -> String {
+    let line = |ruling: &Ruling| {
+        let text: String = needs_approval(ruling).chars().take(2 * NAME_CHARACTERS_MAX).collect();
+        format!("<li>{}</li>\n", prose(&text))
+    };
+    list(&change.approvals().map(line).collect::<Vec<_>>(), characters_max)
 }
 
 /// Why a change does not go ahead.

@@ -1,13 +1,14 @@
 //! The plan as people read it: by customer, risk first, money shown, every change with its reason
 //! and its place, every change held back with the whole chain of why.
 
-use crate::kinds::Risk;
+use crate::kinds::{AgentRole, Risk};
 use crate::model::Value;
 use crate::model::display::{self, columns};
 use crate::model::text::{counted, printable};
 use crate::plan::apart::Apart;
 use crate::plan::change::{Action, Change, FieldChange, Money, Plan};
 use crate::plan::diff::show;
+use crate::plan::policy::{Effect, Matched, Ruling};
 use anstyle::{AnsiColor, Style};
 use rust_decimal::Decimal;
 use similar::{Algorithm, DiffOp, capture_diff_slices};
@@ -84,7 +85,7 @@ fn unwrapped(
             out.clear();
         }
     }
-    held(&mut out, plan, apart, paint);
+    held(&mut out, plan, apart, (paint, width));
     let pending: Vec<&Change> = plan.proceeding().filter(is_pending).collect();
     if !pending.is_empty() {
         let _ = writeln!(out, "{}", paint.bold("Already pending"));
@@ -108,6 +109,13 @@ fn unwrapped(
         let _ = writeln!(out, "{} {line}", paint.colour(AnsiColor::Yellow, "warning:"));
     }
     if !plan.warnings.is_empty() {
+        out.push('\n');
+    }
+    let matched = plan.policies.iter().flat_map(|said| &said.matched);
+    for policy in matched.clone() {
+        let _ = writeln!(out, "{}", printable(&policy_line(policy, "")));
+    }
+    if matched.count() > 0 {
         out.push('\n');
     }
     let _ = writeln!(out, "{}", paint.bold(&sentence(plan)));
@@ -167,6 +175,18 @@ pub fn sentence(plan: &Plan) -> String {
     let todo = if todo.is_empty() { "nothing to do".to_owned() } else { todo };
     let parts: Vec<_> = [todo, held, rest].into_iter().filter(|part| !part.is_empty()).collect();
     format!("Plan {}: {}", plan.id, parts.join("; "))
+}
+
+/// A policy that matches changes, with its place below a folder.
+pub(super) fn policy_line(matched: &Matched, folder: &str) -> String {
+    let Matched { policy, effect, by, source, changes } = matched;
+    let number = counted(*changes, "change");
+    let does = match effect {
+        Effect::Deny => format!("denies {number}"),
+        Effect::RequireApproval => format!("holds {number} for approval{}", by_whom(*by)),
+        Effect::Warn => format!("warns of {number}"),
+    };
+    format!("policy {policy} {does}  {folder}{source}")
 }
 
 /// What lies outside the selection, in words.
@@ -257,7 +277,19 @@ fn one(change: &Change, paint: Paint, width: usize) -> String {
             line("the partner will pay every reservation this customer buys, and is not notified");
         }
     }
+    for ruling in change.approvals().filter(|_| change.proceeds()) {
+        line(&needs_approval(ruling));
+    }
     out
+}
+
+/// What a policy asks for, in one line.
+pub(super) fn needs_approval(ruling: &Ruling) -> String {
+    format!("needs approval{}: {}", by_whom(ruling.by), ruling.sentence())
+}
+
+fn by_whom(role: Option<AgentRole>) -> String {
+    role.map(|role| format!(" by {}", role.with_article())).unwrap_or_default()
 }
 
 fn head(change: &Change, pending: bool, paint: Paint) -> String {
@@ -284,20 +316,25 @@ fn place(source: &str) -> String {
 }
 
 /// Blocked and waiting changes with why.
-fn held(out: &mut String, plan: &Plan, apart: Option<&Apart>, paint: Paint) {
+fn held(out: &mut String, plan: &Plan, apart: Option<&Apart>, (paint, width): (Paint, usize)) {
     let (blocked, waiting): (Vec<&Change>, Vec<&Change>) = plan
         .changes
         .iter()
         .filter(|change| !change.proceeds())
         .partition(|change| !change.blocked.is_empty());
-    for (title, changes) in [("Blocked", blocked), ("Waiting", waiting)] {
+    let (suspended, waiting): (Vec<&Change>, Vec<&Change>) =
+        waiting.into_iter().partition(|change| change.suspended.is_some());
+    for (title, changes) in [("Blocked", blocked), ("Suspended", suspended), ("Waiting", waiting)] {
         if changes.is_empty() {
             continue;
         }
         let _ = writeln!(out, "{}", paint.bold(title));
         for change in changes {
             let pending = apart.is_some_and(|apart| apart.is_pending(change));
-            out.push_str(&head(change, pending, paint));
+            // What is held on purpose will be done as it stands: it is shown whole.
+            let whole = change.suspended.is_some() && !pending;
+            let text = if whole { one(change, paint, width) } else { head(change, pending, paint) };
+            out.push_str(&text);
             reasons(out, change, paint);
         }
         out.push('\n');
@@ -315,6 +352,10 @@ fn reasons(out: &mut String, change: &Change, paint: Paint) {
     }
     if let (true, Some(why)) = (change.blocked.is_empty(), &change.waiting) {
         let _ = writeln!(out, "      waits for {}", printable(why));
+        if let Some(one) = &change.suspended {
+            let argument = printable(&one.argument());
+            let _ = writeln!(out, "        → partnerctl unsuspend {argument}");
+        }
     }
 }
 

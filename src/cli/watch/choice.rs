@@ -3,7 +3,7 @@
 
 use crate::cli::error::{CommandError, Exit};
 use crate::cli::pass::Planned;
-use crate::kinds::Risk;
+use crate::kinds::{AgentRole, Risk};
 use crate::model::ResourceId;
 use crate::model::text::{counted, printable};
 use crate::plan::change::Undeclared;
@@ -20,6 +20,8 @@ const NAMED_MAX: usize = 50;
 pub struct Rules {
     /// Whether what was changed outside is put back.
     pub heal: bool,
+    /// Whether that is done also where it moves money.
+    pub heal_money: bool,
     /// The most that is risked without an approval.
     pub allow: Risk,
 }
@@ -41,6 +43,8 @@ pub struct Choice {
 pub struct Held {
     /// The plan to approve.
     pub plan_id: String,
+    /// The roles that policies ask of whoever approves.
+    pub roles: BTreeSet<AgentRole>,
     /// The changes, with what depends on them, in the order of apply.
     pub changes: Vec<HeldChange>,
 }
@@ -54,8 +58,10 @@ pub struct HeldChange {
     pub action: Action,
     /// The operation in the portal's words.
     pub operation: String,
-    /// How much it risks; what is reversible depends on another that is held.
+    /// How much it risks; what is reversible, and no policy holds, depends on another that is held.
     pub risk: Risk,
+    /// The policies that ask for an approval.
+    pub policies: Vec<String>,
 }
 
 /// Chooses. `approved` says whether somebody approved a plan.
@@ -74,13 +80,17 @@ pub fn choose(
         Choice { planned, held, whole, undeclared }
     };
     let Some(input) = input else { return Ok(choice(everything, judgement, None, None)) };
-    let drift = if rules.heal { Drift::PutBack } else { Drift::Leave };
-    let (all, judgement) = if drift == Drift::Leave && everything.changes.iter().any(puts_back) {
+    let drift = match (rules.heal, rules.heal_money) {
+        (false, _) => Drift::Leave,
+        (true, false) => Drift::LeaveMoney,
+        (true, true) => Drift::PutBack,
+    };
+    let (all, judgement) = if drift != Drift::PutBack && everything.changes.iter().any(puts_back) {
         (part(&input, Selection { drift, ..Selection::default() }), None)
     } else {
         (everything, judgement)
     };
-    let is_risky = all.proceeding().any(|change| change.risk > rules.allow);
+    let is_risky = all.proceeding().any(|change| change.needs_approval(rules.allow));
     if !is_risky || approved(&all)? {
         return Ok(choice(all, judgement, None, None));
     }
@@ -89,7 +99,7 @@ pub fn choose(
     let goes: BTreeSet<&ResourceId> = rest.proceeding().map(|change| &change.id).collect();
     let held = all.proceeding().filter(|change| !goes.contains(&change.id));
     let changes = held.map(HeldChange::of).collect();
-    let held = Held { plan_id: all.id.clone(), changes };
+    let held = Held { plan_id: all.id.clone(), roles: all.roles_to_approve(), changes };
     Ok(choice(rest, None, Some(held), Some(all)))
 }
 
@@ -111,22 +121,25 @@ impl HeldChange {
             action: change.action,
             operation: change.operation.clone(),
             risk: change.risk,
+            policies: change.approvals().map(|ruling| ruling.policy.clone()).collect(),
         }
     }
 
     /// What would be done, in one line.
     fn what(&self) -> String {
-        let Self { resource, action, operation, risk: _ } = self;
+        let Self { resource, action, operation, risk: _, policies: _ } = self;
         printable(&format!("{} {resource}: {operation}", action.as_str()))
     }
 
     /// The same with why it is held.
     fn line(&self) -> String {
-        let risk = match self.risk {
-            Risk::Reversible => "depends on what is held",
-            risk => risk.as_str(),
-        };
-        format!("{} ({risk})", self.what())
+        let risk = Some(self.risk).filter(|risk| *risk > Risk::Reversible);
+        let policies = self.policies.iter().map(|policy| printable(&format!("policy {policy}")));
+        let why: Vec<String> =
+            risk.map(|risk| risk.as_str().to_owned()).into_iter().chain(policies).collect();
+        let why =
+            if why.is_empty() { "depends on what is held".to_owned() } else { why.join(", ") };
+        format!("{} ({why})", self.what())
     }
 }
 
@@ -141,7 +154,11 @@ impl Choice {
         let open =
             self.planned.gathered.intents.iter().any(|intent: &Intent| intent.state.is_open());
         let plan = &self.planned.plan;
-        !open && (!plan.refused.is_empty() || (plan.is_empty() && plan.records.is_empty()))
+        !open
+            && (!plan.refused.is_empty()
+                || (plan.is_empty()
+                    && plan.records.is_empty()
+                    && plan.ended_suspensions.is_empty()))
     }
 
     /// How `apply` exits when all of it went well.
@@ -151,16 +168,15 @@ impl Choice {
         if stands { Exit::Held } else { Exit::Done }
     }
 
-    /// What somebody should know, each in a text of its own. `approve` is the command that approves,
-    /// `apply` the one that lets a brake go.
-    pub fn causes(&self, approve: &str, apply: &str) -> Vec<String> {
+    /// What somebody should know, each in a text of its own.
+    pub fn causes(&self, commands: &Commands) -> Vec<String> {
         let whole = self.whole();
         let mut causes = Vec::new();
         // An approval lets no brake go: it would help nobody then.
         if let Some(held) = self.held.as_ref().filter(|_| whole.refused.is_empty()) {
-            causes.push(held.text(approve));
+            causes.push(held.text(&commands.approve));
         }
-        causes.extend(refused(whole, apply));
+        causes.extend(refused(whole, commands));
         let of_changes = whole.changes.iter().filter_map(stands_against);
         let of_resources = whole.warnings.iter().filter_map(|warning| {
             Some(printable(&format!("{}: {}", warning.resource.as_ref()?, warning.message)))
@@ -212,21 +228,52 @@ impl Held {
     }
 }
 
+/// The commands that are proposed.
+pub struct Commands {
+    /// Approves a plan.
+    pub approve: String,
+    /// Lets a brake go.
+    pub let_go: LetGo,
+}
+
+/// How a brake is let go.
+pub enum LetGo {
+    /// By an apply of the same files.
+    Apply(String),
+    /// By one pass over the same branch, after an approval where that is asked for.
+    Once(String),
+}
+
+impl Commands {
+    /// The command that lets a plan pass.
+    fn pass(&self, plan: &Plan) -> Option<String> {
+        let override_with = &plan.refused.first()?.override_with;
+        let risk = plan.proceeding().map(|change| change.risk).max();
+        let risk = risk.filter(|risk| *risk != Risk::Reversible);
+        let is_asked = plan.proceeding().any(|change| change.needs_approval(Risk::Reversible));
+        Some(match (&self.let_go, risk) {
+            (LetGo::Apply(apply), None) => format!("{apply} --yes {override_with}"),
+            (LetGo::Apply(apply), Some(risk)) => {
+                format!("{apply} --yes --approve {} {override_with}", risk.as_str())
+            }
+            (LetGo::Once(once), _) if !is_asked => format!("{once} {override_with}"),
+            (LetGo::Once(once), _) => {
+                format!("{} {} && {once} {override_with}", self.approve, plan.id)
+            }
+        })
+    }
+}
+
 /// The brakes that hold a plan, with the command that lets it pass.
-fn refused(plan: &Plan, apply: &str) -> Option<String> {
+fn refused(plan: &Plan, commands: &Commands) -> Option<String> {
     let brake = |refusal: &crate::plan::change::Refusal| {
         format!("{} ({}: {})", refusal.message, refusal.setting, refusal.value)
     };
     let brakes: Vec<_> = plan.refused.iter().map(brake).collect();
-    let let_go = &plan.refused.first()?.override_with;
-    let risk = plan.proceeding().map(|change| change.risk).max().unwrap_or(Risk::Reversible);
-    let approve = match risk {
-        Risk::Reversible => String::new(),
-        risk => format!(" --approve {}", risk.as_str()),
-    };
+    let pass = commands.pass(plan)?;
     Some(
         printable(&format!("refused: plan {}: {}", plan.id, brakes.join("; ")))
-            + &format!("\n  → if all of it is meant: {apply} --yes{approve} {let_go}"),
+            + &format!("\n  → if all of it is meant: {pass}"),
     )
 }
 
@@ -244,6 +291,11 @@ fn stands_against(change: &Change) -> Option<String> {
         return Some(text);
     }
     let waiting = change.waiting.as_ref()?;
+    if let Some(one) = &change.suspended {
+        let text = printable(&format!("suspended: {action} {id} waits for {waiting}"));
+        let argument = printable(&one.argument());
+        return Some(format!("{text}\n  → partnerctl unsuspend {argument}"));
+    }
     Some(printable(&format!("waiting: {action} {id} waits for {waiting}")))
 }
 
