@@ -96,6 +96,7 @@ fn hash_of_one_activity(bencher: Bencher) {
         operation_id: "0f8fad5b-d9cb-469f-a165-70867728950e",
         outcome: "succeeded",
         reason: "new",
+        source_author: None,
     };
     let previous = "0".repeat(64);
     bencher.bench(|| black_box(&columns).hash(black_box(&previous), "lineage"));

@@ -247,3 +247,34 @@ fn without_git_it_says_so() {
         .unwrap();
     assert!(text(&output).contains("install git"), "{}", text(&output));
 }
+
+#[test]
+fn only_what_the_earlier_commit_does_as_well_is_pending() {
+    let env = repository();
+    let whole = customer("contoso");
+    let documents: Vec<&str> = whole.split("---\n").collect();
+    let without_owner: Vec<&str> =
+        documents.iter().copied().filter(|one| !one.contains("kind: RoleAssignment")).collect();
+    env.write("manifests/all.yaml", without_owner.join("---\n"));
+    commit(&env);
+    env.write("manifests/all.yaml", whole.replace("1500.00", "1800.00"));
+    commit(&env);
+    // A store, so that the earlier commit does not stand for one.
+    env.write("none/partnerctl.yaml", "set: other\n");
+    env.write("none/manifests/x.yaml", customer("fabrikam"));
+    env.ok(&["--workspace", "none", "--store", "sqlite:state.db", "apply", "--yes"]);
+    let plan = env.ok(&["--store", "sqlite:state.db", "plan", "--from", "HEAD^", "--to", "HEAD"]);
+    let (ahead, pending) = plan.split_once("Already pending\n").unwrap();
+    for name in ["Budget/contoso", "RoleAssignment/contoso-owner", "ReservationPermission/contoso"]
+    {
+        assert!(ahead.contains(name), "{plan}");
+    }
+    for name in ["Customer/contoso", "Subscription/contoso-azure"] {
+        assert!(pending.contains(&format!("create {name}")), "{plan}");
+    }
+    assert!(pending.contains("; 2 changes are already pending since"), "{plan}");
+    // The other way round the permission was to be done, and is blocked now.
+    let plan = env.ok(&["--store", "sqlite:state.db", "plan", "--from", "HEAD", "--to", "HEAD^"]);
+    let blocked = plan.split_once("Blocked\n").unwrap().1.split_once("Already pending").unwrap().0;
+    assert!(blocked.contains("create ReservationPermission/contoso  (new)"), "{plan}");
+}

@@ -57,7 +57,7 @@ pub fn row(name: &str, revision: i64) -> Stored {
         spec,
         external_id: Some(format!("external id of {name}")),
         conditions: Vec::new().into(),
-        source: Source { file: Some("a\tb.yaml".into()), line: Some(7), commit: None },
+        source: Source { file: Some("a\tb.yaml".into()), line: Some(7), ..Source::default() },
     }
 }
 
@@ -493,6 +493,50 @@ fn approvals_stay_until_they_are_used_or_withdrawn(factory: &dyn Factory) {
     assert_eq!(store.approvals().unwrap(), [approval("b", "y", 3)]);
 }
 
+fn a_commit_and_its_author_are_kept_and_the_hash_covers_both(factory: &dyn Factory) {
+    let mut store = factory.open();
+    let of = |id: &str, author: Option<&str>| {
+        let Write::Append(draft) = append(id) else { unreachable!() };
+        let source = Source {
+            commit: Some("c1".into()),
+            author: author.map(Into::into),
+            ..Source::default()
+        };
+        Write::Append(Box::new(Draft { source, ..*draft }))
+    };
+    store.commit(&batch(vec![of("1", Some("a")), of("2", None), of("3", Some(""))])).unwrap();
+    let activities = store.activities(&Filter::default()).unwrap();
+    let authors: Vec<_> = activities.iter().map(|one| one.source.author.as_deref()).collect();
+    assert_eq!(authors, [Some("a"), None, Some("")]);
+    assert!(activities.iter().all(|one| one.source.commit.as_deref() == Some("c1")));
+    assert!(matches!(store.verify(None).unwrap(), Verification::Good { .. }));
+    let source = Source { author: Some("a".into()), ..source_at("c1") };
+    let mut written = row("contoso", 1);
+    written.source = source;
+    store.commit(&batch(vec![put(written, None, None)])).unwrap();
+    assert_eq!(store.resources().unwrap()[0].source, source_at("c1"), "no row names people");
+}
+
+fn source_at(commit: &str) -> Source {
+    Source { file: Some("a.yaml".into()), line: Some(1), commit: Some(commit.into()), author: None }
+}
+
+fn the_commit_that_something_is_brought_to_is_known_for_each(factory: &dyn Factory) {
+    let mut store = factory.open();
+    assert_eq!(store.followed("test").unwrap(), None);
+    let follow = |what: &str, commit: &str| Write::Follow {
+        what: what.to_owned(),
+        commit: commit.to_owned(),
+    };
+    store.commit(&batch(vec![follow("test", "c1"), follow("other", "c2")])).unwrap();
+    let version = store.version().unwrap();
+    store.commit(&batch(vec![follow("test", "c3")])).unwrap();
+    let store = factory.open();
+    assert_eq!(store.followed("test").unwrap().as_deref(), Some("c3"));
+    assert_eq!(store.followed("other").unwrap().as_deref(), Some("c2"));
+    assert_eq!(store.version().unwrap(), version, "no resource was touched");
+}
+
 macro_rules! conformance {
     ($store:ident: $($case:ident)*) => {
         mod $store {
@@ -524,6 +568,8 @@ conformance! { sqlite:
     too_much_or_too_long_ago_is_not_known
     a_judgement_is_of_the_version_of_its_batch
     some_rows_and_things_are_found_without_the_others
+    a_commit_and_its_author_are_kept_and_the_hash_covers_both
+    the_commit_that_something_is_brought_to_is_known_for_each
 }
 
 #[test]

@@ -41,6 +41,27 @@ fn assert_fits(name: &str, document: &str) {
     assert!(errors.is_empty(), "{name}: {errors:?}\n{document:#}");
 }
 
+/// The parser tells options apart by the names of their fields: under one name `--as`, or its variable,
+/// would be taken for the command's own option.
+#[test]
+fn no_option_of_a_command_is_taken_for_one_of_every_command() {
+    fn walk(command: &clap::Command, all: &BTreeSet<String>, seen: &mut usize) {
+        for part in command.get_subcommands() {
+            for option in part.get_arguments() {
+                *seen += 1;
+                let (name, id) = (part.get_name(), option.get_id().as_str());
+                assert!(!all.contains(id), "{name}: {id}");
+            }
+            walk(part, all, seen);
+        }
+    }
+    let command = partnerctl::cli::command();
+    let all = command.get_arguments().map(|option| option.get_id().to_string()).collect();
+    let mut seen = 0;
+    walk(&command, &all, &mut seen);
+    assert!(seen > 100, "{seen}");
+}
+
 #[test]
 fn machine_output_fits_its_schemas() {
     let env = TestEnv::workspace(&crate::common::customer("contoso"));

@@ -32,4 +32,5 @@ mod tidy;
 mod touches;
 mod toy_kind;
 mod watch;
+mod watch_git;
 mod watch_rules;

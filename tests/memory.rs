@@ -345,6 +345,27 @@ fn a_process_that_goes_on_plans_one_change_after_another_from_what_it_kept() {
     assert_eq!(process.woken, 10);
 }
 
+#[test]
+fn an_older_memory_is_not_kept_for_files_that_moved_since() {
+    let mut history = History::new();
+    let customer = |name: &str| {
+        format!(
+            "apiVersion: partnerctl.dev/v1\nkind: Customer\nmetadata: {{name: {name}}}\nspec: {{companyName: C, domain: {name}.example, country: NL}}\n"
+        )
+    };
+    history.documents = vec![customer("contoso")];
+    history.take(&Step::Move(1));
+    history.take(&Step::Apply(false, None));
+    history.env.ok(&["plan"]);
+    let mut process = Process::default();
+    process.begin(&history);
+    assert!(process.kept.is_some());
+    history.documents = vec![customer("fabrikam")];
+    history.write();
+    process.begin(&history);
+    assert!(process.kept.is_none());
+}
+
 impl Process {
     /// Compares what it plans with what is planned from everything.
     fn check(&mut self, history: &History) -> Result<(), String> {

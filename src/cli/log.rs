@@ -52,8 +52,8 @@ pub struct LogArgs {
     #[arg(long, value_name = "KIND", value_parser = KindWord { all: false }, hide_possible_values = true)]
     kind: Option<String>,
     /// Only by this actor
-    #[arg(long, value_name = "UPN")]
-    actor: Option<String>,
+    #[arg(long = "actor", value_name = "UPN")]
+    by_actor: Option<String>,
     /// Only of this set
     #[arg(long, value_name = "SET")]
     set: Option<String>,
@@ -197,7 +197,7 @@ fn filter(args: &LogArgs, settings: &Settings) -> Result<Filter, CommandError> {
     Ok(Filter {
         resource,
         kind: args.kind.as_deref().map(find).transpose()?.map(str::to_owned),
-        actor: args.actor.clone(),
+        actor: args.by_actor.clone(),
         set: args.set.clone(),
         plan_id: args.plan.clone(),
         operation: args.operation.clone(),
@@ -247,10 +247,12 @@ pub fn text(activities: &[Activity]) -> String {
         };
         let commit =
             source.commit.as_ref().map(|commit| format!(" at {commit}")).unwrap_or_default();
+        let author =
+            source.author.as_ref().map(|author| format!(" by {author}")).unwrap_or_default();
         let outcome = if *outcome == Outcome::Succeeded { "" } else { outcome.as_str() };
         let day = at.get(..19).unwrap_or(at).replace('T', " ");
         let line = format!(
-            "{seq:>4}  {day}  {actor}  {operation}  {resource}  ({reason}){place}{commit} {outcome}"
+            "{seq:>4}  {day}  {actor}  {operation}  {resource}  ({reason}){place}{commit}{author} {outcome}"
         );
         let _ = writeln!(out, "{}", printable(line.trim_end()));
         for line in changes(activity) {
@@ -309,6 +311,7 @@ fn csv(activities: &[Activity]) -> Result<String, CommandError> {
             "outcome",
             "reason",
             "hash",
+            "author",
         ])
         .map_err(failed)?;
     for activity in activities {
@@ -333,6 +336,7 @@ fn csv(activities: &[Activity]) -> Result<String, CommandError> {
                 activity.outcome.as_str().to_owned(),
                 cell(&activity.reason),
                 activity.hash.clone(),
+                cell(source.author.as_deref().unwrap_or_default()),
             ])
             .map_err(failed)?;
     }

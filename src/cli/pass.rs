@@ -263,7 +263,10 @@ impl<'a> Pass<'a> {
             ui.caution("warning: there are no manifests");
         }
         check_names(&input.selection, known(&manifests.resources, gathered).iter())?;
-        let desired = from_workspace(manifests.resources, &self.workspace.folder);
+        let desired = match &input.origin {
+            Some(origin) => origin.name(manifests.resources),
+            None => from_workspace(manifests.resources, &self.workspace.folder),
+        };
         Ok(self.input(input, desired, gathered, LeftOut::default()))
     }
 

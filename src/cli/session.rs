@@ -4,6 +4,7 @@ use crate::cli::completions::KindWord;
 use crate::cli::error::{CommandError, Exit};
 use crate::cli::settings::{FileArgs, Settings, variable};
 use crate::cli::ui::Ui;
+use crate::engine::commit::Origin;
 use crate::engine::gather::{gather, load, recorded};
 use crate::engine::lease::{self, Held, SharedStore};
 use crate::engine::tree::{Sources, find};
@@ -218,6 +219,8 @@ pub struct Input {
     pub selection: Selection,
     /// The manifests, when they were checked already, before there was a store.
     pub checked: Option<Manifests>,
+    /// The commit that they are of, where they are of one.
+    pub origin: Option<Origin>,
 }
 
 /// What the options choose, of the whole set or of a part of it.
@@ -265,7 +268,7 @@ pub fn asked(
         _ => None,
     };
     let sources = Sources::default();
-    Ok(Input { sources, folder, begun, whole, selection, checked: None })
+    Ok(Input { sources, folder, begun, whole, selection, checked: None, origin: None })
 }
 
 /// Takes the lease, waiting for whoever holds it.

@@ -162,8 +162,11 @@ impl FileReader<'_> {
         if let (Some(id), Some(spec), false, true) =
             (&document.id, spec, torn, self.problems.len() == before)
         {
-            let source =
-                Source { file: Some(self.file.clone()), line: Some(document.line), commit: None };
+            let source = Source {
+                file: Some(self.file.clone()),
+                line: Some(document.line),
+                ..Source::default()
+            };
             document.resource = Some(Resource { id: id.clone(), metadata, spec, source });
         }
         document

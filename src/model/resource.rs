@@ -134,6 +134,18 @@ pub struct Source {
     /// The commit, when the manifests came from one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub commit: Option<Arc<str>>,
+    /// Who wrote that commit, as it claims. The log keeps it; a row does not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub author: Option<Arc<str>>,
+}
+
+impl Source {
+    /// True when both are the same line of the same file, in whatever commit: what a commit left
+    /// alone is where it was.
+    #[must_use]
+    pub fn is_same_place(&self, other: &Self) -> bool {
+        (&self.file, self.line) == (&other.file, other.line)
+    }
 }
 
 impl std::fmt::Display for Source {

@@ -23,7 +23,7 @@ pub(super) fn hash(
     let mut id = Digest::default().text(PLAN_API_VERSION).optional(lineage).text(set);
     let mut whole = Digest::default().text(PLAN_API_VERSION).number(length(changes));
     let mut text = Vec::new();
-    for (change, Source { file, line, commit }) in changes.iter().zip(sources) {
+    for (change, Source { file, line, commit, author }) in changes.iter().zip(sources) {
         text.clear();
         // Writing into memory does not fail, and every part of a change has a JSON.
         let written = serde_json::to_writer(&mut text, change);
@@ -32,6 +32,9 @@ pub(super) fn hash(
         let line = line.map(i64::from);
         whole = whole.bytes(bytes).optional(file.as_deref()).number(line);
         whole = whole.optional(commit.as_deref());
+        if let Some(author) = author {
+            whole = whole.text(author);
+        }
     }
     Hashed { id, whole }
 }

@@ -32,7 +32,7 @@ pub fn records(
         records.push(Record {
             resource: id.clone(),
             revision: Some(stored.revision),
-            source: (stored.source != desired.source).then(|| desired.source.clone()),
+            source: (!stored.source.is_same_place(&desired.source)).then(|| desired.source.clone()),
             desired: reworded.then(|| Desired { metadata, spec: declared.clone() }),
             conditions: differing(&stored.conditions, conditions(id, ailments, worlds, None)),
         });

@@ -78,6 +78,13 @@ pub enum Write {
         /// How.
         end: ApplyEnd,
     },
+    /// Says which commit something is brought to from now on.
+    Follow {
+        /// What: a set, or a branch.
+        what: String,
+        /// The commit.
+        commit: String,
+    },
     /// Approves a plan beforehand.
     Approve(Approval),
     /// Says that everything was looked at; the version is that of this batch.
@@ -304,6 +311,12 @@ pub trait Store: Send {
     /// # Errors
     /// When the database fails or a row cannot be read.
     fn approvals(&self) -> Result<Vec<Approval>, StoreError>;
+
+    /// The commit that a set, or a branch, was last brought to.
+    ///
+    /// # Errors
+    /// When the database fails.
+    fn followed(&self, what: &str) -> Result<Option<String>, StoreError>;
 
     /// The place and hash of the last activity.
     ///

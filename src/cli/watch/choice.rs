@@ -158,16 +158,15 @@ impl Choice {
         if stands { Exit::Held } else { Exit::Done }
     }
 
-    /// What somebody should know, each in a text of its own. `approve` is the command that approves,
-    /// `apply` the one that lets a brake go.
-    pub fn causes(&self, approve: &str, apply: &str) -> Vec<String> {
+    /// What somebody should know, each in a text of its own.
+    pub fn causes(&self, commands: &Commands) -> Vec<String> {
         let whole = self.whole();
         let mut causes = Vec::new();
         // An approval lets no brake go: it would help nobody then.
         if let Some(held) = self.held.as_ref().filter(|_| whole.refused.is_empty()) {
-            causes.push(held.text(approve));
+            causes.push(held.text(&commands.approve));
         }
-        causes.extend(refused(whole, apply));
+        causes.extend(refused(whole, commands));
         let of_changes = whole.changes.iter().filter_map(stands_against);
         let of_resources = whole.warnings.iter().filter_map(|warning| {
             Some(printable(&format!("{}: {}", warning.resource.as_ref()?, warning.message)))
@@ -219,21 +218,51 @@ impl Held {
     }
 }
 
+/// The commands that are proposed.
+pub struct Commands {
+    /// Approves a plan.
+    pub approve: String,
+    /// Lets a brake go.
+    pub let_go: LetGo,
+}
+
+/// How a brake is let go.
+pub enum LetGo {
+    /// By an apply of the same files.
+    Apply(String),
+    /// By one pass over the same branch, after an approval where that is asked for.
+    Once(String),
+}
+
+impl Commands {
+    /// The command that lets a plan pass.
+    fn pass(&self, plan: &Plan) -> Option<String> {
+        let override_with = &plan.refused.first()?.override_with;
+        let risk = plan.proceeding().map(|change| change.risk).max();
+        let risk = risk.filter(|risk| *risk != Risk::Reversible);
+        Some(match (&self.let_go, risk) {
+            (LetGo::Apply(apply), None) => format!("{apply} --yes {override_with}"),
+            (LetGo::Apply(apply), Some(risk)) => {
+                format!("{apply} --yes --approve {} {override_with}", risk.as_str())
+            }
+            (LetGo::Once(once), None) => format!("{once} {override_with}"),
+            (LetGo::Once(once), Some(_)) => {
+                format!("{} {} && {once} {override_with}", self.approve, plan.id)
+            }
+        })
+    }
+}
+
 /// The brakes that hold a plan, with the command that lets it pass.
-fn refused(plan: &Plan, apply: &str) -> Option<String> {
+fn refused(plan: &Plan, commands: &Commands) -> Option<String> {
     let brake = |refusal: &crate::plan::change::Refusal| {
         format!("{} ({}: {})", refusal.message, refusal.setting, refusal.value)
     };
     let brakes: Vec<_> = plan.refused.iter().map(brake).collect();
-    let let_go = &plan.refused.first()?.override_with;
-    let risk = plan.proceeding().map(|change| change.risk).max().unwrap_or(Risk::Reversible);
-    let approve = match risk {
-        Risk::Reversible => String::new(),
-        risk => format!(" --approve {}", risk.as_str()),
-    };
+    let pass = commands.pass(plan)?;
     Some(
         printable(&format!("refused: plan {}: {}", plan.id, brakes.join("; ")))
-            + &format!("\n  → if all of it is meant: {apply} --yes{approve} {let_go}"),
+            + &format!("\n  → if all of it is meant: {pass}"),
     )
 }
 

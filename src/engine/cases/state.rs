@@ -142,6 +142,7 @@ fn row(
             line: number("metadata.source.line").and_then(|line| u32::try_from(line).ok()),
             file: file.map(Arc::from),
             commit: given("metadata.source.commit").map(Arc::from),
+            author: given("metadata.source.author").map(Arc::from),
         },
         id,
     })

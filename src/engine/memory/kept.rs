@@ -85,13 +85,17 @@ pub struct Wanted<'m> {
 }
 
 impl Kept {
-    /// A memory that was read whole, of exactly these files below a folder; `None` when it is of
-    /// others.
+    /// A memory that was read whole, of exactly these files below a folder, as they were found;
+    /// `None` when it is of others, or of an older state of them.
     #[must_use]
     pub fn new(memory: &Memory, found: &[Found], folder: &std::path::Path) -> Option<Self> {
         let (front, back) = (&memory.front, memory.back()?);
         let is_it = |(file, found): (&File, &Found)| {
-            found.path.strip_prefix(folder).is_ok_and(|below| below.to_str() == Some(&file.path))
+            found.stat == Some(file.stat)
+                && found
+                    .path
+                    .strip_prefix(folder)
+                    .is_ok_and(|below| below.to_str() == Some(&file.path))
         };
         if front.files.len() != found.len() || !front.files.iter().zip(found).all(is_it) {
             return None;
