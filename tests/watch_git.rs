@@ -391,6 +391,30 @@ fn a_path_names_a_workspace_or_a_folder_of_manifests() {
 }
 
 #[test]
+fn the_policies_and_limits_of_a_commit_hold_beside_those_of_the_workspace() {
+    let env = repository();
+    let policy = |name: &str, action: &str| {
+        format!(
+            "  - {{name: {name}, match: {{kinds: [Budget], actions: [{action}]}}, effect: deny}}\n"
+        )
+    };
+    let here = format!("set: test\npolicies:\n{}", policy("no-new-budgets", "create"));
+    env.write("partnerctl.yaml", here);
+    let there = format!("set: test\npolicies:\n{}", policy("no-other-budgets", "update"));
+    env.write("repo/partnerctl.yaml", there);
+    commit(&env);
+    let (code, said) = once(&env, &["--git", "repo"]);
+    assert!(code == 3 && said.contains("policy no-new-budgets"), "{said}");
+    env.write("partnerctl.yaml", "set: test\n");
+    assert_eq!(once(&env, &["--git", "repo"]).0, 0);
+    amount(&env, "1600.00");
+    commit(&env);
+    let (code, said) = once(&env, &["--git", "repo"]);
+    assert!(code == 3 && said.contains("policy no-other-budgets"), "{said}");
+    assert_eq!(activities(&env).len(), 5);
+}
+
+#[test]
 fn what_is_held_or_braked_is_let_go_by_the_commands_that_are_told() {
     let env = repository();
     let mut watch = follow(&env, &["--prune"]);

@@ -250,13 +250,14 @@ impl Commands {
         let override_with = &plan.refused.first()?.override_with;
         let risk = plan.proceeding().map(|change| change.risk).max();
         let risk = risk.filter(|risk| *risk != Risk::Reversible);
+        let is_asked = plan.proceeding().any(|change| change.needs_approval(Risk::Reversible));
         Some(match (&self.let_go, risk) {
             (LetGo::Apply(apply), None) => format!("{apply} --yes {override_with}"),
             (LetGo::Apply(apply), Some(risk)) => {
                 format!("{apply} --yes --approve {} {override_with}", risk.as_str())
             }
-            (LetGo::Once(once), None) => format!("{once} {override_with}"),
-            (LetGo::Once(once), Some(_)) => {
+            (LetGo::Once(once), _) if !is_asked => format!("{once} {override_with}"),
+            (LetGo::Once(once), _) => {
                 format!("{} {} && {once} {override_with}", self.approve, plan.id)
             }
         })

@@ -118,7 +118,7 @@ impl Following {
     }
 
     /// The workspace as the commit has it. What the workspace itself says holds; what it leaves open
-    /// the commit says: whose the manifests are, their brakes and policies. Where the state is, who acts, what
+    /// the commit says: whose the manifests are, and their brakes; the policies of both hold. Where the state is, who acts, what
     /// is run and what a watch may do by itself is no commit's to say.
     pub fn workspace(
         &mut self,
@@ -136,13 +136,16 @@ impl Following {
         }
         self.had_settings |= found.is_some();
         let (found, policies) = found.unwrap_or_default();
-        if workspace.policies.rules.is_empty() {
-            workspace.policies = Arc::new(policies);
-        }
         let file = &mut workspace.file;
         file.set = file.set.take().or(found.set);
         file.lineage = file.lineage.take().or(found.lineage);
         file.limits = file.limits.take().or(found.limits);
+        let rules = &mut Arc::make_mut(&mut workspace.policies).rules;
+        for (policy, place) in policies.rules {
+            if rules.iter().all(|(own, _)| own.name != policy.name) {
+                rules.push((policy, place));
+            }
+        }
         if let Some(signer) = &self.signer {
             let line = serde_json::from_value(signer.as_str().into()).map_err(|error| {
                 CommandError::rejected(format!("the name of the signer cannot act: {error}"))
