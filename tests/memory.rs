@@ -6,6 +6,7 @@ use partnerctl::engine::memory::{Kept, Place, format};
 use partnerctl::engine::narrow::Look;
 use partnerctl::engine::tree::{Found, Sources, find};
 use partnerctl::engine::wake::wake;
+use partnerctl::engine::workspace::open as open_workspace;
 use partnerctl::kinds::{Kinds, Staff};
 use partnerctl::plan::{Limits, PlanInput, Scope, Selection, plan, saved};
 use partnerctl::store::{self, Missing};
@@ -382,6 +383,9 @@ impl Process {
             also: &[],
         };
         let mut woken = wake(&look, kept, &moved).unwrap()?;
+        let Ok(workspace) = open_workspace(&kinds, history.env.path()) else {
+            panic!("the settings are not valid")
+        };
         let input = PlanInput {
             kinds: kinds.clone(),
             at: AT.parse().unwrap(),
@@ -393,13 +397,13 @@ impl Process {
             stored: woken.gathered.stored.clone(),
             unmanaged: woken.gathered.unmanaged.clone(),
             intents: Vec::new(),
-            suspensions: Vec::new(),
+            suspensions: woken.gathered.suspensions.clone(),
             vanished_folders: Default::default(),
             take_ownership: false,
             scope: Scope::Whole,
             selection: Selection::default(),
             limits: Limits { at_least: 1000, ..Limits::default() },
-            policies: Default::default(),
+            policies: workspace.policies.clone(),
             override_id: None,
             left_out: woken.left_out,
         };
