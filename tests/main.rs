@@ -23,6 +23,7 @@ mod outside;
 mod pipelines;
 mod properties;
 mod python;
+mod roles;
 mod saved;
 mod stale;
 mod stories;
