@@ -42,6 +42,10 @@ fn volatile(chars: &[char], before: &str) -> Option<(usize, &'static str)> {
     if shape.starts_with("dddd-dd-dd") && !shape[10..].starts_with(|c: char| c.is_ascii_digit()) {
         return Some((10, "[DATE]"));
     }
+    // Markdown has what stands behind a day as code.
+    if before.ends_with("[DATE] <code>") && shape.starts_with("dd:dd:dd<") {
+        return Some((8, "[CLOCK]"));
+    }
     // Hexadecimal digits are ASCII: what comes after the first other letter does not count.
     let hex: String = shape.replace('x', "d").chars().take_while(char::is_ascii).collect();
     let run = |length: usize| {
