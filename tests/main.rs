@@ -20,6 +20,7 @@ mod memory;
 mod outside;
 mod properties;
 mod python;
+mod refunds;
 mod saved;
 mod stale;
 mod stories;

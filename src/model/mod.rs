@@ -6,6 +6,7 @@
 pub mod activity;
 pub mod code;
 pub mod condition;
+pub mod day;
 pub mod decode;
 pub mod digest;
 pub mod display;

@@ -1,0 +1,20 @@
+//! Refunds, exchanges and their caps: exact arithmetic over [`Money`](crate::model::Money).
+//!
+//! Rules that change in time are data, [`policies.yaml`](policy::PolicySet), and a quote names those
+//! it was made by. Days and rates are arguments; nothing here knows what day it is.
+#![deny(clippy::disallowed_methods, clippy::disallowed_types)]
+
+pub mod error;
+pub mod exchange;
+pub mod policy;
+pub mod quote;
+pub mod rates;
+pub mod rounding;
+pub mod term;
+
+pub use error::QuoteError;
+pub use exchange::{ExchangeQuote, exchange};
+pub use policy::{Policies, PolicySet};
+pub use quote::{Cancelled, CapState, Held, Quote, Terms, Use, refund};
+pub use rates::{Rate, Rates};
+pub use term::{Billing, Term};
