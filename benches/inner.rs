@@ -68,6 +68,7 @@ fn plan_of_new_customers(bencher: Bencher, customers: usize) {
         selection: Selection::default(),
         limits: Limits::default(),
         override_id: None,
+        refunds: Default::default(),
         left_out: LeftOut::default(),
     };
     bencher.bench(|| plan(black_box(&input)));

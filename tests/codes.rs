@@ -45,6 +45,7 @@ fn input(store: &dyn Store, text: &str, set: &str, scope: Scope, at: DateTime<Ut
         selection: Selection::default(),
         limits: Limits::default(),
         override_id: None,
+        refunds: Default::default(),
         left_out: partnerctl::plan::LeftOut::default(),
     }
 }

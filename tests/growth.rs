@@ -158,6 +158,7 @@ impl Workspace {
             selection: Selection::default(),
             limits: Limits::default(),
             override_id: None,
+            refunds: Default::default(),
             left_out: LeftOut::default(),
         };
         let plan = plan(&input);
@@ -177,6 +178,7 @@ impl Workspace {
             command: "test".to_owned(),
             plan_id: plan.id.clone(),
             note: String::new(),
+            refunds: Default::default(),
             conditions: std::sync::Arc::new(conditions.collect()),
         };
         let mut writes: Vec<Write> = plan

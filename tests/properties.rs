@@ -225,6 +225,7 @@ impl World {
             selection,
             limits: Limits { at_least: usize::MAX, ..Limits::default() },
             override_id: None,
+            refunds: Default::default(),
             left_out: partnerctl::plan::LeftOut::default(),
         })
     }

@@ -2,11 +2,12 @@
 //! over random histories.
 
 use chrono::{Datelike, Days, NaiveDate};
-use partnerctl::finance::term::instalments;
+use partnerctl::finance::billing::instalments;
 use partnerctl::finance::{
-    Billing, Cancelled, Held, Policies, Quote, QuoteError, Rate, Rates, Term, Terms, Use, refund,
+    Billing, Cancelled, Held, Policies, Quote, QuoteError, Rate, Rates, Terms, Use, refund,
 };
 use partnerctl::model::day::Day;
+use partnerctl::model::term::Term;
 use partnerctl::model::{Amount, Currency, Money};
 use proptest::prelude::*;
 use rust_decimal::Decimal;

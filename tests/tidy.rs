@@ -33,7 +33,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("finance", &["model"]),
     ("plan", &["model", "kinds", "finance"]),
     ("store", &["model", "plan"]),
-    ("provider", &["model", "kinds", "plan", "store"]),
+    ("provider", &["model", "kinds", "finance", "plan", "store"]),
     ("engine", &["model", "kinds", "manifest", "finance", "plan", "store", "provider"]),
     ("cli", &["model", "kinds", "manifest", "finance", "plan", "store", "provider", "engine"]),
 ];

@@ -103,6 +103,7 @@ fn planned(text: &str, gathered: &Gathered) -> Plan {
         selection: Selection::default(),
         limits: Limits::default(),
         override_id: None,
+        refunds: Default::default(),
         left_out: partnerctl::plan::LeftOut::default(),
     })
 }

@@ -117,7 +117,9 @@ fn begin(
     let timeout = Duration::from_secs(args.lock_timeout);
     let held = session::hold(&store, &actor, timeout, ui)?;
     let epoch = held.epoch;
-    let place = Place { settings, provider, store, epoch, actor, command: "apply", stop: None };
+    let refunds = std::sync::Arc::new(workspace.refunds());
+    let place =
+        Place { settings, provider, store, epoch, actor, command: "apply", refunds, stop: None };
     let exit = under_lease(args, &workspace, &mut wanted, &place, events, ui);
     let released = held.release();
     let exit = exit?;

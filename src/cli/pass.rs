@@ -241,6 +241,7 @@ impl<'a> Pass<'a> {
             },
             selection: input.selection.clone(),
             limits: self.workspace.limits(),
+            refunds: self.workspace.refunds(),
             override_id: self.args.override_id.clone(),
             left_out,
         }

@@ -127,7 +127,8 @@ fn fresh(
             (&row.metadata, &row.spec, &row.source)
                 == (&resource.metadata, &resource.spec, &resource.source)
         });
-        let settled = says_the_same && !spoken_of.contains(&resource.id);
+        let timed = kinds.get(resource.id.kind.as_str()).is_some_and(|entry| entry.timed);
+        let settled = says_the_same && !timed && !spoken_of.contains(&resource.id);
         fresh.push(Fresh {
             file: *file,
             kind: number(kinds, resource.id.kind.as_str()),

@@ -1,12 +1,14 @@
 //! The workspace: a folder with `partnerctl.yaml`.
 
 use crate::engine::tree::WORKSPACE_FILE;
+use crate::finance::policy::Choice;
+use crate::finance::{Policies, PolicySet, Rate, Rates, RefundTerms};
 use crate::kinds::Risk;
 use crate::manifest::yaml;
-use crate::model::Money;
 use crate::model::decode::{Fault, decode};
-use crate::model::problem::{Location, Problem};
+use crate::model::problem::{Finding, Location, Problem};
 use crate::model::scalar::Line;
+use crate::model::{Money, code};
 use crate::plan::Limits;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -31,6 +33,42 @@ pub struct WorkspaceFile {
     pub provider: Option<ProviderFile>,
     /// What `watch` may do by itself.
     pub watch: Option<WatchFile>,
+    /// By what refunds of reservations are reckoned.
+    pub refunds: Option<RefundsFile>,
+}
+
+/// By what refunds of reservations are reckoned.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(
+    deny_unknown_fields,
+    expecting = "refunds, {use: [{from: 2026-11-02, policy: terms-2026-08}]}"
+)]
+pub struct RefundsFile {
+    /// Refund policies of the workspace's own, beside those partnerctl knows.
+    policies: Option<Vec<PolicySet>>,
+    /// Which policy holds from which day; before the first one, and without any, `documents`.
+    #[serde(rename = "use")]
+    choices: Option<Vec<Choice>>,
+    /// What currencies are worth in that of a cap on refunds.
+    rates: Option<Vec<Rate>>,
+}
+
+impl RefundsFile {
+    /// What is wrong with it beyond its types; paths are those of the file.
+    fn check(&self) -> Vec<Finding> {
+        let list = |choices: &Option<Vec<Choice>>| choices.clone().unwrap_or_default();
+        let policies = self.policies.clone().unwrap_or_default();
+        let policies = Policies::check(&policies, &list(&self.choices)).into_iter();
+        let rates = self.rates.iter().flatten().enumerate().filter_map(|(number, rate)| {
+            let path = format!("rates.[{number}].rate");
+            Some(Finding::new(code::INVALID_VALUE, &path, rate.fault()?, "mend the rate"))
+        });
+        let below = |finding: Finding| {
+            let path = format!("refunds.{}", finding.path);
+            Finding { path, ..finding }
+        };
+        policies.chain(rates).map(below).collect()
+    }
 }
 
 /// What `watch` may do by itself.
@@ -114,6 +152,18 @@ impl Workspace {
         taken.map(risk).max().unwrap_or(Risk::Reversible)
     }
 
+    /// By what refunds of reservations are reckoned.
+    #[must_use]
+    pub fn refunds(&self) -> RefundTerms {
+        let RefundsFile { policies, choices, rates } =
+            self.file.refunds.clone().unwrap_or_default();
+        let (policies, choices) = (policies.unwrap_or_default(), choices.unwrap_or_default());
+        RefundTerms {
+            policies: Policies::default().with(policies, choices),
+            rates: Rates::new(rates.unwrap_or_default()),
+        }
+    }
+
     /// The brakes.
     #[must_use]
     pub fn limits(&self) -> Limits {
@@ -162,6 +212,14 @@ pub fn open(folder: &Path) -> Result<Workspace, (Vec<Problem>, String)> {
         let decoded = decode::<WorkspaceFile>(&tree.root);
         faults.extend(decoded.faults);
         file = decoded.value.unwrap_or_default();
+        // What stands in for a fault is not checked.
+        let refunds = file.refunds.as_ref().filter(|_| faults.is_empty()).into_iter();
+        faults.extend(refunds.flat_map(RefundsFile::check).map(|finding| Fault {
+            code: finding.code,
+            span: tree.root.place(&finding.path),
+            message: finding.message,
+            hint: finding.hint,
+        }));
     }
     if faults.is_empty() {
         Ok(Workspace { folder: folder.to_owned(), file })

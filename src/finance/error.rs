@@ -11,6 +11,10 @@ pub enum QuoteError {
     NotBoughtYet { reservation: String, purchased_on: NaiveDate, at: NaiveDate },
     #[error("{reservation} expired {expired_on}: nothing of it is left on {at}")]
     Expired { reservation: String, expired_on: NaiveDate, at: NaiveDate },
+    #[error("{reservation} has ended already")]
+    Ended { reservation: String },
+    #[error("the {field} of {reservation} is not known")]
+    Unknown { reservation: String, field: &'static str },
     #[error("there is no rate from {from} to {to} for {on}")]
     NoRate { from: Currency, to: Currency, on: NaiveDate },
     #[error("there is no refund policy `{name}`")]
@@ -43,6 +47,11 @@ impl QuoteError {
             Self::NotBoughtYet { .. } => "ask for a day from its purchase on".to_owned(),
             Self::Expired { .. } => {
                 "nothing comes back after the expiry; leave it as it is".to_owned()
+            }
+            Self::Ended { .. } => "nothing of it is left; leave it as it is".to_owned(),
+            Self::Unknown { .. } => {
+                "take its state in with `partnerctl ingest reservations`, or ask the provider for it"
+                    .to_owned()
             }
             Self::NoRate { from, to, on } => format!(
                 "add `{{on: {on}, from: {from}, to: {to}, rate: \"…\"}}` to refunds.rates of partnerctl.yaml"

@@ -4,17 +4,19 @@
 //! it was made by. Days and rates are arguments; nothing here knows what day it is.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+pub mod billing;
 pub mod error;
 pub mod exchange;
 pub mod policy;
 pub mod quote;
 pub mod rates;
+pub mod reading;
 pub mod rounding;
-pub mod term;
 
+pub use billing::Billing;
 pub use error::QuoteError;
 pub use exchange::{ExchangeQuote, exchange};
 pub use policy::{Policies, PolicySet};
 pub use quote::{Cancelled, CapState, Held, Quote, Terms, Use, refund};
 pub use rates::{Rate, Rates};
-pub use term::{Billing, Term};
+pub use reading::RefundTerms;

@@ -1,17 +1,18 @@
 //! The refund of one reservation on a day: prorate, fee, cap, each step rounded and told.
 
 use crate::finance::QuoteError;
+use crate::finance::billing::{Billing, instalments};
 use crate::finance::policy::{Cap, Counts, Credit, PolicySet, Row};
 use crate::finance::rates::Rates;
 use crate::finance::rounding::{cut_off, money, percent, share, within_bounds};
-use crate::finance::term::{Billing, Term, instalments, months_before};
 use crate::model::day::Day;
 use crate::model::money::show;
+use crate::model::term::{Term, months_before};
 use crate::model::{Currency, Money};
 use chrono::NaiveDate;
 use rust_decimal::Decimal;
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// A reservation as far as its refund depends on it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,7 +67,7 @@ pub struct Terms<'a> {
 }
 
 /// What comes back when a reservation is cancelled on a day.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(title = "partnerctl quote refund -o json")]
 pub struct Quote {
@@ -103,7 +104,7 @@ pub struct Quote {
 }
 
 /// A cap before a cancellation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CapState {
     /// The limit.
     pub limit: Money,

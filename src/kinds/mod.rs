@@ -8,6 +8,7 @@ mod budget;
 mod customer;
 mod fields;
 pub mod reference;
+pub mod reservation;
 mod reservation_permission;
 mod role_assignment;
 pub mod rule;
@@ -20,7 +21,7 @@ pub mod world;
 pub use agent::AgentRole;
 pub use fields::{Column, Compare, Field, Reference, ReferenceTo};
 pub use rule::{Mend, Missing, RiskRule, Rule, Verdict, Weight};
-pub use transition::{Block, Liability, Operation, Risk, Transition};
+pub use transition::{AfterEnd, Block, Liability, Operation, Risk, Transition};
 pub use world::{Standing, World};
 
 use crate::model::decode::{Decoded, decode};
@@ -37,6 +38,7 @@ pub const KINDS: &[KindEntry] = &[
     KindEntry::of::<customer::Customer>(),
     KindEntry::of::<subscription::Subscription>(),
     KindEntry::of::<budget::Budget>(),
+    KindEntry::of::<reservation::Reservation>(),
     KindEntry::of::<role_assignment::RoleAssignment>(),
     KindEntry::of::<reservation_permission::ReservationPermission>(),
 ];
@@ -84,6 +86,12 @@ pub trait Kind: Serialize + DeserializeOwned + JsonSchema {
 
     /// The changes that are not reversible (design section 5).
     const RISKS: &'static [RiskRule] = &[];
+
+    /// True when deleting only ends management: nothing else happens to the thing.
+    const RELEASES: bool = false;
+
+    /// True when time alone can change what a plan says of one: such are looked at in every pass.
+    const TIMED: bool = false;
 
     /// Checks of one document beyond types; paths begin with `spec`.
     fn check(&self) -> Vec<Finding> {
@@ -165,8 +173,22 @@ pub trait Kind: Serialize + DeserializeOwned + JsonSchema {
         false
     }
 
+    /// True when its time is over. The store keeps it as history, and it may still be referred to,
+    /// but nothing is done about it any more.
+    fn ended(_spec: &Spec, _at: DateTime<Utc>) -> bool {
+        false
+    }
+
+    /// What comes of declaring one whose time is over.
+    fn after_end(_observed: &Spec, _declared: &Spec, _at: DateTime<Utc>) -> AfterEnd {
+        AfterEnd::Rests(String::new())
+    }
+
     /// Fields that exist only in the real world, set when the embedded provider creates one.
     fn born(_spec: &mut Spec, _at: DateTime<Utc>) {}
+
+    /// The same once its external id is known.
+    fn registered(_spec: &mut Spec, _external_id: &str) {}
 }
 
 /// Reads the `spec` of a document: its canonical form, and what [`Kind::check`] found.
@@ -213,8 +235,18 @@ pub struct KindEntry {
     pub liability: fn(&Transition<'_>, &World) -> Option<Liability>,
     /// See [`Kind::bought`].
     pub bought: fn(&Spec) -> bool,
+    /// See [`Kind::RELEASES`].
+    pub releases: bool,
+    /// See [`Kind::TIMED`].
+    pub timed: bool,
+    /// See [`Kind::ended`].
+    pub ended: fn(&Spec, DateTime<Utc>) -> bool,
+    /// See [`Kind::after_end`].
+    pub after_end: fn(&Spec, &Spec, DateTime<Utc>) -> AfterEnd,
     /// See [`Kind::born`].
     pub born: fn(&mut Spec, DateTime<Utc>),
+    /// See [`Kind::registered`].
+    pub registered: fn(&mut Spec, &str),
     /// The JSON Schema of the spec.
     pub schema: fn(&mut SchemaGenerator) -> Schema,
 }
@@ -243,7 +275,12 @@ impl KindEntry {
             monthly: T::monthly,
             liability: T::liability,
             bought: T::bought,
+            releases: T::RELEASES,
+            timed: T::TIMED,
+            ended: T::ended,
+            after_end: T::after_end,
             born: T::born,
+            registered: T::registered,
             schema: SchemaGenerator::subschema_for::<T>,
         }
     }

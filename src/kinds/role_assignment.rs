@@ -37,7 +37,7 @@ struct Scope {
     /// A subscription.
     #[serde(skip_serializing_if = "Option::is_none")]
     subscription_ref: Option<Ref>,
-    /// A reservation; by `external:` until this version has that kind.
+    /// A reservation.
     #[serde(skip_serializing_if = "Option::is_none")]
     reservation_ref: Option<Ref>,
     /// A billing profile; by `external:` until this version has that kind.
@@ -220,7 +220,7 @@ impl Kind for RoleAssignment {
         ],
         references: &[
             Reference::new("scope.subscriptionRef", "Subscription"),
-            Reference::later("scope.reservationRef", "Reservation"),
+            Reference::new("scope.reservationRef", "Reservation"),
             Reference::later("scope.billingProfileRef", "BillingProfile"),
         ],
         replaceable: true,

@@ -57,6 +57,8 @@ codes! {
     NOT_ACTIVE = "E0403", "The subscription is declared Suspended under an Allowed permission";
     ACKNOWLEDGE = "E0404", "The partner's liability is not acknowledged";
     CURRENCY_MISMATCH = "E0405", "The currency is not the customer's";
+    EXCHANGED_ACTIVE = "E0410", "A reservation that is exchanged is declared Active";
+    EXCHANGED_TWICE = "E0411", "A reservation is exchanged for two others";
     SELECTS_NOTHING = "W0503", "A selector chooses no customer";
     BLOCK_PREREQUISITE = "B0101", "Something must be in place first";
     BLOCK_PROTECTED = "B0103", "The resource is protected";
@@ -70,6 +72,8 @@ codes! {
     BLOCK_NO_DEFAULT = "B0111", "A field that is no longer declared can be neither reset nor cleared";
     BLOCK_TAKEN = "B0112", "Something else already stands for it";
     BLOCK_UNKNOWN = "B0113", "Nobody knows how an earlier operation on it ended";
+    BLOCK_ENDED = "B0130", "Its time is over, or never began";
+    BLOCK_QUOTE = "B0131", "The refund or the exchange cannot be reckoned";
 }
 
 #[cfg(test)]

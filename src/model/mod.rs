@@ -19,6 +19,7 @@ pub mod resource;
 pub mod scalar;
 pub mod spec;
 pub mod stored;
+pub mod term;
 pub mod text;
 pub mod tree;
 pub mod value;

@@ -1,6 +1,7 @@
 //! The first version of each change: what differs, before anything is judged.
 
-use crate::kinds::{Block, KindEntry, Risk, Transition};
+use crate::finance::{ExchangeQuote, Quote};
+use crate::kinds::{AfterEnd, Block, KindEntry, Risk, Transition};
 use crate::model::resource::{DeletionPolicy, Management};
 use crate::model::{Metadata, Resource, ResourceId, Source, Spec, Stored, code};
 use crate::plan::change::{Action, Change, Desired, FieldChange, OnlyObserved, Reason, Warning};
@@ -39,6 +40,10 @@ pub struct Draft {
     pub blocked: Vec<Block>,
     /// What it waits for.
     pub waiting: Option<String>,
+    /// What comes back, when it gives something back.
+    pub refund: Option<Quote>,
+    /// What it costs beyond what it is exchanged for.
+    pub exchange: Option<ExchangeQuote>,
 }
 
 /// All resources of the set, by what becomes of them.
@@ -103,6 +108,8 @@ fn declared(
         release: false,
         blocked: pair.blocked.clone(),
         waiting: pair.waiting.clone(),
+        refund: None,
+        exchange: None,
     };
     let leaves_drift = input.selection.drift == Drift::Leave && pair.found.is_none();
     let Some(observed) = pair.observed() else {
@@ -119,6 +126,18 @@ fn declared(
         drafts.changing.push(draft);
         return;
     };
+    if (entry.ended)(observed, input.at) && pair.found.is_none() {
+        match (entry.after_end)(observed, &entry.effective(&desired.spec), input.at) {
+            AfterEnd::Refused(block) => draft.blocked.push(block),
+            AfterEnd::Rests(note) => {
+                if !note.is_empty() {
+                    drafts.warn(&desired.id, &note);
+                }
+                drafts.unchanged.push(pair.clone());
+                return;
+            }
+        }
+    }
     let mut difference = difference(entry, desired, &draft, observed, drafts);
     if leaves_drift && difference.fields.iter().any(|field| field.drift) {
         difference = without_drift(entry, desired, &draft, observed, &difference, drafts);
@@ -267,6 +286,11 @@ fn protect(entry: &KindEntry, stored: Option<&Stored>, draft: &mut Draft, input:
             entry.facts.deleting
         } else if draft.action == Action::Replace {
             "replace it"
+        } else if matches!(
+            transition.after.and_then(|s| s.text("state")),
+            Some("Cancelled" | "Exchanged")
+        ) {
+            "cancel it"
         } else {
             "suspend it"
         };
@@ -280,12 +304,17 @@ fn protect(entry: &KindEntry, stored: Option<&Stored>, draft: &mut Draft, input:
 
 fn undeclared(input: &PlanInput, pair: &Arc<Pair>, stored: &Stored, drafts: &mut Drafts) {
     let Some(entry) = input.kinds.get(stored.id.kind.as_str()) else { return };
+    // What has ended stays in the store, and may be referred to.
+    if stored.observed.as_ref().is_some_and(|observed| (entry.ended)(observed, input.at)) {
+        return;
+    }
     if input.scope != Scope::WholeAndPrune {
         drafts.undeclared.push(stored.clone());
         return;
     }
     let before = stored.observed.as_ref().map(|observed| entry.effective(observed));
     let release = before.is_none()
+        || entry.releases
         || stored.metadata.deletion_policy() == DeletionPolicy::Retain
         || stored.metadata.management() != Management::Manage;
     let fields = stored.observed.as_ref().map(|spec| diff::fields_of(entry, spec));
@@ -308,6 +337,8 @@ fn undeclared(input: &PlanInput, pair: &Arc<Pair>, stored: &Stored, drafts: &mut
         release,
         blocked: pair.blocked.clone(),
         waiting: pair.waiting.clone(),
+        refund: None,
+        exchange: None,
     };
     if !release {
         protect(entry, Some(stored), &mut draft, input);
@@ -410,8 +441,10 @@ impl Draft {
             blocked: blocked.clone(),
             waiting: waiting.clone(),
             money: entry
-                .map(|entry| money::effect(entry, &transition, &worlds.after))
+                .map(|entry| money::effect(entry, self, &transition, &worlds.after))
                 .unwrap_or_default(),
+            refund: self.refund.clone(),
+            exchange: self.exchange.clone(),
             depends_on: Vec::new(),
             customer: worlds.customer_of(id).map(|customer| customer.name.to_string()),
         }

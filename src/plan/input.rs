@@ -1,5 +1,6 @@
 //! Everything a plan is made from.
 
+use crate::finance::RefundTerms;
 use crate::kinds::Kinds;
 use crate::model::{Money, Observed, Resource, Stored};
 use crate::plan::intent::Intent;
@@ -34,6 +35,8 @@ pub struct PlanInput {
     pub selection: Selection,
     /// The workspace's brakes.
     pub limits: Limits,
+    /// By what refunds are reckoned.
+    pub refunds: RefundTerms,
     /// A plan id whose brakes are let go.
     pub override_id: Option<String>,
     /// What gathering left out, because nothing of it has to do with anything that differs.

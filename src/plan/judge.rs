@@ -6,6 +6,7 @@ use crate::plan::PlanInput;
 use crate::plan::change::Action;
 use crate::plan::draft::{Draft, Drafts};
 use crate::plan::pair::Pairs;
+use crate::plan::settle;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What is wrong with resources: (one word, one sentence).
@@ -65,6 +66,7 @@ pub fn judge(input: &PlanInput, pairs: &Pairs, drafts: &mut Drafts) -> Worlds {
     let ideal = after(input, &before, drafts.changing.iter());
     let managed = managed(pairs, drafts);
     select(input, drafts, &before, &ideal);
+    settle::settle(input, drafts, &before, &ideal);
     for draft in &mut drafts.changing {
         let blocks = against(input, draft, &ideal, &managed);
         draft.blocked.extend(blocks);
@@ -229,7 +231,12 @@ fn against(
     }
     let mut blocks = (entry.judge)(&draft.transition(input), world);
     let Some(after) = &draft.after else {
+        let goes_on = |user: &&Standing| {
+            let entry = input.kinds.get(user.id.kind.as_str());
+            !entry.is_some_and(|entry| (entry.ended)(&user.spec, input.at))
+        };
         let users = world.referrers(&draft.id, None).filter(|user| managed.contains(&user.id));
+        let users = users.filter(goes_on);
         let users: Vec<_> = users.map(|user| user.id.to_string()).collect();
         if !users.is_empty() && blocks.is_empty() {
             blocks.push(Block::new(

@@ -21,6 +21,7 @@ pub mod records;
 pub mod render;
 pub mod saved;
 pub mod selection;
+pub mod settle;
 pub mod unended;
 pub mod why;
 
@@ -40,6 +41,7 @@ use chrono::SecondsFormat;
 pub fn plan(input: &PlanInput) -> Plan {
     let pairs = pair::pair(input);
     let mut drafts: Drafts = draft::draft(input, &pairs);
+    settle::mark_exchanged(&mut drafts);
     let worlds = judge::judge(input, &pairs, &mut drafts);
     let mut changes: Vec<Change> =
         drafts.changing.iter().map(|draft| draft.change(input, &worlds)).collect();

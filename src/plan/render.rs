@@ -5,8 +5,9 @@ use crate::kinds::Risk;
 use crate::model::Value;
 use crate::model::display::{self, columns};
 use crate::model::text::{counted, printable};
-use crate::plan::change::{Action, Change, FieldChange, Money, Plan};
+use crate::plan::change::{Action, Change, FieldChange, Money, MoneyEffect, Plan};
 use crate::plan::diff::show;
+use crate::plan::money::UNLIMITED;
 use anstyle::{AnsiColor, Style};
 use rust_decimal::Decimal;
 use similar::{Algorithm, DiffOp, capture_diff_slices};
@@ -158,14 +159,19 @@ pub fn money_lines(money: &Money) -> Vec<String> {
             };
             lines.push(format!("Monthly budgets of the customers touched: {change}"));
         }
-        for (what, amount) in
-            [("One-time cost", &effect.one_time), ("Refund", &effect.refund), ("Fee", &effect.fee)]
-        {
+        for (what, amount) in [
+            ("One-time cost", &effect.one_time),
+            ("Refund", &effect.refund),
+            ("Fee", &effect.fee),
+            ("Forfeited", &effect.forfeited),
+        ] {
             if let Some(amount) = amount {
                 lines.push(format!("{what}: {amount} {currency}"));
             }
         }
-        if effect.liability.is_some() {
+        if let Some(amount) = effect.liability.as_ref().filter(|amount| *amount != UNLIMITED) {
+            lines.push(format!("Liability: {amount} {currency} in monthly instalments"));
+        } else if effect.liability.is_some() {
             let currency = if currency == "XXX" { "" } else { &format!(" in {currency}") };
             lines.push(format!(
                 "Liability: the partner pays every reservation these customers buy{currency}, without limit"
@@ -223,11 +229,35 @@ fn one(change: &Change, paint: Paint, width: usize) -> String {
         if let (Some(before), Some(after)) = (&effect.monthly_before, &effect.monthly_after) {
             line(&format!("{} {currency} per month", difference(before, after)));
         }
-        if effect.liability.is_some() {
+        for (what, amount) in [
+            ("to pay once", &effect.one_time),
+            ("to pay in monthly instalments", &instalments(effect)),
+            ("comes back", &effect.refund),
+            ("early-termination fee", &effect.fee),
+            ("forfeited by the cap on refunds", &effect.forfeited),
+        ] {
+            if let Some(amount) = amount {
+                line(&format!("{amount} {currency} {what}"));
+            }
+        }
+        if effect.liability.as_deref() == Some(UNLIMITED) {
             line("the partner will pay every reservation this customer buys, and is not notified");
         }
     }
+    let quotes = [
+        change.refund.as_ref().map(|quote| (&quote.policy_set, &quote.assumptions)),
+        change.exchange.as_ref().map(|quote| (&quote.policy_set, &quote.assumptions)),
+    ];
+    for (policy, assumptions) in quotes.into_iter().flatten() {
+        line(&format!("reckoned by the refund policy {policy}"));
+        assumptions.iter().for_each(|assumption| line(&format!("assumed: {assumption}")));
+    }
     out
+}
+
+/// What is to be paid in parts.
+fn instalments(effect: &MoneyEffect) -> Option<String> {
+    effect.liability.clone().filter(|amount| amount != UNLIMITED)
 }
 
 fn head(change: &Change, paint: Paint) -> String {
