@@ -20,6 +20,7 @@ mod log;
 mod pass;
 mod plan;
 mod progress;
+mod quote;
 mod repair;
 mod resume;
 mod saved;
@@ -81,6 +82,7 @@ enum Command {
     Explain(explain::ExplainArgs),
     Why(why::WhyArgs),
     Log(log::LogArgs),
+    Quote(quote::QuoteArgs),
     Ingest(ingest::IngestArgs),
     Dump(dump::DumpArgs),
     Adopt(adopt::AdoptArgs),
@@ -130,6 +132,7 @@ fn dispatch(command: Command, settings: &Settings, ui: &mut Ui) -> Result<Exit, 
         Command::Explain(args) => explain::run(&args, settings, ui),
         Command::Why(args) => why::run(&args, settings, ui),
         Command::Log(args) => log::run(&args, settings, ui),
+        Command::Quote(args) => quote::run(&args, settings, ui),
         Command::Ingest(args) => ingest::run(&args, settings, ui),
         Command::Dump(args) => dump::run(&args, settings, ui),
         Command::Adopt(args) => adopt::run(&args, settings, ui),

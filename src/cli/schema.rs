@@ -10,6 +10,7 @@ use crate::cli::status::Status;
 use crate::cli::ui::Ui;
 use crate::cli::watch::report::Report as WatchReport;
 use crate::engine::workspace::WorkspaceFile;
+use crate::finance::{self, ExchangeQuote, Quote};
 use crate::kinds::Kinds;
 use crate::manifest::explain::KindExplained;
 use crate::manifest::report::Report;
@@ -82,6 +83,9 @@ pub fn files(kinds: &Kinds) -> Vec<(String, String)> {
         ("status.v1".to_owned(), schema_for!(Status).to_value()),
         ("drift.v1".to_owned(), schema_for!(DriftReport).to_value()),
         ("watch.v1".to_owned(), schema_for!(WatchReport).to_value()),
+        ("quote-refund".to_owned(), schema_for!(Quote).to_value()),
+        ("quote-exchange".to_owned(), schema_for!(ExchangeQuote).to_value()),
+        ("quote-compare".to_owned(), schema_for!(finance::Comparison).to_value()),
         ("compare".to_owned(), schema_for!(Comparison).to_value()),
         ("why.v1".to_owned(), schema_for!(Why).to_value()),
         ("explain-kind".to_owned(), schema_for!(KindExplained).to_value()),

@@ -27,6 +27,7 @@ pub struct Wanted {
 /// What an exchange on a day costs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(title = "partnerctl quote exchange -o json")]
 pub struct ExchangeQuote {
     /// The new reservation.
     pub reservation: String,

@@ -5,6 +5,7 @@
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 pub mod billing;
+pub mod comparison;
 pub mod error;
 pub mod exchange;
 pub mod policy;
@@ -14,8 +15,9 @@ pub mod reading;
 pub mod rounding;
 
 pub use billing::Billing;
+pub use comparison::{Comparison, compare};
 pub use error::QuoteError;
-pub use exchange::{ExchangeQuote, exchange};
+pub use exchange::{ExchangeQuote, Wanted, exchange};
 pub use policy::{Policies, PolicySet};
 pub use quote::{Cancelled, CapState, Held, Quote, Terms, Use, refund};
 pub use rates::{Rate, Rates};

@@ -28,24 +28,26 @@ fn day(text: &str) -> Option<NaiveDate> {
 ///
 /// # Errors
 /// The field that is missing.
-pub fn held(name: &str, spec: &Spec) -> Result<Held, &'static str> {
+pub fn held(name: &str, spec: &Spec, at: NaiveDate) -> Result<Held, &'static str> {
     Ok(Held {
         name: name.to_owned(),
         price: spec.get("price").and_then(Money::from_value).ok_or("price")?,
         purchased_on: spec.text("purchasedAt").and_then(day).ok_or("purchasedAt")?,
         term: spec.text("term").and_then(Term::from_text).ok_or("term")?,
         billing: Billing::from_text(spec.text("billingPlan")),
-        usage: usage(spec),
+        usage: usage(spec, at),
         product: spec.text("product.type").unwrap_or_default().to_owned(),
     })
 }
 
-/// Whether it was used: as the outside says, else by its utilization in percent.
-fn usage(spec: &Spec) -> Use {
+/// Whether it was used until a day: as the outside says, else by its utilization in percent. That it
+/// was not used counts only until the day somebody looked.
+fn usage(spec: &Spec, at: NaiveDate) -> Use {
+    let seen_until = spec.text("utilizationOn").and_then(day);
     let percent = spec.text("utilization").and_then(|text| Amount::from_text(text).ok());
     match spec.text("used") {
         Some("true") => Use::Used,
-        Some("false") => Use::Unused,
+        Some("false") if seen_until.is_none_or(|seen| at <= seen) => Use::Unused,
         _ if percent.is_some_and(|percent| !percent.value().is_zero()) => Use::Used,
         _ => Use::Unknown,
     }

@@ -360,6 +360,7 @@ impl Kind for Reservation {
             Column::wide("PRICE", "price"),
             Column::wide("UTILIZATION", "utilization"),
             Column::wide("BUYER", "buyer"),
+            Column::wide("PAYER", "payer"),
         ],
         example: r#"apiVersion: partnerctl.dev/v1
 kind: Reservation
@@ -480,6 +481,7 @@ spec:
             spec.set("expiresOn", term.end(at.date_naive()).to_string().into());
         }
         spec.set("buyer", "partner".into());
+        spec.set("payer", "partner".into());
     }
 
     /// The embedded provider's own numbers: an order of one reservation.

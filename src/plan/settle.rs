@@ -69,7 +69,7 @@ fn one(
     };
     let name = draft.id.to_string();
     if let (true, Some(there)) = (cancels, &draft.before) {
-        let held = reading::held(&name, there).map_err(|field| unknown(&name, field))?;
+        let held = reading::held(&name, there, at).map_err(|field| unknown(&name, field))?;
         draft.refund = Some(finance::refund(&held, at, &terms()?)?);
     }
     let (true, Some(new)) = (buys, &draft.after) else { return Ok(()) };
@@ -85,7 +85,7 @@ fn one(
         if let Some("Cancelled" | "Exchanged") = there.spec.text("state") {
             return Err(QuoteError::Ended { reservation: name });
         }
-        held.push(reading::held(&name, &there.spec).map_err(|field| unknown(&name, field))?);
+        held.push(reading::held(&name, &there.spec, at).map_err(|field| unknown(&name, field))?);
     }
     let Some(wanted) = reading::wanted(&name, new) else { return Ok(()) };
     draft.exchange = Some(finance::exchange(&held, &wanted, at, &terms()?)?);

@@ -66,10 +66,10 @@ fn refund(change: &Change, directory: &Directory, context: &Context) -> Result<Q
     let name = change.id.to_string();
     let gone = || QuoteError::Ended { reservation: name.clone() };
     let thing = thing(change, directory).ok_or_else(gone)?;
-    let held = reading::held(&name, &thing.spec)
+    let at = context.at.date_naive();
+    let held = reading::held(&name, &thing.spec, at)
         .map_err(|field| QuoteError::Unknown { reservation: name.clone(), field })?;
     let earlier = history(customer_of(thing, directory), directory);
-    let at = context.at.date_naive();
     let policy = context.refunds.policies.on(at)?;
     finance::refund(&held, at, &Terms { policy, rates: &context.refunds.rates, earlier: &earlier })
 }
@@ -82,17 +82,17 @@ fn exchange(
     let name = change.id.to_string();
     let gone = || QuoteError::Ended { reservation: name.clone() };
     let desired = change.desired.as_ref().map(|desired| &desired.spec).ok_or_else(gone)?;
+    let at = context.at.date_naive();
     let mut olds = Vec::new();
     for old in reservation::exchanged_for(desired) {
         let name = old.to_string();
         let external_id = directory.row(&old).and_then(|row| row.external_id.as_deref());
         let thing = external_id.and_then(|id| directory.actual(&old.kind, id));
         let thing = thing.ok_or(QuoteError::Ended { reservation: name.clone() })?;
-        let held = reading::held(&name, &thing.spec);
+        let held = reading::held(&name, &thing.spec, at);
         olds.push(held.map_err(|field| QuoteError::Unknown { reservation: name, field })?);
     }
     let wanted = reading::wanted(&name, desired).ok_or_else(gone)?;
-    let at = context.at.date_naive();
     let policy = context.refunds.policies.on(at)?;
     let terms = Terms { policy, rates: &context.refunds.rates, earlier: &[] };
     finance::exchange(&olds, &wanted, at, &terms)
