@@ -52,7 +52,8 @@ pub struct LogArgs {
     #[arg(long, value_name = "KIND", value_parser = KindWord { all: false }, hide_possible_values = true)]
     kind: Option<String>,
     /// Only by this actor
-    #[arg(long, value_name = "UPN")]
+    // Its id is not that of `--as`, whose value from the environment would be taken for it.
+    #[arg(id = "by_actor", long = "actor", value_name = "UPN")]
     actor: Option<String>,
     /// Only of this set
     #[arg(long, value_name = "SET")]

@@ -29,6 +29,7 @@ mod session;
 mod settings;
 mod status;
 mod store;
+mod support;
 mod table;
 mod ui;
 mod validate;

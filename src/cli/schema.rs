@@ -7,6 +7,7 @@ use crate::cli::events::Event;
 use crate::cli::explain::CodeExplained;
 use crate::cli::settings::Settings;
 use crate::cli::status::Status;
+use crate::cli::support::SupportRequest;
 use crate::cli::ui::Ui;
 use crate::cli::watch::report::Report as WatchReport;
 use crate::engine::workspace::WorkspaceFile;
@@ -83,6 +84,7 @@ pub fn files(kinds: &Kinds) -> Vec<(String, String)> {
         ("status.v1".to_owned(), schema_for!(Status).to_value()),
         ("drift.v1".to_owned(), schema_for!(DriftReport).to_value()),
         ("watch.v1".to_owned(), schema_for!(WatchReport).to_value()),
+        ("supportrequests".to_owned(), schema_for!(Vec<SupportRequest>).to_value()),
         ("quote-refund".to_owned(), schema_for!(Quote).to_value()),
         ("quote-exchange".to_owned(), schema_for!(ExchangeQuote).to_value()),
         ("quote-compare".to_owned(), schema_for!(finance::Comparison).to_value()),

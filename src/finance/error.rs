@@ -49,6 +49,9 @@ impl QuoteError {
                 "nothing comes back after the expiry; leave it as it is".to_owned()
             }
             Self::Ended { .. } => "nothing of it is left; leave it as it is".to_owned(),
+            Self::Unknown { field: "price", .. } => {
+                "declare it with its price and apply; Azure's list of reservations has none".to_owned()
+            }
             Self::Unknown { .. } => {
                 "take its state in with `partnerctl ingest reservations`, or ask the provider for it"
                     .to_owned()

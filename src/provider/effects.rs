@@ -39,8 +39,9 @@ pub fn effects(change: &Change, directory: &Directory) -> Result<Vec<Effect>, Pr
             let desired = change.desired.as_ref().ok_or_else(|| missing(change.id.to_string()))?;
             let after =
                 directory.outward(&entry, &entry.effective(&desired.spec)).map_err(missing)?;
-            let create =
+            let mut create =
                 Effect { after: Some(after), ..effect(Verb::Create, None, &change.operation) };
+            refund::note(&mut create, change, directory);
             let removal = change.removal.as_ref().zip(old).map(|(operation, external_id)| Effect {
                 before: seen(&external_id),
                 ..effect(Verb::Delete, Some(external_id), operation)

@@ -3,7 +3,7 @@
 
 use crate::finance::{self, Cancelled, ExchangeQuote, Quote, QuoteError, Terms, reading};
 use crate::kinds::{ReferenceTo, reservation};
-use crate::model::{Effect, KindName, Observed, Value};
+use crate::model::{Effect, KindName, Money, Observed, Value};
 use crate::plan::Change;
 use crate::provider::{Context, Directory, ProviderError};
 use std::borrow::Cow;
@@ -45,8 +45,16 @@ pub fn settled<'a>(
     Ok(Cow::Owned(now))
 }
 
-/// Writes a refund into the state that a cancellation leaves: it counts for those that follow.
+/// Writes a refund into the state that a cancellation leaves: it counts for those that follow. Into
+/// that of a purchase in exchange go the figures of the exchange.
 pub fn note(effect: &mut Effect, change: &Change, directory: &Directory) {
+    if let (Some(quote), Some(after)) = (&change.exchange, &mut effect.after) {
+        let credit = quote.returned.iter().map(|old| old.credit.amount.value()).sum();
+        if let Some(credit) = Money::of(credit, quote.price.currency) {
+            after.set("exchangeCredit", credit.to_string().into());
+        }
+        after.set("exchangePayable", quote.payable.to_string().into());
+    }
     let (Some(quote), Some(after)) = (&change.refund, &mut effect.after) else { return };
     after.set("cancelledOn", quote.at.to_string().into());
     after.set("refund", quote.refund.to_string().into());

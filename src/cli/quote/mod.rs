@@ -236,7 +236,7 @@ fn declared(
 }
 
 /// Everything that is there, managed or not, by name.
-fn observed(settings: &Settings, gathered: &Gathered) -> World {
+pub fn observed(settings: &Settings, gathered: &Gathered) -> World {
     let directory = directory_of(&settings.kinds, gathered);
     let mut world = World::default();
     let mut put = |id: ResourceId, spec: &crate::model::Spec| {
