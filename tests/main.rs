@@ -21,6 +21,7 @@ mod outside;
 mod properties;
 mod python;
 mod refunds;
+mod reservations;
 mod saved;
 mod stale;
 mod stories;
