@@ -174,7 +174,9 @@ fn under_lease(
 /// Refuses a saved plan that was applied already, or whose resources moved on.
 fn fits(plan: &Plan, gathered: &Gathered, place: &Place<'_>) -> Result<(), CommandError> {
     saved::check_not_applied(plan, place.store.lock().as_ref())?;
-    let moved = stale::moved(plan, gathered, &place.settings.kinds);
+    let kinds = &place.settings.kinds;
+    let mut moved = stale::moved(plan, gathered, kinds);
+    moved.extend(stale::worse(plan, gathered, kinds, &place.refunds, Utc::now().date_naive()));
     if moved.is_empty() {
         return Ok(());
     }

@@ -41,7 +41,9 @@ pub fn operate(work: &Work, outside: &dyn Outside, change: &Change) -> Result<En
     let (planned, expected) = {
         let directory = work.directory();
         let name = change.previous.as_ref().unwrap_or(&change.id);
-        let settled = refund::settled(change, &directory, &work.context());
+        let context = work.context();
+        let at = context.at.date_naive();
+        let settled = refund::settled(change, &directory, &context.refunds, at);
         let planned = settled.and_then(|change| Ok((effects(&change, &directory)?, change)));
         (planned, directory.row(name).map(|row| row.revision))
     };

@@ -184,6 +184,9 @@ pub trait Kind: Serialize + DeserializeOwned + JsonSchema {
         AfterEnd::Rests(String::new())
     }
 
+    /// Makes an observed state one that a manifest may declare, where it says what none may.
+    fn as_declared(_spec: &mut Spec) {}
+
     /// Fields that exist only in the real world, set when the embedded provider creates one.
     fn born(_spec: &mut Spec, _at: DateTime<Utc>) {}
 
@@ -243,6 +246,8 @@ pub struct KindEntry {
     pub ended: fn(&Spec, DateTime<Utc>) -> bool,
     /// See [`Kind::after_end`].
     pub after_end: fn(&Spec, &Spec, DateTime<Utc>) -> AfterEnd,
+    /// See [`Kind::as_declared`].
+    pub as_declared: fn(&mut Spec),
     /// See [`Kind::born`].
     pub born: fn(&mut Spec, DateTime<Utc>),
     /// See [`Kind::registered`].
@@ -279,6 +284,7 @@ impl KindEntry {
             timed: T::TIMED,
             ended: T::ended,
             after_end: T::after_end,
+            as_declared: T::as_declared,
             born: T::born,
             registered: T::registered,
             schema: SchemaGenerator::subschema_for::<T>,

@@ -475,6 +475,14 @@ spec:
         true
     }
 
+    fn as_declared(spec: &mut Spec) {
+        match spec.text("state") {
+            Some("Exchanged") => spec.set("state", "Cancelled".into()),
+            Some("Expired") => spec.remove("state"),
+            _ => {}
+        }
+    }
+
     fn born(spec: &mut Spec, at: DateTime<Utc>) {
         spec.set("purchasedAt", at.to_rfc3339_opts(SecondsFormat::Secs, true).into());
         if let Some(term) = spec.text("term").and_then(Term::from_text) {

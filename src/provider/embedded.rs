@@ -34,7 +34,7 @@ pub fn carry_out(
     ids: &mut Ids,
     context: &Context,
 ) -> Result<Vec<Write>, ProviderError> {
-    let settled = refund::settled(change, directory, context)?;
+    let settled = refund::settled(change, directory, &context.refunds, context.at.date_naive())?;
     let change = settled.as_ref();
     let effects = effects(change, directory)?;
     if effects.is_empty() {

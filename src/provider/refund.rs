@@ -1,11 +1,14 @@
 //! Refunds and exchanges once more, at the time of their effect: what is worse than the plan showed
 //! is not done.
 
-use crate::finance::{self, Cancelled, ExchangeQuote, Quote, QuoteError, Terms, reading};
+use crate::finance::{
+    self, Cancelled, ExchangeQuote, Quote, QuoteError, RefundTerms, Terms, reading,
+};
 use crate::kinds::{ReferenceTo, reservation};
 use crate::model::{Effect, KindName, Money, Observed, Value};
 use crate::plan::Change;
-use crate::provider::{Context, Directory, ProviderError};
+use crate::provider::{Directory, ProviderError};
+use chrono::NaiveDate;
 use std::borrow::Cow;
 
 /// The change with what it gives back and costs now.
@@ -15,7 +18,8 @@ use std::borrow::Cow;
 pub fn settled<'a>(
     change: &'a Change,
     directory: &Directory,
-    context: &Context,
+    refunds: &RefundTerms,
+    at: NaiveDate,
 ) -> Result<Cow<'a, Change>, ProviderError> {
     if change.refund.is_none() && change.exchange.is_none() {
         return Ok(Cow::Borrowed(change));
@@ -23,7 +27,7 @@ pub fn settled<'a>(
     let worse = |why: String| ProviderError::Worse { why };
     let mut now = change.clone();
     if let Some(shown) = &change.refund {
-        let quote = refund(change, directory, context).map_err(|e| worse(e.to_string()))?;
+        let quote = refund(change, directory, refunds, at).map_err(|e| worse(e.to_string()))?;
         if quote.refund < shown.refund || quote.due > shown.due {
             return Err(worse(format!(
                 "{} would come back and {} be due, where the plan showed {} and {}",
@@ -33,7 +37,7 @@ pub fn settled<'a>(
         now.refund = Some(quote);
     }
     if let Some(shown) = &change.exchange {
-        let quote = exchange(change, directory, context).map_err(|e| worse(e.to_string()))?;
+        let quote = exchange(change, directory, refunds, at).map_err(|e| worse(e.to_string()))?;
         if quote.payable > shown.payable || quote.credited < shown.credited {
             return Err(worse(format!(
                 "{} would be payable, where the plan showed {}",
@@ -70,27 +74,31 @@ fn thing<'a>(change: &Change, directory: &'a Directory) -> Option<&'a Observed> 
     directory.actual(&change.id.kind, change.external_id.as_deref()?)
 }
 
-fn refund(change: &Change, directory: &Directory, context: &Context) -> Result<Quote, QuoteError> {
+fn refund(
+    change: &Change,
+    directory: &Directory,
+    refunds: &RefundTerms,
+    at: NaiveDate,
+) -> Result<Quote, QuoteError> {
     let name = change.id.to_string();
     let gone = || QuoteError::Ended { reservation: name.clone() };
     let thing = thing(change, directory).ok_or_else(gone)?;
-    let at = context.at.date_naive();
     let held = reading::held(&name, &thing.spec, at)
         .map_err(|field| QuoteError::Unknown { reservation: name.clone(), field })?;
     let earlier = history(customer_of(thing, directory), directory);
-    let policy = context.refunds.policies.on(at)?;
-    finance::refund(&held, at, &Terms { policy, rates: &context.refunds.rates, earlier: &earlier })
+    let policy = refunds.policies.on(at)?;
+    finance::refund(&held, at, &Terms { policy, rates: &refunds.rates, earlier: &earlier })
 }
 
 fn exchange(
     change: &Change,
     directory: &Directory,
-    context: &Context,
+    refunds: &RefundTerms,
+    at: NaiveDate,
 ) -> Result<ExchangeQuote, QuoteError> {
     let name = change.id.to_string();
     let gone = || QuoteError::Ended { reservation: name.clone() };
     let desired = change.desired.as_ref().map(|desired| &desired.spec).ok_or_else(gone)?;
-    let at = context.at.date_naive();
     let mut olds = Vec::new();
     for old in reservation::exchanged_for(desired) {
         let name = old.to_string();
@@ -101,8 +109,8 @@ fn exchange(
         olds.push(held.map_err(|field| QuoteError::Unknown { reservation: name, field })?);
     }
     let wanted = reading::wanted(&name, desired).ok_or_else(gone)?;
-    let policy = context.refunds.policies.on(at)?;
-    let terms = Terms { policy, rates: &context.refunds.rates, earlier: &[] };
+    let policy = refunds.policies.on(at)?;
+    let terms = Terms { policy, rates: &refunds.rates, earlier: &[] };
     finance::exchange(&olds, &wanted, at, &terms)
 }
 
