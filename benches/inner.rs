@@ -67,6 +67,7 @@ fn plan_of_new_customers(bencher: Bencher, customers: usize) {
         scope: Scope::Whole,
         selection: Selection::default(),
         limits: Limits::default(),
+        policies: Default::default(),
         override_id: None,
         refunds: Default::default(),
         left_out: LeftOut::default(),

@@ -130,3 +130,28 @@ fn a_plan_that_comes_again_needs_an_approval_again() {
     remove();
     assert_held(&env, "not needed");
 }
+
+#[test]
+fn what_a_policy_holds_needs_an_approval_of_its_own_whatever_the_risk() {
+    let env = workspace();
+    let policy =
+        "{name: licences, match: {kinds: [Subscription]}, effect: requireApproval, by: SalesAgent}";
+    env.write("partnerctl.yaml", format!("set: test\npolicies:\n  - {policy}\n"));
+    for (given, of, missing) in [
+        (&[][..], " by policy licences", "--approve costly --approve policy"),
+        (&["--approve", "costly"], " by policy licences", "--approve policy"),
+        (&["--approve", "policy"], "", "--approve costly"),
+    ] {
+        let output = env.run(&[&["apply", "--yes"], given].concat());
+        assert_eq!(output.status.code(), Some(3));
+        let expected = format!(
+            "nothing was applied: 1 change (create Subscription/contoso-e3) needs approval{of}\n  \
+             → partnerctl apply --yes {missing}\n"
+        );
+        assert_eq!(text(&output.stderr), expected);
+    }
+    // One beforehand is for the plan with all that it risks, and all that its policies ask for.
+    env.ok(&["approve", &plan_id(&env)]);
+    env.ok(&["apply", "--yes"]);
+    env.assert_settled();
+}

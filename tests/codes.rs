@@ -44,6 +44,7 @@ fn input(store: &dyn Store, text: &str, set: &str, scope: Scope, at: DateTime<Ut
         scope,
         selection: Selection::default(),
         limits: Limits::default(),
+        policies: Default::default(),
         override_id: None,
         refunds: Default::default(),
         left_out: partnerctl::plan::LeftOut::default(),
@@ -115,8 +116,12 @@ fn the_wrong_example_of_a_code_gives_it_and_the_right_one_gives_nothing() {
 fn only_codes_that_no_manifest_shows_are_explained_in_the_shell() {
     let shell: Vec<String> =
         texts().into_iter().filter(|(_, text)| text.shell).map(|(code, _)| code).collect();
-    // Files and folders; circles, which the kinds of this version cannot make; what a provider did.
-    assert_eq!(shell, ["B0113", "E0101", "E0102", "E0103", "E0104", "E0105", "E0106", "E0304"]);
+    // Files and folders; circles, which the kinds of this version cannot make; what a provider did;
+    // policies, which stand in the settings.
+    assert_eq!(
+        shell,
+        ["B0113", "B0120", "E0101", "E0102", "E0103", "E0104", "E0105", "E0106", "E0220", "E0304"]
+    );
 }
 
 #[test]

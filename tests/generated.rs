@@ -55,6 +55,13 @@ fn machine_output_fits_its_schemas() {
     assert_fits("why.v1.schema.json", &env.ok(&["why", "rp/contoso", "-o", "json"]));
     assert_fits("explain-kind.schema.json", &env.ok(&["explain", "budget", "-o", "json"]));
     assert_fits("explain-code.schema.json", &env.ok(&["explain", "B0105", "-o", "json"]));
+    let rules = "policies:\n  - {name: a, match: {kinds: [Budget]}, effect: requireApproval, by: AdminAgent}\n  \
+        - {name: b, match: {kinds: [Budget]}, effect: deny}\n  - {name: c, match: {kinds: [Budget]}, effect: warn}\n";
+    env.write("partnerctl.yaml", format!("set: test\n{rules}"));
+    assert_fits("plan.v1.schema.json", &env.ok(&["plan", "-o", "json"]));
+    env.write("tests/nothing-expected/case.yaml", "");
+    let cases = env.run(&["test", "-o", "json"]);
+    assert_fits("test.v1.schema.json", &String::from_utf8(cases.stdout).unwrap());
     env.write("manifests/bad.yaml", "kind: Budgets\n");
     let bad = env.run(&["validate", "--format", "json"]);
     assert_fits("validate.schema.json", &String::from_utf8(bad.stdout).unwrap());
@@ -66,6 +73,20 @@ fn the_example_of_every_kind_validates() {
     let env = TestEnv::workspace(&all.join("---\n"));
     env.ok(&["validate"]);
     assert_eq!(env.summary()["create"], all.len());
+}
+
+#[test]
+fn the_example_of_policies_fits_the_schemas_of_settings_and_cases() {
+    let example = root().join("examples/policies");
+    for (schema, file) in [
+        ("workspace.schema.json", "partnerctl.yaml"),
+        ("case.schema.json", "tests/first-apply/case.yaml"),
+        ("case.schema.json", "tests/gold-budgets-stay/case.yaml"),
+    ] {
+        let text = std::fs::read_to_string(example.join(file)).unwrap();
+        let value: serde_json::Value = serde_yaml::from_str(&text).unwrap();
+        assert_fits(schema, &value.to_string());
+    }
 }
 
 #[test]

@@ -5,20 +5,22 @@
 
 use partnerctl::engine::cold::{Ground, cold};
 use partnerctl::engine::gather::{Gathered, load};
-use partnerctl::engine::memory::{Key, Place};
+use partnerctl::engine::memory::{Kept, Key, Place};
 use partnerctl::engine::moved::Moved;
 use partnerctl::engine::narrow::{Look, Narrow, narrow};
 use partnerctl::engine::remember::{Recollection, places, remember};
-use partnerctl::engine::tree::{Sources, find};
+use partnerctl::engine::tree::{Found, Sources, find};
+use partnerctl::engine::wake::wake;
 use partnerctl::engine::{apply::directory_of, gather};
 use partnerctl::kinds::Kinds;
+use partnerctl::model::Resource;
 use partnerctl::plan::{LeftOut, Limits, Plan, PlanInput, Scope, Selection, plan};
 use partnerctl::provider::embedded::{Embedded, carry_out};
 use partnerctl::provider::{Context, Ids};
 use partnerctl::store::{Batch, Judgement, Missing, Store, Version, Write, open};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 use std::alloc::System;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
@@ -144,7 +146,15 @@ impl Workspace {
         };
         let workspace = self.folder.path();
         let desired = partnerctl::engine::gather::from_workspace(manifests.resources, workspace);
-        let input = PlanInput {
+        let input = self.input(desired, &gathered, LeftOut::default());
+        let plan = plan(&input);
+        let desired = &input.desired;
+        remember(recollection, &self.kinds, desired, &gathered, &plan, &self.place());
+        (plan, gathered)
+    }
+
+    fn input(&self, desired: Vec<Resource>, gathered: &Gathered, left_out: LeftOut) -> PlanInput {
+        PlanInput {
             kinds: self.kinds.clone(),
             at: "2026-11-21T12:00:00Z".parse().unwrap(),
             lineage: gathered.lineage.clone(),
@@ -157,14 +167,43 @@ impl Workspace {
             scope: Scope::Whole,
             selection: Selection::default(),
             limits: Limits::default(),
+            policies: Default::default(),
             override_id: None,
             refunds: Default::default(),
-            left_out: LeftOut::default(),
-        };
+            left_out,
+        }
+    }
+
+    /// What a process keeps of the last pass.
+    fn kept(&self) -> Kept {
+        let place = self.place();
+        let mut memory = place.read().unwrap();
+        place.read_back(&mut memory).unwrap();
+        Kept::new(&memory, &self.sources().files, &self.manifests()).unwrap()
+    }
+
+    /// A pass of that process, after something was heard of one file.
+    fn wake(&self, kept: &mut Kept, moved: &Found) -> Plan {
+        let (place, folder) = (self.place(), self.manifests());
+        let look = self.look(&place, &folder);
+        let mut woken = wake(&look, kept, std::slice::from_ref(moved)).unwrap().expect("it can");
+        let desired = std::mem::take(&mut woken.desired);
+        let input = self.input(desired, &woken.gathered, woken.left_out);
         let plan = plan(&input);
-        let desired = &input.desired;
-        remember(recollection, &self.kinds, desired, &gathered, &plan, &self.place());
-        (plan, gathered)
+        woken.keep(kept, &self.kinds, &input.desired, &plan);
+        plan
+    }
+
+    fn look<'a>(&'a self, place: &'a Place, folder: &'a Path) -> Look<'a> {
+        Look {
+            kinds: &self.kinds,
+            workspace: self.folder.path(),
+            folder,
+            store: self.store.as_ref(),
+            place,
+            begun: LATE,
+            also: &[],
+        }
     }
 
     /// Does what proceeds in a plan, and says that everything was looked at.
@@ -194,15 +233,8 @@ impl Workspace {
     /// What a pass looks at that remembers, or that does not: resources, and manifests it read.
     fn looked_at(&self, remembers: bool) -> (usize, LeftOut, usize) {
         let (place, mut sources, mut ground) = (self.place(), self.sources(), Ground::default());
-        let look = Look {
-            kinds: &self.kinds,
-            workspace: self.folder.path(),
-            folder: &self.manifests(),
-            store: self.store.as_ref(),
-            place: &place,
-            begun: LATE,
-            also: &[],
-        };
+        let folder = self.manifests();
+        let look = self.look(&place, &folder);
         let mut memory = place.read();
         let found = match memory.as_mut().filter(|_| remembers) {
             Some(memory) => narrow(&look, &mut sources, memory),
@@ -218,7 +250,8 @@ fn left_out(settled: usize) -> LeftOut {
 }
 
 /// Allocations of the parts of a first and a second pass, and of passes over one change.
-fn count(customers: usize) -> Vec<(&'static str, usize)> {
+/// The second is what a process does that goes on.
+fn count(customers: usize) -> (Vec<(&'static str, usize)>, usize) {
     let mut workspace = Workspace::new(customers);
     let mut counts = Vec::new();
     let mut counted = |what, region: &Region<'_, System>| {
@@ -247,13 +280,21 @@ fn count(customers: usize) -> Vec<(&'static str, usize)> {
         let rest = left_out((customers - 1) * SHAPE);
         assert_eq!(workspace.looked_at(remembers), (SHAPE, rest, 1), "remembers: {remembers}");
     }
-    counts
+    // A process that goes on looks at no more, and does not even list the rest.
+    let mut kept = workspace.kept();
+    let moved = workspace.sources().files[customers / 2].clone();
+    let region = Region::new(ALLOCATOR);
+    let plan = workspace.wake(&mut kept, &moved);
+    let woken = region.change().allocations;
+    assert_eq!((plan.summary.update, plan.summary.unchanged), (1, customers * SHAPE - 1));
+    (counts, woken)
 }
 
 #[test]
 fn work_grows_with_the_workspace_and_passes_look_only_at_what_moved() {
     const TIMES: usize = 8;
-    let (small, large) = (count(20), count(20 * TIMES));
+    let ((small, few), (large, many)) = (count(20), count(20 * TIMES));
+    assert!(many <= few * 11 / 10, "a wake: {few} allocations become {many}");
     // One customer of a selector moves: its own budget takes the place of the chosen one.
     let mut workspace = Workspace::with_selector(20);
     let (first, gathered) = workspace.whole();

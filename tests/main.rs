@@ -8,6 +8,7 @@
 
 mod approvals;
 mod codes;
+mod commits;
 mod common;
 mod conformance;
 mod crash;
@@ -16,8 +17,10 @@ mod generated;
 mod hostile;
 mod locks;
 mod manifests;
+mod markdown;
 mod memory;
 mod outside;
+mod pipelines;
 mod properties;
 mod python;
 mod refunds;

@@ -2,6 +2,13 @@
 
 use crate::common::{AT, TestEnv};
 use crate::properties::{State, documents, state};
+use partnerctl::engine::memory::{Kept, Place, format};
+use partnerctl::engine::narrow::Look;
+use partnerctl::engine::tree::{Found, Sources, find};
+use partnerctl::engine::wake::wake;
+use partnerctl::kinds::Kinds;
+use partnerctl::plan::{Limits, PlanInput, Scope, Selection, plan, saved};
+use partnerctl::store::{self, Missing};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -30,6 +37,30 @@ enum Step {
     Touch(u8),
     /// From now on, what is no longer declared is released; or not any more.
     Retain(bool),
+    /// From now on, these policies hold.
+    Policies(u8),
+}
+
+/// Settings with different policies; the first has none.
+fn settings(policies: u8) -> String {
+    let rules: &[&str] = match policies % 4 {
+        0 => &[],
+        1 => &[
+            "{name: a, match: {kinds: [Budget], actions: [update]}, effect: deny}",
+            "{name: b, match: {customerLabels: {matchLabels: {tier: t1}}}, effect: warn}",
+        ],
+        2 => &[
+            "{name: a, match: {kinds: [Budget], actions: [create, delete]}, effect: deny, message: other}",
+            "{name: b, match: {riskAtLeast: costly}, effect: requireApproval}",
+        ],
+        _ => &[
+            "{name: c, match: {customers: [c1, c2]}, effect: deny}",
+            "{name: d, match: {money: {monthlyIncreaseOver: [{amount: 100, currency: EUR}]}}, effect: requireApproval, by: AdminAgent}",
+        ],
+    };
+    let rules: String = rules.iter().map(|rule| format!("  - {rule}\n")).collect();
+    let rules = if rules.is_empty() { rules } else { format!("policies:\n{rules}") };
+    format!("set: test\nlimits: {{atLeast: 1000}}\n{rules}")
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -46,6 +77,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => calm().prop_map(Step::Other),
         1 => any::<u8>().prop_map(Step::Touch),
         1 => any::<bool>().prop_map(Step::Retain),
+        2 => any::<u8>().prop_map(Step::Policies),
     ]
 }
 
@@ -66,7 +98,7 @@ struct History {
 impl History {
     fn new() -> Self {
         let env = TestEnv::new();
-        env.write("partnerctl.yaml", "set: test\nlimits: {atLeast: 1000}\n");
+        env.write("partnerctl.yaml", settings(0));
         env.write("other/partnerctl.yaml", "set: other\nstore: sqlite:../.partnerctl/state.db\n");
         env.write("manifests/empty.yaml", "");
         Self { env, documents: Vec::new(), before: Vec::new(), files: 1, retain: false }
@@ -112,6 +144,7 @@ impl History {
             Step::Back => std::mem::swap(&mut self.documents, &mut self.before),
             Step::Move(files) => self.files = *files,
             Step::Retain(retain) => self.retain = *retain,
+            Step::Policies(policies) => self.env.write("partnerctl.yaml", settings(*policies)),
             Step::Amount(customer, cents) => {
                 let budget = format!("kind: Budget\nmetadata: {{name: b{customer}}}");
                 for document in self.documents.iter_mut().filter(|d| d.contains(&budget)) {
@@ -127,7 +160,8 @@ impl History {
                 }
             }
             Step::Apply(prune, customer) => {
-                let mut args = vec!["apply", "--yes", "--approve", "irreversible"];
+                let mut args =
+                    vec!["apply", "--yes", "--approve", "irreversible", "--approve", "policy"];
                 let name = customer.map(|customer| format!("c{customer}"));
                 args.extend(prune.then_some("--prune"));
                 args.extend(name.iter().flat_map(|name| ["--customer", name]));
@@ -196,6 +230,156 @@ impl History {
         self.memories().iter().for_each(|path| std::fs::remove_file(path).unwrap());
         kept.iter().for_each(|(path, bytes)| std::fs::write(path, bytes).unwrap());
         [with, without, full]
+    }
+}
+
+/// A process that goes on beside the history: what it kept, and how often that was enough.
+#[derive(Default)]
+struct Process {
+    kept: Option<Kept>,
+    woken: usize,
+}
+
+impl Process {
+    /// Begins anew from what the last plan left beside the store.
+    fn begin(&mut self, history: &History) {
+        self.kept = history.memories().iter().find_map(|path| {
+            let bytes = std::fs::read(path).unwrap();
+            let key = format::front(&bytes).filter(|front| front.key.set == "test")?.key;
+            let place = Place::beside(&history.env.path().join(".partnerctl/state.db"), key);
+            let mut memory = place.read()?;
+            place.read_back(&mut memory)?;
+            Kept::new(&memory, &history.found().files, &history.env.path().join("manifests"))
+        });
+    }
+
+    /// Plans from what was kept; `None` where it must begin anew.
+    fn plan(&mut self, history: &History, actor: &str) -> Option<String> {
+        let files = history.found().files;
+        let kept = self.kept.as_mut()?;
+        let mut moved: Vec<Found> = Vec::new();
+        for (number, file) in files.iter().enumerate() {
+            let (before, _) = kept.file(number).filter(|(found, _)| found.name == file.name)?;
+            moved.extend((before.stat != file.stat).then(|| file.clone()));
+        }
+        if kept.file(files.len()).is_some() {
+            return None;
+        }
+        let kinds = Kinds::default();
+        let folder = history.env.path().join("manifests");
+        let path = history.env.path().join(".partnerctl/state.db");
+        let url = format!("sqlite:{}", path.display());
+        let opened = store::open(&url, Missing::Leave).unwrap()?;
+        let place = Place::beside(&path, kept.key().clone());
+        let look = Look {
+            kinds: &kinds,
+            workspace: history.env.path(),
+            folder: &folder,
+            store: opened.as_ref(),
+            place: &place,
+            begun: 0,
+            also: &[],
+        };
+        let mut woken = wake(&look, kept, &moved).unwrap()?;
+        let input = PlanInput {
+            kinds: kinds.clone(),
+            at: AT.parse().unwrap(),
+            lineage: woken.gathered.lineage.clone(),
+            set: "test".to_owned(),
+            actor: actor.to_owned(),
+            desired: std::mem::take(&mut woken.desired),
+            stored: woken.gathered.stored.clone(),
+            unmanaged: woken.gathered.unmanaged.clone(),
+            intents: Vec::new(),
+            scope: Scope::Whole,
+            selection: Selection::default(),
+            limits: Limits { at_least: 1000, ..Limits::default() },
+            policies: Default::default(),
+            refunds: Default::default(),
+            override_id: None,
+            left_out: woken.left_out,
+        };
+        if input.declares_nothing() {
+            return None;
+        }
+        let plan = plan(&input);
+        woken.keep(kept, &kinds, &input.desired, &plan);
+        self.woken += 1;
+        Some(saved::text(&plan))
+    }
+}
+
+impl History {
+    fn found(&self) -> Sources {
+        find(&[self.env.path().join("manifests")], &mut std::io::empty())
+    }
+}
+
+#[test]
+fn a_process_that_goes_on_plans_one_change_after_another_from_what_it_kept() {
+    let mut history = History::new();
+    let mut process = Process::default();
+    for number in 0..3 {
+        let document = |kind: &str, name: &str, spec: &str| {
+            format!(
+                "apiVersion: partnerctl.dev/v1\nkind: {kind}\nmetadata: {{name: {name}}}\nspec: {spec}\n"
+            )
+        };
+        let spec =
+            format!("{{companyName: C, domain: c{number}.example, country: NL, currency: EUR}}");
+        history.documents.push(document("Customer", &format!("c{number}"), &spec));
+        let spec = format!(
+            "{{customerRef: {{name: c{number}}}, monthly: {{amount: \"5\", currency: EUR}}}}"
+        );
+        history.documents.push(document("Budget", &format!("b{number}"), &spec));
+    }
+    history.take(&Step::Move(4));
+    history.take(&Step::Apply(false, None));
+    history.env.ok(&["plan"]);
+    process.begin(&history);
+    for cents in 0..5 {
+        history.take(&Step::Amount(1, 100 + cents));
+        assert_eq!(process.check(&history), Ok(()));
+        history.take(&Step::Apply(false, None));
+        assert_eq!(process.check(&history), Ok(()));
+    }
+    assert_eq!(process.woken, 10);
+}
+
+impl Process {
+    /// Compares what it plans with what is planned from everything.
+    fn check(&mut self, history: &History) -> Result<(), String> {
+        let output = history.env.run(&["plan", "-o", "json", "--at", AT, "--full"]);
+        let Ok(expected) = serde_json::from_slice::<Value>(&output.stdout) else {
+            // Nothing can be planned: so does it say that more must be looked at.
+            return match self.plan(history, "") {
+                Some(plan) => Err(format!("planned what cannot be: {plan}")),
+                None => Ok(()),
+            };
+        };
+        let plan = self.plan(history, expected["actor"].as_str().unwrap());
+        let Some(plan) = plan else {
+            history.env.run(&["plan"]);
+            self.begin(history);
+            return Ok(());
+        };
+        let expected = String::from_utf8(output.stdout).unwrap();
+        if plan == expected { Ok(()) } else { Err(format!("{plan}\ninstead of\n{expected}")) }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: std::env::var("MEMORY_CASES").map_or(24, |n| n.parse().unwrap()), failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn from_what_a_process_kept_plans_are_the_same_bytes(steps in prop::collection::vec(step(), 4..16)) {
+        let mut history = History::new();
+        let mut process = Process::default();
+        for (number, step) in steps.iter().enumerate() {
+            history.take(step);
+            let same = process.check(&history);
+            prop_assert_eq!(same, Ok(()), "after step {} of {:#?}\n{}", number, steps, history.documents.join("---\n"));
+        }
     }
 }
 

@@ -238,6 +238,7 @@ impl World {
             scope,
             selection,
             limits: Limits { at_least: usize::MAX, ..Limits::default() },
+            policies: Default::default(),
             override_id: None,
             refunds: Default::default(),
             left_out: partnerctl::plan::LeftOut::default(),

@@ -4,7 +4,7 @@
 use chrono::{Datelike, Days, NaiveDate};
 use partnerctl::finance::billing::instalments;
 use partnerctl::finance::{
-    Billing, Cancelled, Held, Policies, Quote, QuoteError, Rate, Rates, Terms, Use, Wanted,
+    Billing, Cancelled, Held, Quote, QuoteError, Rate, Rates, RefundPolicies, Terms, Use, Wanted,
     compare, exchange, refund,
 };
 use partnerctl::model::day::Day;
@@ -50,7 +50,7 @@ fn quoted(
     rates: &[Rate],
     earlier: &[Cancelled],
 ) -> Result<Quote, QuoteError> {
-    let (policies, rates) = (Policies::default(), Rates::new(rates.to_vec()));
+    let (policies, rates) = (RefundPolicies::default(), Rates::new(rates.to_vec()));
     let policy = policies.named(policy).unwrap();
     refund(held, day(at), &Terms { policy, rates: &rates, earlier })
 }
@@ -332,7 +332,7 @@ proptest! {
         start in 0..1500u64,
     ) {
         let first = day("2026-01-01") + Days::new(start);
-        let (policies, rates) = (Policies::default(), Rates::default());
+        let (policies, rates) = (RefundPolicies::default(), Rates::default());
         let policy = policies.named("documents").unwrap();
         let mut cancelling: Vec<_> = purchases
             .into_iter()
@@ -406,7 +406,7 @@ proptest! {
         let usd = Currency::from_text("USD").unwrap();
         let rate_text = Decimal::new(rate_units, 6).to_string();
         let rates = Rates::new(vec![rate("2026-01-01", "JPY", &rate_text)]);
-        let policies = Policies::default();
+        let policies = RefundPolicies::default();
         let policy = policies.named("documents").unwrap();
         let mut prices = prices;
         prices.sort_by_key(|(_, on)| *on);
@@ -439,7 +439,7 @@ fn wanted(price: &str, currency: &str, product: &str) -> Wanted {
 }
 
 fn exchanged(olds: &[Held], new: &Wanted, at: &str, policy: &str) -> Result<String, String> {
-    let (policies, rates) = (Policies::default(), Rates::default());
+    let (policies, rates) = (RefundPolicies::default(), Rates::default());
     let policy = policies.named(policy).unwrap();
     let terms = Terms { policy, rates: &rates, earlier: &[] };
     let quote = exchange(olds, new, day(at), &terms).map_err(|error| error.to_string())?;
@@ -496,7 +496,7 @@ fn today_s_terms_exchange_within_one_product_and_for_no_less_than_what_is_left()
 #[test]
 fn keeping_cancelling_and_exchanging_stand_side_by_side_also_where_one_is_refused() {
     let old = Held { billing: Billing::Monthly, ..held("3650.00", "USD", "2026-01-10", Use::Used) };
-    let (policies, rates) = (Policies::default(), Rates::default());
+    let (policies, rates) = (RefundPolicies::default(), Rates::default());
     let policy = policies.named("documents").unwrap();
     let terms = Terms { policy, rates: &rates, earlier: &[] };
     let told = |new: &Wanted| -> Vec<String> {

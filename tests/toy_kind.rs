@@ -102,6 +102,7 @@ fn planned(text: &str, gathered: &Gathered) -> Plan {
         scope: Scope::Whole,
         selection: Selection::default(),
         limits: Limits::default(),
+        policies: Default::default(),
         override_id: None,
         refunds: Default::default(),
         left_out: partnerctl::plan::LeftOut::default(),

@@ -310,8 +310,8 @@ fn passes_leave_nothing_behind() {
     let before = holds(&watch);
     passes(&mut watch, 120);
     let after = holds(&watch);
-    // Allocators keep a little; a leak of ten kilobytes a pass would show.
-    assert!(after.0 < before.0 + 1_200, "{before:?} {after:?}");
+    // Allocators keep a little, and each connection pages up to two megabytes.
+    assert!(after.0 < before.0 + 3_000, "{before:?} {after:?}");
     assert!(after.1 <= before.1 + 3, "{before:?} {after:?}");
     watch.end();
 }

@@ -1,7 +1,7 @@
 //! `apply`: plan, ask, do; or do what a saved plan says.
 
 use crate::cli::carry_out::Place;
-use crate::cli::consent::{self, ConsentArgs};
+use crate::cli::consent::{self, Approvals, ConsentArgs};
 use crate::cli::error::{CommandError, Exit};
 use crate::cli::events::Events;
 use crate::cli::pass::{Pass, Planned};
@@ -11,7 +11,10 @@ use crate::cli::settings::{Settings, quoted};
 use crate::cli::ui::Ui;
 use crate::engine::lease::SharedStore;
 use crate::engine::operate::Ended;
+use crate::engine::policies::partner_users;
 use crate::engine::{Gathered, Workspace, stale};
+use crate::kinds::AgentRole;
+use crate::plan::policy::roles::{Held, held};
 use crate::plan::{Plan, render};
 use crate::store::Missing;
 use chrono::{TimeDelta, Utc};
@@ -98,6 +101,7 @@ fn begin(
     ui: &mut Ui,
 ) -> Result<Exit, CommandError> {
     let workspace = settings.workspace(&args.pass.files, ui)?;
+    session::demand_lasting(settings, &workspace)?;
     let mut wanted = match &args.plan_file {
         Some(path) => Wanted::Saved(Box::new(saved::read(path, &workspace, args.ttl())?)),
         None => Wanted::Fresh(Box::new(session::read(settings, &workspace, &args.pass)?)),
@@ -160,15 +164,28 @@ fn under_lease(
         ui.warn("nothing was applied: the plan is refused");
         return Ok(Exit::Held);
     }
-    let approved = saved::is_approved(place.store.lock().as_ref(), &plan.id, args.ttl())?;
+    let approved = approvals(args, plan, place)?;
     let command = format!("partnerctl apply{}", repeated(args, place.settings));
-    if let Some(exit) = consent::ask(&args.consent, plan, approved, &command, ui) {
+    if let Some(exit) = consent::ask(&args.consent, plan, &approved, &command, ui) {
         return Ok(exit);
     }
     let exit = place.carry_out(&planned, hands, events, ui)?.exit;
     // What could not be ended now is no success, even where everything else is.
     let unknown = resumed.iter().any(|how| matches!(how, Ended::Unknown(_)));
     Ok(if unknown && exit == Exit::Done { Exit::Partly } else { exit })
+}
+
+/// What of a plan is approved beforehand, and whether who acts may approve the rest.
+fn approvals(args: &ApplyArgs, plan: &Plan, place: &Place<'_>) -> Result<Approvals, CommandError> {
+    let (store, kinds) = (place.store.lock(), &place.settings.kinds);
+    let (store, roles) = (store.as_ref(), plan.roles_to_approve());
+    let users = if roles.is_empty() { Vec::new() } else { partner_users(kinds, store)? };
+    let lacks = |role: &&AgentRole| held(&place.actor, **role, &users) == Held::No;
+    Ok(Approvals {
+        plan: !saved::approvers(store, &plan.id, args.ttl())?.is_empty(),
+        policies: saved::is_approved(kinds, store, &plan.id, &roles, args.ttl())?,
+        lacking: roles.iter().find(lacks).copied(),
+    })
 }
 
 /// Refuses a saved plan that was applied already, or whose resources moved on.

@@ -35,6 +35,7 @@ const ID_DIGITS: usize = 12;
 
 pub fn run(args: &ApproveArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, CommandError> {
     let workspace = settings.workspace(&FileArgs::default(), ui)?;
+    session::demand_lasting(settings, &workspace)?;
     let mut store = session::open_existing(settings, &workspace)?;
     let Some(word) = &args.plan else {
         list(&store.approvals()?, ui);

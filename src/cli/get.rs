@@ -108,7 +108,7 @@ pub fn run(args: &GetArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, Com
     let mut tables = Vec::new();
     let mut all = Vec::new();
     for entry in kinds {
-        let mut items = items(args, settings, entry, &gathered);
+        let mut items = items(args.unmanaged, settings, entry, &gathered);
         items.retain(|item| wanted(args, item, &world));
         if !items.is_empty() || args.kind != "all" {
             tables.push((entry, all.len()..all.len() + items.len()));
@@ -173,15 +173,23 @@ pub fn world(settings: &Settings, gathered: &Gathered) -> World {
     World::new(&settings.kinds, stored.map(|(id, spec)| Standing { id, spec }))
 }
 
+/// Every resource that is managed, or everything that nobody manages, as a `kind: List`; `None` where
+/// there is nothing.
+pub fn everything(settings: &Settings, gathered: &Gathered, unmanaged: bool) -> Option<Value> {
+    let all = settings.kinds.iter().flat_map(|entry| items(unmanaged, settings, entry, gathered));
+    let all: Vec<Item<'_>> = all.collect();
+    (!all.is_empty()).then(|| list(&all))
+}
+
 fn items<'a>(
-    args: &GetArgs,
+    unmanaged: bool,
     settings: &Settings,
     entry: &KindEntry,
     gathered: &'a Gathered,
 ) -> Vec<Item<'a>> {
     let directory = crate::engine::apply::directory_of(&settings.kinds, gathered);
     let kind = entry.facts.kind;
-    if args.unmanaged {
+    if unmanaged {
         let unmanaged = gathered.unmanaged.iter().filter(|observed| observed.kind.as_str() == kind);
         return unmanaged
             .map(|observed: &Observed| {

@@ -1,6 +1,7 @@
 //! `init`: a new workspace.
 
 use crate::cli::error::{CommandError, Exit};
+use crate::cli::pipelines::{Forge, Pipeline};
 use crate::cli::session::nonce;
 use crate::cli::ui::Ui;
 use crate::engine::tree::WORKSPACE_FILE;
@@ -11,15 +12,21 @@ use std::path::{Path, PathBuf};
 
 /// Make a workspace: settings, an example manifest, .gitignore
 ///
-/// The workspace validates at once. Nothing that exists is overwritten.
+/// The workspace validates at once. Nothing that exists is overwritten. With --ci it gets a pipeline as
+/// well, or one is added to a workspace that is there: a pull request shows its plan in a comment, the
+/// merge saves a plan that is applied once a person lets it, and every night drift is looked for.
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Example:\n  partnerctl init my-partner && cd my-partner && partnerctl plan"
+    after_help = "Examples:\n  partnerctl init my-partner && cd my-partner && partnerctl plan\n  \
+    partnerctl init --ci github"
 )]
 pub struct InitArgs {
     /// Folder to make it in
     #[arg(default_value = ".")]
     folder: PathBuf,
+    /// Write the pipeline of this forge; its head says what it needs
+    #[arg(long, value_enum, value_name = "FORGE")]
+    ci: Option<Forge>,
 }
 
 const MANIFEST: &str = include_str!("../../examples/quickstart/manifests/contoso.yaml");
@@ -27,10 +34,26 @@ const MANIFEST: &str = include_str!("../../examples/quickstart/manifests/contoso
 pub fn run(args: &InitArgs, ui: &mut Ui) -> Result<Exit, CommandError> {
     let folder = &args.folder;
     let settings = folder.join(WORKSPACE_FILE);
-    if settings.exists() {
+    let is_there = settings.exists();
+    if is_there && args.ci.is_none() {
         return Err(CommandError::new(format!("{} is a workspace already", folder.display()))
             .hint(format!("edit {}", settings.display())));
     }
+    // Looked for before anything is made: what is refused leaves nothing behind.
+    let pipeline = args.ci.map(|forge| Pipeline::of(forge, folder)).transpose()?;
+    if !is_there {
+        make(folder, settings, ui)?;
+    }
+    if let Some(pipeline) = pipeline {
+        let path = pipeline.write()?.display();
+        ui.say(&format!("made {path}"));
+        ui.say("The head of the pipeline says what it needs: a runner, a store, who approves.");
+    }
+    Ok(Exit::Done)
+}
+
+/// Makes the workspace.
+fn make(folder: &Path, settings: PathBuf, ui: &mut Ui) -> Result<(), CommandError> {
     std::fs::create_dir_all(folder.join("manifests"))
         .with_context(|| format!("cannot make the folder {}", folder.display()))?;
     let set = set_name(folder);
@@ -65,7 +88,7 @@ pub fn run(args: &InitArgs, ui: &mut Ui) -> Result<Exit, CommandError> {
         ui.say(&format!("made {}", path.display()));
     }
     ui.say(&format!("The set is called {set}. Next: edit the manifest, then `partnerctl plan`."));
-    Ok(Exit::Done)
+    Ok(())
 }
 
 /// The folder's name and six digits, so that two workspaces of one name own different sets.

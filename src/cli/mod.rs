@@ -5,6 +5,7 @@ mod adopt;
 mod apply;
 mod approve;
 mod carry_out;
+mod commits;
 mod completions;
 mod consent;
 mod describe;
@@ -16,8 +17,10 @@ mod explain;
 mod get;
 mod ingest;
 mod init;
+mod lasting;
 mod log;
 mod pass;
+mod pipelines;
 mod plan;
 mod progress;
 mod quote;
@@ -31,6 +34,7 @@ mod status;
 mod store;
 mod support;
 mod table;
+mod test;
 mod ui;
 mod validate;
 mod watch;
@@ -87,6 +91,7 @@ enum Command {
     Ingest(ingest::IngestArgs),
     Dump(dump::DumpArgs),
     Adopt(adopt::AdoptArgs),
+    Test(test::TestArgs),
     Store(store::StoreArgs),
     Schema(schema::SchemaArgs),
     Completions(completions::CompletionsArgs),
@@ -137,6 +142,7 @@ fn dispatch(command: Command, settings: &Settings, ui: &mut Ui) -> Result<Exit, 
         Command::Ingest(args) => ingest::run(&args, settings, ui),
         Command::Dump(args) => dump::run(&args, settings, ui),
         Command::Adopt(args) => adopt::run(&args, settings, ui),
+        Command::Test(args) => test::run(&args, settings, ui),
         Command::Store(args) => store::run(&args, settings, ui),
         Command::Schema(args) => schema::run(&args, settings, ui),
         Command::Completions(args) => completions::run(&args, ui),

@@ -6,10 +6,12 @@ use crate::cli::settings::{Settings, program};
 use crate::cli::ui::Ui;
 use crate::engine::cold::{Ground, cold};
 use crate::engine::gather::from_workspace;
-use crate::engine::memory::{Key, Place};
+use crate::engine::memory::{Kept, Key, Place};
 use crate::engine::moved::Moved;
 use crate::engine::narrow::{Look, Narrow, Next, narrow};
 use crate::engine::remember::{Recollection, places, remember};
+use crate::engine::tree::Found;
+use crate::engine::wake::wake;
 use crate::engine::{Gathered, Workspace};
 use crate::manifest::Manifests;
 use crate::model::{Resource, ResourceId};
@@ -17,6 +19,7 @@ use crate::plan::{LeftOut, Plan, PlanInput, Scope, plan};
 use crate::provider::Provider;
 use crate::store::{Judgement, Store, Version};
 use chrono::{DateTime, Utc};
+use std::path::Path;
 
 /// What a pass is made with.
 pub struct Pass<'a> {
@@ -111,19 +114,13 @@ impl<'a> Pass<'a> {
         let Some(place) = self.place(input, store).filter(|_| !self.args.full) else {
             return Ok(None);
         };
-        let (also, folder) = (input.selection.names(), input.folder.clone().unwrap_or_default());
+        let also = input.selection.names();
+        let begun = input.begun;
+        let folder = input.folder.clone().unwrap_or_default();
         let (mut memory, mut ground) = (place.read(), Ground::default());
         let (mut found, mut once) = (Ok(None), Some((memory.as_mut(), &mut ground)));
         store.consistently(&mut |store| {
-            let look = Look {
-                kinds: &self.settings.kinds,
-                workspace: &self.workspace.folder,
-                folder: &folder,
-                store,
-                place: &place,
-                begun: input.begun,
-                also: &also,
-            };
+            let look = self.eyes(store, &place, &folder, begun, &also);
             found = match once.take() {
                 Some((Some(memory), _)) => narrow(&look, &mut input.sources, memory),
                 Some((None, ground)) => cold(&look, &mut input.sources, ground),
@@ -132,6 +129,59 @@ impl<'a> Pass<'a> {
             Ok(())
         })?;
         Ok(found?.map(|found| then(found, input, &place)))
+    }
+
+    fn eyes<'b>(
+        &'b self,
+        store: &'b dyn Store,
+        place: &'b Place,
+        folder: &'b Path,
+        begun: i64,
+        also: &'b [ResourceId],
+    ) -> Look<'b> {
+        let (kinds, workspace) = (&self.settings.kinds, self.workspace.folder.as_path());
+        Look { kinds, workspace, folder, store, place, begun, also }
+    }
+
+    /// The plan of what was heard of since the last pass of this process; `None` when more must be
+    /// looked at. Nothing of `input` but what was asked for is needed.
+    pub fn wake(
+        &self,
+        input: &Input,
+        store: &dyn Store,
+        kept: &mut Kept,
+        moved: &[Found],
+    ) -> Result<Option<Planned>, CommandError> {
+        let is_whole = !self.args.full && input.selection.is_everything();
+        let (Some(place), Some(folder), true) =
+            (self.place(input, store), input.folder.as_ref(), is_whole)
+        else {
+            return Ok(None);
+        };
+        let mut woken = Ok(None);
+        store.consistently(&mut |store| {
+            woken = wake(&self.eyes(store, &place, folder, input.begun, &[]), kept, moved);
+            Ok(())
+        })?;
+        let Some(mut woken) = woken? else { return Ok(None) };
+        let desired = std::mem::take(&mut woken.desired);
+        let planned = self.input(input, desired, &woken.gathered, woken.left_out);
+        if planned.declares_nothing() {
+            return Ok(None);
+        }
+        let plan = plan(&planned);
+        let judgement = self.judgement(input, &plan, woken.unmanaged);
+        let gathered = woken.keep(kept, &self.settings.kinds, &planned.desired, &plan);
+        let input = self.keeps_input.then_some(planned);
+        Ok(Some(Planned { gathered, plan, judgement, input }))
+    }
+
+    /// What the last pass remembered, to be kept in this process; `found` are all the files.
+    pub fn keep(&self, input: &Input, store: &dyn Store, found: &[Found]) -> Option<Kept> {
+        let place = self.place(input, store)?;
+        let mut memory = place.read()?;
+        place.read_back(&mut memory)?;
+        Kept::new(&memory, found, input.folder.as_deref()?)
     }
 
     /// The plan of what was found, which is remembered; `None` when more must be known.
@@ -217,7 +267,8 @@ impl<'a> Pass<'a> {
         Ok(self.input(input, desired, gathered, LeftOut::default()))
     }
 
-    fn input(
+    /// What is planned from.
+    pub fn input(
         &self,
         input: &Input,
         desired: Vec<Resource>,
@@ -241,6 +292,7 @@ impl<'a> Pass<'a> {
             },
             selection: input.selection.clone(),
             limits: self.workspace.limits(),
+            policies: self.workspace.policies.clone(),
             refunds: self.workspace.refunds(),
             override_id: self.args.override_id.clone(),
             left_out,
@@ -297,7 +349,7 @@ impl<'a> Pass<'a> {
 }
 
 /// What can be chosen by its name; what belongs to a customer that nobody manages as well.
-fn known(desired: &[Resource], gathered: &Gathered) -> Vec<ResourceId> {
+pub fn known(desired: &[Resource], gathered: &Gathered) -> Vec<ResourceId> {
     let unmanaged = gathered.unmanaged.iter().map(|o| ResourceId::new(o.kind.as_str(), &o.name));
     let declared = desired.iter().map(|resource| resource.id.clone());
     let stored = gathered.stored.iter().map(|row| row.id.clone());

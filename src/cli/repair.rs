@@ -65,6 +65,7 @@ enum Output {
 
 pub fn run(args: &RepairArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, CommandError> {
     let workspace = settings.workspace(&FileArgs::default(), ui)?;
+    session::demand_lasting(settings, &workspace)?;
     let store = SharedStore::new(session::open_existing(settings, &workspace)?);
     if args.adopt.is_none() && !args.retry && !args.abandon {
         return show(args, settings, &workspace, &store, ui);

@@ -31,6 +31,7 @@ pub struct ResumeArgs {
 
 pub fn run(args: &ResumeArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, CommandError> {
     let workspace = settings.workspace(&FileArgs::default(), ui)?;
+    session::demand_lasting(settings, &workspace)?;
     let store = SharedStore::new(session::open_existing(settings, &workspace)?);
     let provider = session::provider(settings, &workspace)?;
     let actor = settings.actor(&workspace);

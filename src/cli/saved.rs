@@ -1,12 +1,16 @@
 //! Saved plans and approvals as commands need them: read, checked against the store, written.
 
 use crate::cli::error::{CommandError, Exit};
+use crate::engine::policies::partner_users;
 use crate::engine::{Workspace, machine};
+use crate::kinds::{AgentRole, Kinds};
 use crate::plan::Plan;
+use crate::plan::policy::roles::{Held, held};
 use crate::plan::saved::{self, Refused};
 use crate::store::{Approval, Store};
 use anyhow::Context;
 use chrono::{TimeDelta, Utc};
+use std::collections::BTreeSet;
 use std::path::Path;
 
 /// Hours for which a saved plan, or an approval, holds, unless `--plan-ttl` says otherwise.
@@ -29,6 +33,7 @@ pub fn read(path: &Path, workspace: &Workspace, ttl: TimeDelta) -> Result<Plan, 
             .exit(Exit::Conflict)
             .hint("go to its workspace, or name it with --workspace"));
     }
+    check_policies(&plan, workspace)?;
     Ok(plan)
 }
 
@@ -89,9 +94,42 @@ pub fn check_not_applied(plan: &Plan, store: &dyn Store) -> Result<(), CommandEr
     Err(CommandError::new(message).exit(Exit::Conflict).hint("plan again; what is done is done"))
 }
 
-/// True when somebody approved this very plan, not too long ago.
-pub fn is_approved(store: &dyn Store, plan_id: &str, ttl: TimeDelta) -> Result<bool, CommandError> {
+/// Who approved a plan, not too long ago.
+pub fn approvers(
+    store: &dyn Store,
+    plan_id: &str,
+    ttl: TimeDelta,
+) -> Result<Vec<String>, CommandError> {
     let (approvals, now) = (store.approvals()?, Utc::now());
     let is_for_it = |given: &Approval| given.plan_id == plan_id;
-    Ok(approvals.iter().any(|given| is_for_it(given) && saved::holds(given.at, now, ttl)))
+    let valid = approvals.into_iter().filter(|given| is_for_it(given));
+    Ok(valid.filter(|given| saved::holds(given.at, now, ttl)).map(|given| given.actor).collect())
+}
+
+/// True when somebody approved this very plan, not too long ago, and has the roles that its policies
+/// ask of whoever approves.
+pub fn is_approved(
+    kinds: &Kinds,
+    store: &dyn Store,
+    plan_id: &str,
+    roles: &BTreeSet<AgentRole>,
+    ttl: TimeDelta,
+) -> Result<bool, CommandError> {
+    let approvers = approvers(store, plan_id, ttl)?;
+    if approvers.is_empty() || roles.is_empty() {
+        return Ok(!approvers.is_empty());
+    }
+    let users = partner_users(kinds, store)?;
+    let may = |role: &AgentRole| approvers.iter().any(|who| held(who, *role, &users) != Held::No);
+    Ok(roles.iter().all(may))
+}
+
+/// Refuses a plan that was made under other policies than the workspace has now.
+fn check_policies(plan: &Plan, workspace: &Workspace) -> Result<(), CommandError> {
+    let then = plan.policies.as_ref().map(|said| said.digest.clone());
+    if then == workspace.policies.digest() {
+        return Ok(());
+    }
+    let message = "the policies of partnerctl.yaml are others than when the plan was made";
+    Err(CommandError::new(message).exit(Exit::Conflict).hint("nothing was applied; plan again"))
 }

@@ -8,8 +8,10 @@ use crate::cli::explain::CodeExplained;
 use crate::cli::settings::Settings;
 use crate::cli::status::Status;
 use crate::cli::support::SupportRequest;
+use crate::cli::test::TestReport;
 use crate::cli::ui::Ui;
 use crate::cli::watch::report::Report as WatchReport;
+use crate::engine::cases::declared::CaseFile;
 use crate::engine::workspace::WorkspaceFile;
 use crate::finance::{self, ExchangeQuote, Quote};
 use crate::kinds::Kinds;
@@ -89,6 +91,8 @@ pub fn files(kinds: &Kinds) -> Vec<(String, String)> {
         ("quote-exchange".to_owned(), schema_for!(ExchangeQuote).to_value()),
         ("quote-compare".to_owned(), schema_for!(finance::Comparison).to_value()),
         ("compare".to_owned(), schema_for!(Comparison).to_value()),
+        ("case".to_owned(), schema_for!(CaseFile).to_value()),
+        ("test.v1".to_owned(), schema_for!(TestReport).to_value()),
         ("why.v1".to_owned(), schema_for!(Why).to_value()),
         ("explain-kind".to_owned(), schema_for!(KindExplained).to_value()),
         ("explain-code".to_owned(), schema_for!(CodeExplained).to_value()),

@@ -2,7 +2,7 @@
 
 use crate::cli::completions::KindWord;
 use crate::cli::error::{CommandError, Exit};
-use crate::cli::settings::{FileArgs, Settings};
+use crate::cli::settings::{FileArgs, Settings, variable};
 use crate::cli::ui::Ui;
 use crate::engine::gather::{gather, load, recorded};
 use crate::engine::lease::{self, Held, SharedStore};
@@ -151,12 +151,20 @@ pub fn look(
     Ok(gather(Some(store), provider.as_ref())?)
 }
 
+/// Refuses a store that goes away with a job of CI: for whatever writes to it or plans against it.
+pub fn demand_lasting(settings: &Settings, workspace: &Workspace) -> Result<(), CommandError> {
+    settings.demand_lasting_store(workspace, variable)
+}
+
 /// Opens the store, when there is one.
 pub fn open(
     settings: &Settings,
     workspace: &Workspace,
     missing: Missing,
 ) -> Result<Option<Box<dyn Store>>, CommandError> {
+    if missing == Missing::Create {
+        demand_lasting(settings, workspace)?;
+    }
     let url = settings.store_url(workspace);
     let pinned = workspace.file.lineage.as_ref().map(ToString::to_string);
     // A pin is checked before anything is made: an empty store is another one.
@@ -212,13 +220,12 @@ pub struct Input {
     pub checked: Option<Manifests>,
 }
 
-/// Finds the manifests.
-pub fn read(
+/// What the options choose, of the whole set or of a part of it.
+pub fn selection(
     settings: &Settings,
-    workspace: &Workspace,
     args: &PassArgs,
-) -> Result<Input, CommandError> {
-    let (roots, whole) = settings.roots(&args.files, workspace)?;
+    whole: bool,
+) -> Result<Selection, CommandError> {
     if args.prune && !whole {
         return Err(CommandError::new("--prune needs the whole set, and -f names a part of it")
             .hint("leave -f out, so that the workspace's manifests are read"));
@@ -229,12 +236,35 @@ pub fn read(
             "--prune needs the whole set, and -l, --customer, --kind and --exclude choose a part";
         return Err(CommandError::new(message).hint("leave them out, or leave --prune out"));
     }
+    Ok(selection)
+}
+
+/// Finds the manifests.
+pub fn read(
+    settings: &Settings,
+    workspace: &Workspace,
+    args: &PassArgs,
+) -> Result<Input, CommandError> {
+    let mut input = asked(settings, workspace, args)?;
+    let (roots, _) = settings.roots(&args.files, workspace)?;
+    input.sources = find(&roots, &mut std::io::stdin().lock());
+    Ok(input)
+}
+
+/// What is asked for, of manifests that are still to be found.
+pub fn asked(
+    settings: &Settings,
+    workspace: &Workspace,
+    args: &PassArgs,
+) -> Result<Input, CommandError> {
+    let (roots, whole) = settings.roots(&args.files, workspace)?;
+    let selection = selection(settings, args, whole)?;
     let begun = Utc::now().timestamp_nanos_opt().unwrap_or_default();
     let folder = match roots.as_slice() {
         [one] if one.is_dir() => Some(one.clone()),
         _ => None,
     };
-    let sources = find(&roots, &mut std::io::stdin().lock());
+    let sources = Sources::default();
     Ok(Input { sources, folder, begun, whole, selection, checked: None })
 }
 

@@ -8,14 +8,15 @@ use crate::engine::workspace::{self, Workspace};
 use crate::kinds::{KindEntry, Kinds};
 use crate::manifest::report;
 use crate::model::ResourceId;
-use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
+pub use crate::model::moment::parse as parse_at;
 use clap::Args;
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 /// Options of every command.
-#[derive(Args, Debug, Clone)]
+#[derive(Args, Debug, Clone, Default)]
 #[command(next_help_heading = "Options of every command")]
 pub struct GlobalArgs {
     /// Folder of the workspace; default: the nearest one upward with a partnerctl.yaml
@@ -55,7 +56,9 @@ pub struct Settings {
 
 impl Settings {
     /// Takes the options; the workspace is looked for when a command needs it.
-    pub fn new(given: GlobalArgs) -> Self {
+    pub fn new(mut given: GlobalArgs) -> Self {
+        // A pipeline sets its variable to nothing where its secret is kept from it.
+        given.store = given.store.filter(|url| !url.is_empty());
         Self { kinds: Kinds::default(), given }
     }
 
@@ -99,7 +102,7 @@ impl Settings {
                 .or_else(from_file)
                 .map_or_else(|| PathBuf::from("."), |folder| from_here(&folder)),
         };
-        workspace::open(&folder).map_err(|(problems, text)| {
+        workspace::open(&self.kinds, &folder).map_err(|(problems, text)| {
             let texts: BTreeMap<_, _> = problems
                 .iter()
                 .flat_map(|problem| &problem.locations)
@@ -189,6 +192,16 @@ impl Settings {
     }
 }
 
+/// A variable of the environment.
+pub fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// This process's environment, for a program that works for it.
+pub fn environment() -> impl Iterator<Item = (OsString, OsString)> {
+    std::env::vars_os()
+}
+
 /// A word as a shell takes it.
 pub fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@=+,".contains(c);
@@ -223,7 +236,7 @@ impl Here {
 }
 
 /// A path without a leading `./`.
-fn shown(path: &Path) -> PathBuf {
+pub fn shown(path: &Path) -> PathBuf {
     path.strip_prefix(".").map_or_else(|_| path.to_owned(), Path::to_owned)
 }
 
@@ -265,17 +278,4 @@ pub fn program() -> Option<String> {
     let file = std::env::current_exe().ok()?.metadata().ok()?;
     let version = env!("CARGO_PKG_VERSION");
     Some(format!("{version} {} {}.{}", file.len(), file.mtime(), file.mtime_nsec()))
-}
-
-/// Reads `--at`: a day or an instant.
-///
-/// # Errors
-/// A sentence saying what is understood.
-pub fn parse_at(text: &str) -> Result<DateTime<Utc>, String> {
-    if let Ok(day) = NaiveDate::parse_from_str(text, "%Y-%m-%d") {
-        return Ok(day.and_time(NaiveTime::MIN).and_utc());
-    }
-    DateTime::parse_from_rfc3339(text)
-        .map(|at| at.to_utc())
-        .map_err(|_| "write a day, 2026-11-21, or an instant, 2026-11-21T12:00:00Z".to_owned())
 }

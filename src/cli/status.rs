@@ -7,7 +7,7 @@ use crate::cli::settings::Settings;
 use crate::cli::ui::Ui;
 use crate::cli::{plan, saved};
 use crate::engine::Gathered;
-use crate::kinds::Risk;
+use crate::kinds::{Kinds, Risk};
 use crate::model::ResourceId;
 use crate::model::activity::instant;
 use crate::model::text::printable;
@@ -129,7 +129,7 @@ pub fn run(args: &StatusArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, 
     let (at, provider) = (Utc::now(), provider.as_ref());
     let pass = Pass::new(settings, &workspace, &args.pass, provider, at);
     let Planned { gathered, plan, .. } = pass.plan(&mut input, store.as_deref(), ui)?;
-    let status = status(&plan, &gathered, store.as_deref())?;
+    let status = status(&settings.kinds, &plan, &gathered, store.as_deref())?;
     match args.output {
         Output::Text => {
             let text = ui.wrapped(&text(&status, &plan), |_| INDENT + 2);
@@ -141,13 +141,16 @@ pub fn run(args: &StatusArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, 
 }
 
 fn status(
+    kinds: &Kinds,
     plan: &Plan,
     gathered: &Gathered,
     store: Option<&dyn Store>,
 ) -> Result<Status, CommandError> {
     let last = store.map(Store::last_apply).transpose()?.flatten();
     let ttl = TimeDelta::hours(saved::TTL_HOURS);
-    let approved = store.map(|store| saved::is_approved(store, &plan.id, ttl)).transpose()?;
+    let roles = plan.roles_to_approve();
+    let is_approved = |store| saved::is_approved(kinds, store, &plan.id, &roles, ttl);
+    let approved = store.map(is_approved).transpose()?;
     let line = |resource: &ResourceId, what: String| Line { resource: resource.clone(), what };
     let drifted = plan.changes.iter().filter_map(|change| {
         let fields = change.fields.iter().filter(|field| field.drift);
@@ -162,9 +165,13 @@ fn status(
         let waiting = change.waiting.as_ref().filter(|_| change.blocked.is_empty())?;
         Some(line(&change.id, format!("waits for {waiting}")))
     });
-    let risky = plan.proceeding().filter(|change| change.risk > Risk::Reversible);
+    let risky = plan.proceeding().filter(|change| change.needs_approval(Risk::Reversible));
     let needs_approval = risky.map(|change| {
-        line(&change.id, format!("{}, {}", change.action.as_str(), change.risk.as_str()))
+        let risk = Some(change.risk).filter(|risk| *risk > Risk::Reversible);
+        let risk = risk.map(|risk| risk.as_str().to_owned());
+        let policies = change.approvals().map(|ruling| format!("policy {}", ruling.policy));
+        let why: Vec<String> = risk.into_iter().chain(policies).collect();
+        line(&change.id, format!("{}, {}", change.action.as_str(), why.join(", ")))
     });
     let operations = gathered.intents.iter().map(|intent| {
         let operation = intent.effect().map_or("", |effect| effect.operation.as_str());

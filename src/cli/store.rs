@@ -136,6 +136,7 @@ impl Restore<'_> {
             return Err(CommandError::new(format!("there is no file {}", self.file.display()))
                 .hint("name a file that `partnerctl store backup` wrote"));
         }
+        session::demand_lasting(self.settings, self.workspace)?;
         // Looked at before a store is made: what is no backup leaves nothing behind.
         let contents = store::read_backup(self.file)?;
         self.check_pin(&contents.lineage)?;

@@ -11,7 +11,7 @@ use anstream::ColorChoice;
 use std::io::{self, BufRead, IsTerminal, Write};
 
 /// What a plan is wrapped at where no terminal says otherwise.
-const PLAN_WIDTH: usize = 100;
+pub const PLAN_WIDTH: usize = 100;
 
 /// In which tone something is said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -165,6 +165,12 @@ pub fn some(
     Ok(together(store.lineage(), kept_with(store, rows)?, things))
 }
 
+/// What there is where rows and things are given as values, and no store is.
+#[must_use]
+pub fn stated(lineage: &str, rows: Vec<Stored>, actual: Vec<Observed>) -> Gathered {
+    together(lineage, Kept { rows, ..Kept::default() }, actual)
+}
+
 /// What there is of some resources, and of what they refer to by its external id.
 ///
 /// # Errors

@@ -4,6 +4,7 @@ use crate::kinds::{self, Kinds};
 use crate::manifest::document::API_VERSION;
 use crate::manifest::yaml;
 use crate::model::code::{self, Code};
+use crate::model::decode::Fault;
 use crate::model::problem::{Location, Problem};
 use crate::model::tree::{Node, Value};
 use crate::model::{Observed, ResourceId, ResourceName};
@@ -36,13 +37,33 @@ pub fn read(
     ids: &mut Ids,
 ) -> Result<Ingested, Vec<Problem>> {
     let (trees, faults) = yaml::read_within(text, VALUES_MAX);
+    let problem = |fault: Fault| {
+        let location = Location { file: file.clone(), span: fault.span };
+        Problem::new(fault.code, vec![location], fault.message, fault.hint)
+    };
+    let roots: Vec<&Node> = trees.iter().filter(|tree| tree.whole).map(|tree| &tree.root).collect();
+    let faults: Vec<Problem> = faults.into_iter().map(problem).collect();
+    match read_nodes(kinds, file, &roots, directory, ids) {
+        Ok(ingested) if faults.is_empty() => Ok(ingested),
+        Ok(_) => Err(faults),
+        Err(problems) => Err(faults.into_iter().chain(problems).collect()),
+    }
+}
+
+/// The same for what was read already: lists, and single resources.
+///
+/// # Errors
+/// Everything wrong with it; nothing of it is taken then.
+pub fn read_nodes(
+    kinds: &Kinds,
+    file: &Arc<str>,
+    roots: &[&Node],
+    directory: &mut Directory,
+    ids: &mut Ids,
+) -> Result<Ingested, Vec<Problem>> {
     let mut reader =
         Reader { kinds, file, problems: Vec::new(), directory, ids, writes: Vec::new() };
-    for fault in faults {
-        reader.problem(fault.code, fault.span, fault.message, &fault.hint);
-    }
-    let items: Vec<&Node> =
-        trees.iter().filter(|tree| tree.whole).flat_map(|tree| reader.items(&tree.root)).collect();
+    let items: Vec<&Node> = roots.iter().flat_map(|root| reader.items(root)).collect();
     // Customers before what refers to them, whatever the order of the file.
     let mut ranked: Vec<(usize, &Node)> = items
         .iter()

@@ -108,6 +108,11 @@ impl Keys {
         keys.any(|key| self.0.contains(&key))
     }
 
+    /// All of them, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = Key> {
+        self.0.iter().copied()
+    }
+
     /// True when it is among them.
     #[must_use]
     pub fn contains(&self, key: Key) -> bool {

@@ -61,6 +61,23 @@ pub fn user() -> String {
 /// # Errors
 /// When the file system refuses; the file is as it was then.
 pub fn write_whole(path: &std::path::Path, bytes: &[u8]) -> std::io::Result<()> {
+    put_in_place(path, bytes, std::fs::File::sync_all)
+}
+
+/// Writes a file that is soon written again, whole for every reader. After a power cut it may be an
+/// older one, or empty.
+///
+/// # Errors
+/// When the file system refuses; the file is as it was then.
+pub fn write_for_now(path: &std::path::Path, bytes: &[u8]) -> std::io::Result<()> {
+    put_in_place(path, bytes, |_| Ok(()))
+}
+
+fn put_in_place(
+    path: &std::path::Path,
+    bytes: &[u8],
+    keep: impl Fn(&std::fs::File) -> std::io::Result<()>,
+) -> std::io::Result<()> {
     use std::io::Write;
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}.partial", std::process::id()));
@@ -68,7 +85,7 @@ pub fn write_whole(path: &std::path::Path, bytes: &[u8]) -> std::io::Result<()> 
     let written = (|| {
         let mut file = std::fs::File::create(&partial)?;
         file.write_all(bytes)?;
-        file.sync_all()?;
+        keep(&file)?;
         std::fs::rename(&partial, path)
     })();
     if written.is_err() {

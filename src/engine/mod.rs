@@ -2,10 +2,13 @@
 
 pub mod apply;
 pub mod capacity;
+pub mod cases;
 pub mod cold;
+pub mod commit;
 pub mod dump;
 pub mod executor;
 pub mod gather;
+pub mod git;
 pub mod ingest;
 pub mod islands;
 pub mod lease;
@@ -15,12 +18,14 @@ pub mod moved;
 pub mod narrow;
 pub mod operate;
 pub mod operation;
+pub mod policies;
 pub mod reach;
 pub mod records;
 pub mod remember;
 pub mod resume;
 pub mod stale;
 pub mod tree;
+pub mod wake;
 pub mod watch;
 pub mod work;
 pub mod workspace;

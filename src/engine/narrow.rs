@@ -10,16 +10,17 @@ use crate::engine::gather::{self, FromWorkspace, read_files};
 use crate::engine::islands::{self, Keys};
 use crate::engine::memory::{Back, Declared, Front, Memory, Place, Whose};
 use crate::engine::moved::Moved;
-use crate::engine::reach::{Split, id_of};
+use crate::engine::reach::{Reach, Split, id_of};
 use crate::engine::remember::{Recollection, keys, taken};
 use crate::engine::tree::Sources;
 use crate::kinds::{Kinds, ReferenceTo};
 use crate::manifest::{self, Beyond, Document, FileRead};
 use crate::model::{Resource, ResourceId, Stored};
 use crate::plan::LeftOut;
-use crate::store::{Store, StoreError, Touched};
+use crate::store::{Store, StoreError, Touched, Version};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::Arc;
 
 /// Where a narrow pass looks.
 pub struct Look<'a> {
@@ -75,7 +76,7 @@ pub fn narrow<'m>(
     if !sources.texts.problems.is_empty() || !look.store.intents()?.is_empty() {
         return Ok(None);
     }
-    let Some(touched) = touched(look.store, &memory.front)? else { return Ok(None) };
+    let Some(touched) = touched(look.store, &memory.front.version)? else { return Ok(None) };
     let Some(mut moved) = Moved::of(look.folder, sources, &memory.front) else { return Ok(None) };
     if moved.is_nothing() && touched.is_empty() && memory.front.quiet && look.also.is_empty() {
         return nothing_moved(look, sources, &moved, memory);
@@ -108,18 +109,44 @@ pub fn look_at<'m>(
     let unread = |place: &usize| !sources.texts.texts.contains_key(&sources.files[*place].name);
     let unread: Vec<usize> = changed.iter().copied().filter(unread).collect();
     sources.read_some(&unread);
-    let Some(read) = parse(look, sources, changed) else { return Ok(None) };
+    let Some(read) =
+        sources.texts.problems.is_empty().then(|| parse(look, texts(sources, changed)))
+    else {
+        return Ok(None);
+    };
+    let Some(read) = read else { return Ok(None) };
     let Some(selectors) = selectors(&back, moved) else { return Ok(None) };
     let split = Split::new(back, moved, seeds(look, &read, touched)?, selectors);
-    check(split, look, sources, moved, read, touched, front)
+    let chosen = split.chosen(front);
+    let checked = check(&split.reach, &front.kinds, chosen, look, read, touched)?;
+    let Some((checked, files)) = checked.zip(moved.remembered(sources)) else { return Ok(None) };
+    let Checked { desired, gathered, places } = checked;
+    let Split { kept, kept_others, reach } = split;
+    let settled = kept.iter().map(Vec::len).sum();
+    let count = |whose: Whose| kept_others.iter().filter(|one| one.whose == whose).count();
+    let left_out = LeftOut { settled, chosen: settled, foreign: count(Whose::Foreign) };
+    let unmanaged = count(Whose::Unmanaged) > 0 || !gathered.unmanaged.is_empty();
+    let next = Next::Another(Recollection {
+        version: look.store.version()?,
+        begun: look.begun,
+        selectors: reach.selectors,
+        files,
+        kept,
+        kept_others,
+        places,
+    });
+    Ok(Some(Narrow { desired, gathered, left_out, unmanaged, next }))
 }
 
 /// What transactions touched since; `None` when that is not known.
-fn touched(store: &dyn Store, front: &Front) -> Result<Option<Touched>, StoreError> {
-    if store.version()? == front.version {
+///
+/// # Errors
+/// When the store fails.
+pub fn touched(store: &dyn Store, since: &Version) -> Result<Option<Touched>, StoreError> {
+    if store.version()? == *since {
         return Ok(Some(Touched::default()));
     }
-    store.touched_since(&front.version)
+    store.touched_since(since)
 }
 
 fn nothing_moved<'m>(
@@ -168,18 +195,24 @@ impl Moved {
     }
 }
 
+/// A file that is to be read as manifests: its place, its name, its text.
+pub type Text = (usize, Arc<str>, Arc<str>);
+
+/// The files with these places.
+fn texts(sources: &Sources, places: Vec<usize>) -> Vec<Text> {
+    let text = |place: usize| {
+        let name = sources.files[place].name.clone();
+        let text = sources.texts.texts.get(&name).cloned().unwrap_or_default();
+        (place, name, text)
+    };
+    places.into_iter().map(text).collect()
+}
+
 /// The manifests of the files that moved, by the places of these; `None` when anything is wrong with
 /// one, or it stands for others.
-fn parse(look: &Look<'_>, sources: &Sources, places: Vec<usize>) -> Option<Vec<(usize, FileRead)>> {
-    if !sources.texts.problems.is_empty() {
-        return None;
-    }
-    let texts = places.iter().map(|place| {
-        let name = sources.files[*place].name.clone();
-        let text = sources.texts.texts.get(&name).cloned().unwrap_or_default();
-        (name, text)
-    });
-    let mut read = read_files(look.kinds, texts);
+pub fn parse(look: &Look<'_>, texts: Vec<Text>) -> Option<Vec<(usize, FileRead)>> {
+    let places: Vec<usize> = texts.iter().map(|(place, ..)| *place).collect();
+    let mut read = read_files(look.kinds, texts.into_iter().map(|(_, name, text)| (name, text)));
     let mut from_workspace = FromWorkspace::new(look.workspace);
     for document in read.iter_mut().flat_map(|file| file.documents.iter_mut()) {
         let resource = document.resource.as_mut()?;
@@ -203,7 +236,10 @@ fn selectors(back: &Back<'_>, moved: &Moved) -> Option<Vec<(usize, Resource)>> {
 }
 
 /// The keys of everything that moved, as it is now. As it was, the memory knows it.
-fn seeds(
+///
+/// # Errors
+/// When the store fails.
+pub fn seeds(
     look: &Look<'_>,
     read: &[(usize, FileRead)],
     touched: &Touched,
@@ -226,18 +262,32 @@ fn seeds(
     Ok(seeds)
 }
 
-/// Reads what is looked at, and checks it; `None` when anything is wrong.
-fn check<'m>(
-    split: Split<'m>,
+/// What is looked at, as it was read and checked.
+pub struct Checked {
+    /// What the manifests declare of it.
+    pub desired: Vec<Resource>,
+    /// What the store and the provider say of it.
+    pub gathered: Gathered,
+    /// The places of the files that declare it.
+    pub places: BTreeMap<ResourceId, usize>,
+}
+
+/// Reads what is looked at, and checks it; `None` when anything is wrong. `named` are the kinds that
+/// the memory's numbers mean, `chosen` the manifests whose selectors choose any of what is not looked
+/// at.
+///
+/// # Errors
+/// When the store fails.
+pub fn check(
+    reach: &Reach<'_>,
+    named: &[String],
+    chosen: BTreeSet<ResourceId>,
     look: &Look<'_>,
-    sources: &Sources,
-    moved: &Moved,
     read: Vec<(usize, FileRead)>,
     touched: &Touched,
-    front: &Front,
-) -> Result<Option<Narrow<'m>>, StoreError> {
-    let rows = look.store.resources_of(&split.rows(front, &read, touched))?;
-    let things = look.store.actual_of(&split.things(front, &rows, touched))?;
+) -> Result<Option<Checked>, StoreError> {
+    let rows = look.store.resources_of(&reach.rows(named, &read, touched))?;
+    let things = look.store.actual_of(&reach.things(named, &rows, touched))?;
     let mut places: BTreeMap<ResourceId, usize> = BTreeMap::new();
     let by_id: BTreeMap<&ResourceId, &Stored> = rows.iter().map(|row| (&row.id, row)).collect();
     let mut files = Vec::with_capacity(read.len() + 1);
@@ -245,57 +295,38 @@ fn check<'m>(
         places.extend(file.documents.iter().filter_map(|d| Some((d.id.clone()?, place))));
         files.push(file);
     }
-    let Some(documents) = remembered(&split, look.kinds, front, &by_id) else { return Ok(None) };
-    for (place, one) in &split.looked {
+    let Some(documents) = remembered(reach, look.kinds, named, &by_id) else { return Ok(None) };
+    for (place, one) in &reach.looked {
         // Declared here and in a file that moved: the check says so.
-        places.insert(id_of(front, one.kind, one.name), *place);
+        places.insert(id_of(named, one.kind, one.name), *place);
     }
     files.push(FileRead { file: "".into(), documents, problems: Vec::new() });
     let known: BTreeSet<ResourceId> = by_id.into_keys().cloned().collect();
-    let beyond = Beyond { unread: false, chosen: split.chosen(front) };
+    let beyond = Beyond { unread: false, chosen };
     let checked = manifest::check(look.kinds, files, BTreeMap::new(), &known, &beyond);
     if !checked.problems.is_empty() {
         return Ok(None);
     }
     let by_selector: BTreeMap<&str, usize> =
-        split.selectors.iter().map(|(place, one)| (one.id.name.as_str(), *place)).collect();
+        reach.selectors.iter().map(|(place, one)| (one.id.name.as_str(), *place)).collect();
     for resource in checked.resources.iter().filter(|one| one.id.name.is_generated()) {
         let place = by_selector.get(resource.id.name.manifest());
         places.extend(place.map(|place| (resource.id.clone(), *place)));
     }
-    let Some(files) = moved.remembered(sources) else { return Ok(None) };
-    let settled = split.kept.iter().map(Vec::len).sum();
-    let left_out = LeftOut {
-        settled,
-        chosen: settled,
-        foreign: split.kept_others.iter().filter(|one| one.whose == Whose::Foreign).count(),
-    };
-    let unmanaged = split.kept_others.iter().any(|one| one.whose == Whose::Unmanaged);
-    let recollection = Recollection {
-        version: look.store.version()?,
-        begun: look.begun,
-        selectors: split.selectors,
-        files,
-        kept: split.kept,
-        kept_others: split.kept_others,
-        places,
-    };
     let gathered = gather::some(look.store, rows, things)?;
-    let (desired, next) = (checked.resources, Next::Another(recollection));
-    let unmanaged = unmanaged || !gathered.unmanaged.is_empty();
-    Ok(Some(Narrow { desired, gathered, left_out, unmanaged, next }))
+    Ok(Some(Checked { desired: checked.resources, gathered, places }))
 }
 
 /// What is looked at in files that did not move, as if it had been read; `None` where a row is missed.
 fn remembered(
-    split: &Split<'_>,
+    reach: &Reach<'_>,
     kinds: &Kinds,
-    front: &Front,
+    named: &[String],
     rows: &BTreeMap<&ResourceId, &Stored>,
 ) -> Option<Vec<Document>> {
-    let mut documents = Vec::with_capacity(split.looked.len());
-    for (_, one) in &split.looked {
-        let id = id_of(front, one.kind, one.name);
+    let mut documents = Vec::with_capacity(reach.looked.len());
+    for (_, one) in &reach.looked {
+        let id = id_of(named, one.kind, one.name);
         // What a selector made, it makes again.
         if id.name.is_generated() {
             continue;
@@ -304,7 +335,7 @@ fn remembered(
         let resource = if one.is_settled() { settled() } else { taken(one.resource) };
         documents.push(document(kinds, resource?));
     }
-    documents.extend(split.selectors.iter().map(|(_, one)| document(kinds, one.clone())));
+    documents.extend(reach.selectors.iter().map(|(_, one)| document(kinds, one.clone())));
     Some(documents)
 }
 

@@ -39,7 +39,7 @@ fn reached(back: &Back<'_>, moved: &Moved, mut seeds: Keys) -> Reached {
     }
 }
 
-/// What is looked at of a memory.
+/// Which of a memory that is.
 struct Reached {
     declared: Vec<Vec<bool>>,
     others: Vec<bool>,
@@ -51,11 +51,19 @@ pub struct Split<'m> {
     pub kept: Vec<Vec<Declared<'m>>>,
     /// Not declared, and not looked at.
     pub kept_others: Vec<Other<'m>>,
+    /// What is looked at.
+    pub reach: Reach<'m>,
+}
+
+/// What is looked at of a memory.
+#[derive(Default)]
+pub struct Reach<'m> {
     /// Declared in files that did not move, with their places.
     pub looked: Vec<(usize, Declared<'m>)>,
     /// Declared until now, in files that moved.
-    former: Vec<Declared<'m>>,
-    others: Vec<Other<'m>>,
+    pub former: Vec<Declared<'m>>,
+    /// Not declared.
+    pub others: Vec<Other<'m>>,
     /// Manifests that choose others, with their places.
     pub selectors: Vec<(usize, Resource)>,
 }
@@ -74,10 +82,7 @@ impl<'m> Split<'m> {
         let mut split = Self {
             kept: Vec::with_capacity(moved.same.len()),
             kept_others: Vec::new(),
-            looked: Vec::new(),
-            former: Vec::new(),
-            others: Vec::new(),
-            selectors,
+            reach: Reach { selectors, ..Reach::default() },
         };
         for (place, same) in moved.same.iter().enumerate() {
             let mut kept = Vec::new();
@@ -85,7 +90,7 @@ impl<'m> Split<'m> {
                 let declared = std::mem::take(&mut back.declared[number]);
                 for (one, is_reached) in declared.into_iter().zip(&reached.declared[number]) {
                     if *is_reached {
-                        split.looked.push((place, one));
+                        split.reach.looked.push((place, one));
                     } else {
                         kept.push(one);
                     }
@@ -94,9 +99,9 @@ impl<'m> Split<'m> {
             split.kept.push(kept);
         }
         // What is left are files that moved.
-        split.former = back.declared.into_iter().flatten().collect();
+        split.reach.former = back.declared.into_iter().flatten().collect();
         for (one, is_reached) in back.others.into_iter().zip(&reached.others) {
-            if *is_reached { &mut split.others } else { &mut split.kept_others }.push(one);
+            if *is_reached { &mut split.reach.others } else { &mut split.kept_others }.push(one);
         }
         split
     }
@@ -106,25 +111,27 @@ impl<'m> Split<'m> {
     pub fn chosen(&self, front: &Front) -> BTreeSet<ResourceId> {
         let generated = |one: &&Declared<'_>| one.name.contains('/');
         let manifest = |one: &Declared<'_>| {
-            let id = id_of(front, one.kind, one.name);
+            let id = id_of(&front.kinds, one.kind, one.name);
             ResourceId::new(id.kind.as_str(), id.name.manifest())
         };
         self.kept.iter().flatten().filter(generated).map(manifest).collect()
     }
+}
 
+impl Reach<'_> {
     /// The rows to read.
     #[must_use]
     pub fn rows(
         &self,
-        front: &Front,
+        kinds: &[String],
         read: &[(usize, FileRead)],
         touched: &Touched,
     ) -> BTreeSet<ResourceId> {
         let looked = self.looked.iter().map(|(_, one)| one).chain(&self.former);
         let mut ids: BTreeSet<ResourceId> =
-            looked.map(|one| id_of(front, one.kind, one.name)).collect();
+            looked.map(|one| id_of(kinds, one.kind, one.name)).collect();
         let rows = self.others.iter().filter(|one| one.whose != Whose::Unmanaged);
-        ids.extend(rows.map(|one| id_of(front, one.kind, one.name)));
+        ids.extend(rows.map(|one| id_of(kinds, one.kind, one.name)));
         let documents = read.iter().flat_map(|(_, file)| &file.documents);
         ids.extend(documents.filter_map(|document| document.id.clone()));
         ids.extend(touched.rows.iter().cloned());
@@ -135,13 +142,13 @@ impl<'m> Split<'m> {
     #[must_use]
     pub fn things(
         &self,
-        front: &Front,
+        kinds: &[String],
         rows: &[Stored],
         touched: &Touched,
     ) -> BTreeSet<(KindName, String)> {
         let unmanaged = self.others.iter().filter(|one| one.whose == Whose::Unmanaged);
         let mut ids: BTreeSet<(KindName, String)> = unmanaged
-            .map(|one| (id_of(front, one.kind, one.name).kind, one.name.to_owned()))
+            .map(|one| (id_of(kinds, one.kind, one.name).kind, one.name.to_owned()))
             .collect();
         let managed = |row: &Stored| Some((row.id.kind.clone(), row.external_id.clone()?));
         ids.extend(rows.iter().filter_map(managed));
@@ -152,7 +159,7 @@ impl<'m> Split<'m> {
 
 /// The id that a memory means by a kind's number and a name.
 #[must_use]
-pub fn id_of(front: &Front, kind: u8, name: &str) -> ResourceId {
-    let kind = front.kinds.get(usize::from(kind)).map_or("", String::as_str);
+pub fn id_of(kinds: &[String], kind: u8, name: &str) -> ResourceId {
+    let kind = kinds.get(usize::from(kind)).map_or("", String::as_str);
     ResourceId::new(kind, name)
 }

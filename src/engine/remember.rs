@@ -43,7 +43,8 @@ struct Kept {
 }
 
 /// A resource as it is kept.
-fn kept(resource: &Resource) -> String {
+#[must_use]
+pub fn kept(resource: &Resource) -> String {
     let Resource { id, metadata, spec, source } = resource.clone();
     serde_json::to_string(&Kept { id, metadata, spec, source }).unwrap_or_default()
 }
@@ -56,12 +57,17 @@ pub fn taken(text: &str) -> Option<Resource> {
 }
 
 /// A resource that was looked at, before it is written down.
-struct Fresh {
-    file: usize,
-    kind: u8,
-    name: String,
-    resource: String,
-    keys: Vec<u8>,
+pub struct Fresh {
+    /// The place of its file.
+    pub file: usize,
+    /// The number of its kind.
+    pub kind: u8,
+    /// Its name.
+    pub name: String,
+    /// The resource as it is kept; empty for a settled one.
+    pub resource: String,
+    /// What it is called by and calls others by.
+    pub keys: Vec<u8>,
 }
 
 /// Writes down what a pass found out. `desired` and `gathered` are what it looked at, `plan` is what
@@ -79,7 +85,7 @@ pub fn remember(
         place.forget();
         return;
     }
-    let fresh = fresh(&recollection, kinds, desired, gathered, plan);
+    let fresh = fresh(&recollection.places, kinds, desired, gathered, plan);
     let others = others(kinds, &place.key().set, desired, gathered);
     let Recollection { version, begun, selectors, files, mut kept, kept_others, .. } = recollection;
     let selectors: Vec<(usize, String)> =
@@ -106,8 +112,10 @@ pub fn remember(
     place.write(&front, &Back { declared: kept, selectors, others: all });
 }
 
-fn fresh(
-    recollection: &Recollection<'_>,
+/// What was looked at and is declared, with the places of the files that declare it.
+#[must_use]
+pub fn fresh(
+    places: &BTreeMap<ResourceId, usize>,
     kinds: &Kinds,
     desired: &[Resource],
     gathered: &Gathered,
@@ -117,7 +125,7 @@ fn fresh(
     let rows: BTreeMap<&ResourceId, _> = gathered.stored.iter().map(|row| (&row.id, row)).collect();
     let mut fresh = Vec::with_capacity(desired.len());
     for resource in desired {
-        let Some(file) = recollection.places.get(&resource.id) else { continue };
+        let Some(file) = places.get(&resource.id) else { continue };
         let mut keys = islands::of_resource(kinds, resource);
         let row = rows.get(&resource.id);
         if let Some(row) = row {
@@ -149,7 +157,8 @@ fn spoken_of(plan: &Plan) -> BTreeSet<&ResourceId> {
 }
 
 /// Rows that are not declared, and things that nobody manages.
-fn others(kinds: &Kinds, set: &str, desired: &[Resource], gathered: &Gathered) -> Vec<Beside> {
+#[must_use]
+pub fn others(kinds: &Kinds, set: &str, desired: &[Resource], gathered: &Gathered) -> Vec<Beside> {
     let declared: BTreeSet<&ResourceId> = desired.iter().map(|resource| &resource.id).collect();
     let mut others = Vec::new();
     for row in gathered.stored.iter() {

@@ -29,12 +29,14 @@ pub struct Texts {
 }
 
 /// Manifests that were found, and as much of them as was read.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Sources {
     /// The files, in order of their names.
     pub files: Vec<Found>,
     /// What was read until now: standard input at once, the files when they are asked for.
     pub texts: Texts,
+    /// True when one was found by a link: it may move where nobody looks.
+    pub linked: bool,
 }
 
 /// A file that was found.
@@ -59,6 +61,7 @@ pub fn read_roots(roots: &[PathBuf], stdin: &mut dyn Read) -> Texts {
 pub fn find(roots: &[PathBuf], stdin: &mut dyn Read) -> Sources {
     let mut texts = Texts::default();
     let mut files: Vec<PathBuf> = Vec::new();
+    let mut linked = false;
     for root in roots {
         if root.as_os_str() == "-" {
             // Standard input can be read once, however often it is named.
@@ -66,7 +69,7 @@ pub fn find(roots: &[PathBuf], stdin: &mut dyn Read) -> Sources {
                 texts.stdin(stdin);
             }
         } else if root.is_dir() {
-            texts.walk(root, &mut files);
+            linked |= texts.walk(root, &mut files);
         } else {
             files.push(root.clone());
         }
@@ -84,7 +87,7 @@ pub fn find(roots: &[PathBuf], stdin: &mut dyn Read) -> Sources {
             seen.insert(file.path.canonicalize().unwrap_or_else(|_| file.path.clone()))
         });
     }
-    Sources { files, texts }
+    Sources { files, texts, linked }
 }
 
 impl Sources {
@@ -165,13 +168,13 @@ pub struct Refused {
 }
 
 impl Refused {
-    fn new(code: Code, message: impl Into<String>, hint: &'static str) -> Self {
+    pub(super) fn new(code: Code, message: impl Into<String>, hint: &'static str) -> Self {
         Self { code, message: message.into(), hint, line: 1 }
     }
 }
 
 impl Texts {
-    fn refuse(&mut self, file: &Path, refused: Refused) {
+    pub(super) fn refuse(&mut self, file: &Path, refused: Refused) {
         let Refused { code, message, hint, line } = refused;
         let span = Span { line, ..Span::START };
         let location = Location { file: file.to_string_lossy().into(), span };
@@ -195,18 +198,20 @@ impl Texts {
     }
 
     /// Finds the manifests below a folder: `.yaml`, `.yml`, `.json`, no dot-files, nothing that is
-    /// ignored.
-    fn walk(&mut self, root: &Path, files: &mut Vec<PathBuf>) {
+    /// ignored. True when there are links below it.
+    fn walk(&mut self, root: &Path, files: &mut Vec<PathBuf>) -> bool {
         let within = match root.canonicalize() {
             Ok(path) => path,
             Err(error) => {
                 let message = format!("the folder cannot be read: {error}");
                 self.refuse(root, Refused::new(code::UNREADABLE, message, "check its rights"));
-                return;
+                return false;
             }
         };
         let escaped = Arc::new(std::sync::Mutex::new(Vec::new()));
         let leaving = escaped.clone();
+        let linked = Arc::new(std::sync::atomic::AtomicBool::new(false));
+        let links = linked.clone();
         let walker = WalkBuilder::new(root)
             .standard_filters(false)
             .hidden(true)
@@ -214,6 +219,9 @@ impl Texts {
             .follow_links(true)
             .add_custom_ignore_filename(IGNORE_FILE)
             .filter_entry(move |entry| {
+                if entry.depth() > 0 && entry.path_is_symlink() {
+                    links.store(true, std::sync::atomic::Ordering::Relaxed);
+                }
                 let inside = !entry.path_is_symlink()
                     || entry.depth() == 0
                     || !(entry.path().is_dir() || is_manifest(entry.path()))
@@ -261,11 +269,13 @@ impl Texts {
             let hint = "copy the files, or name the other folder with -f";
             self.refuse(&path, Refused::new(code::OUTSIDE_ROOT, message, hint));
         }
+        linked.load(std::sync::atomic::Ordering::Relaxed)
     }
 }
 
 /// By its name: `.yaml`, `.yml` or `.json`, no dot-file, not the workspace's own file.
-fn is_manifest(path: &Path) -> bool {
+#[must_use]
+pub fn is_manifest(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default();
     let extension = path.extension().unwrap_or_default();
     ["yaml", "yml", "json"].iter().any(|known| extension == *known)
@@ -312,11 +322,11 @@ pub fn read_file(path: &Path) -> Result<String, Refused> {
     decode(bytes)
 }
 
-fn too_large() -> Refused {
+pub(super) fn too_large() -> Refused {
     Refused::new(code::TOO_LARGE, "it is larger than 16 MiB", "split it into several files")
 }
 
-fn decode(bytes: Vec<u8>) -> Result<String, Refused> {
+pub(super) fn decode(bytes: Vec<u8>) -> Result<String, Refused> {
     if bytes.len() as u64 > FILE_BYTES_MAX {
         return Err(too_large());
     }

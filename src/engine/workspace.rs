@@ -1,21 +1,24 @@
 //! The workspace: a folder with `partnerctl.yaml`.
 
+use crate::engine::policies;
 use crate::engine::tree::WORKSPACE_FILE;
 use crate::finance::policy::Choice;
-use crate::finance::{Policies, PolicySet, Rate, Rates, RefundTerms};
-use crate::kinds::Risk;
+use crate::finance::{PolicySet, Rate, Rates, RefundPolicies, RefundTerms};
+use crate::kinds::{Kinds, Risk};
 use crate::manifest::yaml;
 use crate::model::decode::{Fault, decode};
 use crate::model::problem::{Finding, Location, Problem};
 use crate::model::scalar::Line;
 use crate::model::{Money, code};
 use crate::plan::Limits;
+use crate::plan::policy::{Policies, Policy};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// `partnerctl.yaml`.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, expecting = "the settings of a workspace")]
 #[schemars(title = "partnerctl.yaml")]
 pub struct WorkspaceFile {
@@ -35,6 +38,8 @@ pub struct WorkspaceFile {
     pub watch: Option<WatchFile>,
     /// By what refunds of reservations are reckoned.
     pub refunds: Option<RefundsFile>,
+    /// Rules over the changes of a plan: what is denied, what needs an approval, what is warned of.
+    pub policies: Option<Vec<Policy>>,
 }
 
 /// By what refunds of reservations are reckoned.
@@ -58,7 +63,7 @@ impl RefundsFile {
     fn check(&self) -> Vec<Finding> {
         let list = |choices: &Option<Vec<Choice>>| choices.clone().unwrap_or_default();
         let policies = self.policies.clone().unwrap_or_default();
-        let policies = Policies::check(&policies, &list(&self.choices)).into_iter();
+        let policies = RefundPolicies::check(&policies, &list(&self.choices)).into_iter();
         let rates = self.rates.iter().flatten().enumerate().filter_map(|(number, rate)| {
             let path = format!("rates.[{number}].rate");
             Some(Finding::new(code::INVALID_VALUE, &path, rate.fault()?, "mend the rate"))
@@ -72,7 +77,7 @@ impl RefundsFile {
 }
 
 /// What `watch` may do by itself.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, expecting = "a watch, {allow: [costly]}")]
 pub struct WatchFile {
     /// Risks that it takes without an approval; irreversible includes costly. Without it, changes
@@ -91,7 +96,7 @@ pub enum RiskTaken {
 }
 
 /// A provider of the workspace's own.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(
     rename_all = "camelCase",
     deny_unknown_fields,
@@ -106,7 +111,7 @@ pub struct ProviderFile {
 }
 
 /// Brakes of a workspace.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, expecting = "limits, {deletePercent: 30}")]
 pub struct LimitsFile {
     /// Deletes over this share of what the set owns are refused; default 30.
@@ -117,15 +122,22 @@ pub struct LimitsFile {
     at_least: Option<u32>,
     /// The most by which monthly budgets may grow in one plan, one amount for each currency.
     monthly_increase: Option<Vec<Money>>,
+    /// The most that one plan may cost once, one amount for each currency.
+    one_time: Option<Vec<Money>>,
+    /// The most that one plan may give back, one amount for each currency: a large refund means that
+    /// much is cancelled.
+    refund: Option<Vec<Money>>,
 }
 
 /// A workspace as it was found.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Workspace {
     /// Its folder.
     pub folder: PathBuf,
     /// Its settings; empty where there is no file.
     pub file: WorkspaceFile,
+    /// Its policies, checked.
+    pub policies: Arc<Policies>,
 }
 
 impl Workspace {
@@ -159,7 +171,7 @@ impl Workspace {
             self.file.refunds.clone().unwrap_or_default();
         let (policies, choices) = (policies.unwrap_or_default(), choices.unwrap_or_default());
         RefundTerms {
-            policies: Policies::default().with(policies, choices),
+            policies: RefundPolicies::default().with(policies, choices),
             rates: Rates::new(rates.unwrap_or_default()),
         }
     }
@@ -175,6 +187,8 @@ impl Workspace {
                 update_percent: limits.update_percent.unwrap_or(default.update_percent),
                 at_least: limits.at_least.map_or(default.at_least, |count| count as usize),
                 monthly_increase: limits.monthly_increase.clone().unwrap_or_default(),
+                one_time: limits.one_time.clone().unwrap_or_default(),
+                refund: limits.refund.clone().unwrap_or_default(),
             },
         }
     }
@@ -191,7 +205,7 @@ pub fn find_upward(from: &Path) -> Option<PathBuf> {
 ///
 /// # Errors
 /// The problems of the file with its text, when it cannot be read or is not valid.
-pub fn open(folder: &Path) -> Result<Workspace, (Vec<Problem>, String)> {
+pub fn open(kinds: &Kinds, folder: &Path) -> Result<Workspace, (Vec<Problem>, String)> {
     let path = folder.join(WORKSPACE_FILE);
     let text = match std::fs::read_to_string(&path) {
         Ok(text) => text,
@@ -206,26 +220,42 @@ pub fn open(folder: &Path) -> Result<Workspace, (Vec<Problem>, String)> {
             return Err((vec![problem(&path, fault)], String::new()));
         }
     };
-    let (trees, mut faults) = yaml::read(&text);
-    let mut file = WorkspaceFile::default();
+    let (file, policies) = parse(kinds, &path, &text).map_err(|problems| (problems, text))?;
+    Ok(Workspace { folder: folder.to_owned(), file, policies: Arc::new(policies) })
+}
+
+/// Reads the text of a `partnerctl.yaml`.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn parse(
+    kinds: &Kinds,
+    path: &Path,
+    text: &str,
+) -> Result<(WorkspaceFile, Policies), Vec<Problem>> {
+    let (trees, faults) = yaml::read(text);
+    let of_faults = |faults: Vec<Fault>| faults.into_iter().map(|fault| problem(path, fault));
+    let mut problems: Vec<Problem> = of_faults(faults).collect();
+    let (mut file, mut policies) = (WorkspaceFile::default(), Policies::default());
     if let Some(tree) = trees.first() {
-        let decoded = decode::<WorkspaceFile>(&tree.root);
-        faults.extend(decoded.faults);
-        file = decoded.value.unwrap_or_default();
+        let mut read = decode::<WorkspaceFile>(&tree.root);
+        file = read.value.take().unwrap_or_default();
+        let written = file.policies.take().unwrap_or_default();
+        let (checked, wrong) =
+            policies::check(kinds, &tree.root, &read, written, &path.to_string_lossy());
         // What stands in for a fault is not checked.
-        let refunds = file.refunds.as_ref().filter(|_| faults.is_empty()).into_iter();
-        faults.extend(refunds.flat_map(RefundsFile::check).map(|finding| Fault {
+        let refunds = file.refunds.as_ref().filter(|_| read.faults.is_empty()).into_iter();
+        let refunds = refunds.flat_map(RefundsFile::check).map(|finding| Fault {
             code: finding.code,
             span: tree.root.place(&finding.path),
             message: finding.message,
             hint: finding.hint,
-        }));
+        });
+        problems.extend(of_faults(refunds.chain(read.faults).collect()).chain(wrong));
+        problems.sort_by(|a, b| a.locations.cmp(&b.locations));
+        policies = checked;
     }
-    if faults.is_empty() {
-        Ok(Workspace { folder: folder.to_owned(), file })
-    } else {
-        Err((faults.into_iter().map(|fault| problem(&path, fault)).collect(), text))
-    }
+    if problems.is_empty() { Ok((file, policies)) } else { Err(problems) }
 }
 
 fn problem(path: &Path, fault: Fault) -> Problem {

@@ -18,7 +18,7 @@ pub use billing::Billing;
 pub use comparison::{Comparison, compare};
 pub use error::QuoteError;
 pub use exchange::{ExchangeQuote, Wanted, exchange};
-pub use policy::{Policies, PolicySet};
+pub use policy::{PolicySet, RefundPolicies};
 pub use quote::{Cancelled, CapState, Held, Quote, Terms, Use, refund};
 pub use rates::{Rate, Rates};
 pub use reading::RefundTerms;

@@ -155,19 +155,19 @@ impl PolicySet {
 
 /// The policies of a workspace.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Policies {
+pub struct RefundPolicies {
     sets: Vec<PolicySet>,
     choices: Vec<Choice>,
 }
 
-impl Default for Policies {
+impl Default for RefundPolicies {
     /// Those in the binary. None only if the file in it were not valid, which a test forbids.
     fn default() -> Self {
         Self { sets: serde_yaml::from_str(KNOWN).unwrap_or_default(), choices: Vec::new() }
     }
 }
 
-impl Policies {
+impl RefundPolicies {
     /// These with more sets, and with what holds from which day.
     #[must_use]
     pub fn with(mut self, sets: Vec<PolicySet>, mut choices: Vec<Choice>) -> Self {
@@ -241,7 +241,7 @@ impl Policies {
 
 #[cfg(test)]
 mod tests {
-    use super::{Choice, Policies};
+    use super::{Choice, RefundPolicies};
     use crate::model::day::Day;
     use crate::model::scalar::Line;
 
@@ -251,9 +251,9 @@ mod tests {
 
     #[test]
     fn the_documents_table_holds_unless_the_workspace_chooses() {
-        let known = Policies::default();
+        let known = RefundPolicies::default();
         assert_eq!(known.names(), ["documents", "terms-2026-08"]);
-        assert!(Policies::check(&[], &[]).is_empty());
+        assert!(RefundPolicies::check(&[], &[]).is_empty());
         assert!(known.sets.iter().all(|set| set.check().is_empty()));
         let chosen = known.with(Vec::new(), vec![choice("2026-08-01", "terms-2026-08")]);
         let on = |day: &str| chosen.on(day.parse().unwrap()).unwrap().name.to_string();
@@ -264,7 +264,7 @@ mod tests {
     #[test]
     fn a_policy_nobody_knows_is_refused_with_its_place() {
         let choices = [choice("2026-08-01", "terms"), choice("2026-08-01", "documents")];
-        let found: Vec<_> = Policies::check(&[], &choices)
+        let found: Vec<_> = RefundPolicies::check(&[], &choices)
             .into_iter()
             .map(|f| format!("{}: {}; {}", f.path, f.message, f.hint))
             .collect();

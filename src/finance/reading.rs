@@ -2,7 +2,7 @@
 
 use crate::finance::billing::Billing;
 use crate::finance::exchange::Wanted;
-use crate::finance::policy::Policies;
+use crate::finance::policy::RefundPolicies;
 use crate::finance::quote::{Cancelled, Held, Use};
 use crate::finance::rates::Rates;
 use crate::model::term::Term;
@@ -13,7 +13,7 @@ use chrono::{DateTime, NaiveDate};
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RefundTerms {
     /// Which rules hold when.
-    pub policies: Policies,
+    pub policies: RefundPolicies,
     /// What currencies are worth in each other.
     pub rates: Rates,
 }

@@ -1,11 +1,13 @@
 //! The roles of partner staff (domain.md, Terms).
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// A role of a partner user: an agent role, or a role of the partner's directory. No role implies
 /// another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[expect(missing_docs, reason = "the names are those of the portal")]
 pub enum AgentRole {
     AdminAgent,
@@ -28,6 +30,13 @@ impl AgentRole {
             Self::UserManagementAdmin => "UserManagementAdmin",
             Self::BillingAdmin => "BillingAdmin",
         }
+    }
+
+    /// The role as a sentence has it, `an AdminAgent`.
+    #[must_use]
+    pub fn with_article(self) -> String {
+        let article = if self == Self::AdminAgent { "an" } else { "a" };
+        format!("{article} {}", self.as_str())
     }
 }
 

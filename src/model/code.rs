@@ -47,6 +47,7 @@ codes! {
     ANNOTATION = "E0211", "An annotation of partnerctl.dev does not exist or has another meaning";
     ONE_OF = "E0212", "Exactly one of several fields must be given";
     LICENCE_ONLY = "E0213", "The field is for licences only";
+    DUPLICATE_POLICY = "E0220", "Two policies have the same name";
     DUPLICATE_NAME = "E0301", "Two manifests declare the same kind and name";
     DUPLICATE_IDENTITY = "E0302", "Two manifests declare the same thing under two names";
     DANGLING_REFERENCE = "E0303", "A reference leads nowhere";
@@ -72,6 +73,7 @@ codes! {
     BLOCK_NO_DEFAULT = "B0111", "A field that is no longer declared can be neither reset nor cleared";
     BLOCK_TAKEN = "B0112", "Something else already stands for it";
     BLOCK_UNKNOWN = "B0113", "Nobody knows how an earlier operation on it ended";
+    BLOCK_POLICY = "B0120", "A policy of the workspace denies it";
     BLOCK_ENDED = "B0130", "Its time is over, or never began";
     BLOCK_QUOTE = "B0131", "The refund or the exchange cannot be reckoned";
 }

@@ -12,6 +12,7 @@ pub mod digest;
 pub mod display;
 pub mod effect;
 pub mod id;
+pub mod moment;
 pub mod money;
 pub mod observed;
 pub mod problem;

@@ -123,6 +123,12 @@ scalar!(Line, "a line of text", "x", |text| Self::parse(text), {
 });
 
 impl Line {
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
     fn parse(text: &str) -> Result<Self, Invalid> {
         if text.trim().is_empty() {
             Err(Invalid::new("the text is empty", "write a text or leave the field out"))

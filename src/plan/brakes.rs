@@ -1,9 +1,13 @@
 //! Brakes: plans that do too much at once are printed, and not applied.
 
 use crate::model::text::counted;
-use crate::plan::change::{Action, Plan, Reason, Refusal};
+use crate::plan::change::{Action, MoneyEffect, Plan, Reason, Refusal};
 use crate::plan::money::number;
 use crate::plan::{PlanInput, Scope};
+use rust_decimal::Decimal;
+
+/// An amount of a plan's money.
+type Measure = fn(&MoneyEffect) -> Decimal;
 
 /// The brakes that hold a plan.
 #[must_use]
@@ -44,14 +48,90 @@ pub fn refusals(input: &PlanInput, plan: &Plan) -> Vec<Refusal> {
             refusals.push(refuse(setting, format!("{percent} %"), message));
         }
     }
-    for limit in &limits.monthly_increase {
-        let code = limit.currency.to_string();
-        let Some(effect) = plan.money.get(&code) else { continue };
-        let increase = number(&effect.monthly_after) - number(&effect.monthly_before);
-        if increase > limit.amount.value() {
-            let message = format!("monthly budgets would grow by {increase} {code}");
-            refusals.push(refuse("limits.monthlyIncrease", limit.to_string(), message));
+    for (setting, limits, amount, what) in [
+        (
+            "limits.monthlyIncrease",
+            &limits.monthly_increase,
+            (|effect| number(&effect.monthly_after) - number(&effect.monthly_before)) as Measure,
+            "monthly budgets would grow by",
+        ),
+        ("limits.oneTime", &limits.one_time, |effect| number(&effect.one_time), "it would cost"),
+        ("limits.refund", &limits.refund, |effect| number(&effect.refund), "it would give back"),
+    ] {
+        for limit in limits {
+            let code = limit.currency.as_str();
+            let amount = plan.money.get(code).map(amount).unwrap_or_default();
+            if amount > limit.amount.value() {
+                let message = format!("{what} {amount} {code}");
+                refusals.push(refuse(setting, limit.to_string(), message));
+            }
         }
     }
     refusals
+}
+
+#[cfg(test)]
+mod tests {
+    use super::refusals;
+    use crate::model::{Amount, Currency, Money};
+    use crate::plan::change::MoneyEffect;
+    use crate::plan::{Limits, PlanInput, Scope, Selection, plan};
+
+    fn euros(amount: &str) -> Money {
+        let currency = Currency::from_text("EUR").unwrap();
+        Money::new(Amount::from_text(amount).unwrap(), currency).unwrap()
+    }
+
+    #[test]
+    fn money_over_a_limit_is_refused_with_its_setting_and_what_lets_it_go() {
+        let limits = Limits {
+            monthly_increase: vec![euros("10")],
+            one_time: vec![euros("20")],
+            refund: vec![euros("30")],
+            ..Limits::default()
+        };
+        let input = PlanInput {
+            kinds: Default::default(),
+            at: chrono::DateTime::UNIX_EPOCH,
+            lineage: None,
+            set: "test".to_owned(),
+            actor: "a".to_owned(),
+            desired: Vec::new(),
+            stored: Default::default(),
+            unmanaged: Vec::new(),
+            intents: Vec::new(),
+            scope: Scope::Whole,
+            selection: Selection::default(),
+            limits,
+            policies: Default::default(),
+            refunds: Default::default(),
+            override_id: None,
+            left_out: Default::default(),
+        };
+        let mut planned = plan(&input);
+        let mut told = |monthly: &str, one_time: &str, refund: &str| {
+            let text = |text: &str| Some(text.to_owned());
+            let effect = MoneyEffect {
+                monthly_before: text("1.00"),
+                monthly_after: text(monthly),
+                one_time: text(one_time),
+                refund: text(refund),
+                ..MoneyEffect::default()
+            };
+            planned.money = [("EUR".to_owned(), effect)].into();
+            let refused = refusals(&input, &planned).into_iter();
+            refused
+                .map(|r| format!("{}: {} ({})", r.setting, r.message, r.value))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(told("11.00", "20.00", "30.00"), [""; 0]);
+        assert_eq!(
+            told("11.01", "20.01", "30.01"),
+            [
+                "limits.monthlyIncrease: monthly budgets would grow by 10.01 EUR (10.00 EUR)",
+                "limits.oneTime: it would cost 20.01 EUR (20.00 EUR)",
+                "limits.refund: it would give back 30.01 EUR (30.00 EUR)",
+            ]
+        );
+    }
 }

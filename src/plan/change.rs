@@ -1,14 +1,15 @@
 //! A plan as a value: what it holds is what users see, what is saved and what apply does.
 
 use crate::finance::{ExchangeQuote, Quote};
-use crate::kinds::{Block, Risk};
+use crate::kinds::{AgentRole, Block, Risk};
 use crate::model::Value;
 use crate::model::condition::{Condition, ConditionType, Truth, set};
 use crate::model::{Metadata, ResourceId, Source, Spec};
+use crate::plan::policy::{Effect, PolicyReport, Ruling};
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The version of the machine format.
 pub const PLAN_API_VERSION: &str = "partnerctl.dev/plan/v1";
@@ -198,6 +199,9 @@ pub struct Change {
     pub waiting: Option<String>,
     /// The change's own money effect.
     pub money: Money,
+    /// What the policies of the workspace say of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub policies: Vec<Ruling>,
     /// What comes back, when it gives something back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refund: Option<Quote>,
@@ -216,6 +220,17 @@ impl Change {
     #[must_use]
     pub fn proceeds(&self) -> bool {
         self.blocked.is_empty() && self.waiting.is_none()
+    }
+
+    /// What the policies say that ask for an approval.
+    pub fn approvals(&self) -> impl Iterator<Item = &Ruling> {
+        self.policies.iter().filter(|ruling| ruling.effect == Effect::RequireApproval)
+    }
+
+    /// True when it is done only after an approval, where risks up to `allowed` are taken.
+    #[must_use]
+    pub fn needs_approval(&self, allowed: Risk) -> bool {
+        self.risk > allowed || self.approvals().next().is_some()
     }
 }
 
@@ -376,7 +391,8 @@ pub struct Plan {
     pub api_version: String,
     /// Hash of lineage, set, changes and money: unchanged work keeps its id.
     pub id: String,
-    /// The store's lineage; null when there is no store yet.
+    /// The store's lineage; null when there is no store yet, `commit` when an earlier commit stands
+    /// for what is there: nothing applies such a plan.
     pub lineage: Option<String>,
     /// The plan's clock, RFC 3339.
     pub created_at: String,
@@ -400,6 +416,9 @@ pub struct Plan {
     /// there is no selection.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outside: Option<usize>,
+    /// What the policies of the workspace say; left out when it has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policies: Option<PolicyReport>,
     /// What differs of resources that are only observed: nothing is done about it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub only_observed: Vec<OnlyObserved>,
@@ -418,6 +437,13 @@ impl Plan {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.summary.changes() == 0
+    }
+
+    /// The roles that policies ask of whoever approves it.
+    #[must_use]
+    pub fn roles_to_approve(&self) -> BTreeSet<AgentRole> {
+        let rulings = self.proceeding().flat_map(Change::approvals);
+        rulings.filter_map(|ruling| ruling.by).collect()
     }
 
     /// The changes that apply does, in order.

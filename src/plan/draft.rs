@@ -7,6 +7,7 @@ use crate::model::{Metadata, Resource, ResourceId, Source, Spec, Stored, code};
 use crate::plan::change::{Action, Change, Desired, FieldChange, OnlyObserved, Reason, Warning};
 use crate::plan::judge::Worlds;
 use crate::plan::pair::{Pair, Pairs};
+use crate::plan::policy::Ruling;
 use crate::plan::selection::Drift;
 use crate::plan::{PlanInput, Scope, diff, money};
 use std::collections::BTreeSet;
@@ -40,6 +41,8 @@ pub struct Draft {
     pub blocked: Vec<Block>,
     /// What it waits for.
     pub waiting: Option<String>,
+    /// What the policies of the workspace say of it.
+    pub policies: Vec<Ruling>,
     /// What comes back, when it gives something back.
     pub refund: Option<Quote>,
     /// What it costs beyond what it is exchanged for.
@@ -108,6 +111,7 @@ fn declared(
         release: false,
         blocked: pair.blocked.clone(),
         waiting: pair.waiting.clone(),
+        policies: Vec::new(),
         refund: None,
         exchange: None,
     };
@@ -337,6 +341,7 @@ fn undeclared(input: &PlanInput, pair: &Arc<Pair>, stored: &Stored, drafts: &mut
         release,
         blocked: pair.blocked.clone(),
         waiting: pair.waiting.clone(),
+        policies: Vec::new(),
         refund: None,
         exchange: None,
     };
@@ -443,6 +448,7 @@ impl Draft {
             money: entry
                 .map(|entry| money::effect(entry, self, &transition, &worlds.after))
                 .unwrap_or_default(),
+            policies: self.policies.clone(),
             refund: self.refund.clone(),
             exchange: self.exchange.clone(),
             depends_on: Vec::new(),

@@ -73,6 +73,7 @@ impl Hashed {
             undeclared,
             outside,
             only_observed,
+            policies,
             basis,
             records,
             digest: _,
@@ -85,7 +86,8 @@ impl Hashed {
         whole = each(whole, undeclared);
         whole = each(whole, only_observed);
         whole = each(whole, basis);
-        each(whole, records).hex()
+        whole = each(whole, records);
+        policies.iter().fold(whole, |whole, said| each(whole, std::slice::from_ref(said))).hex()
     }
 }
 

@@ -4,6 +4,7 @@ use crate::finance::RefundTerms;
 use crate::kinds::Kinds;
 use crate::model::{Money, Observed, Resource, Stored};
 use crate::plan::intent::Intent;
+use crate::plan::policy::Policies;
 use crate::plan::selection::Selection;
 use chrono::{DateTime, Utc};
 use std::sync::Arc;
@@ -35,6 +36,8 @@ pub struct PlanInput {
     pub selection: Selection,
     /// The workspace's brakes.
     pub limits: Limits,
+    /// The workspace's rules over changes.
+    pub policies: Arc<Policies>,
     /// By what refunds are reckoned.
     pub refunds: RefundTerms,
     /// A plan id whose brakes are let go.
@@ -97,10 +100,21 @@ pub struct Limits {
     pub at_least: usize,
     /// The most by which monthly budgets may grow, by currency.
     pub monthly_increase: Vec<Money>,
+    /// The most that may be paid once, by currency.
+    pub one_time: Vec<Money>,
+    /// The most that may come back, by currency: much of it means that much is cancelled.
+    pub refund: Vec<Money>,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { delete_percent: 30, update_percent: 30, at_least: 10, monthly_increase: Vec::new() }
+        Self {
+            delete_percent: 30,
+            update_percent: 30,
+            at_least: 10,
+            monthly_increase: Vec::new(),
+            one_time: Vec::new(),
+            refund: Vec::new(),
+        }
     }
 }

@@ -6,6 +6,7 @@ use crate::plan::PlanInput;
 use crate::plan::change::Action;
 use crate::plan::draft::{Draft, Drafts};
 use crate::plan::pair::Pairs;
+use crate::plan::policy;
 use crate::plan::settle;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -65,12 +66,17 @@ pub fn judge(input: &PlanInput, pairs: &Pairs, drafts: &mut Drafts) -> Worlds {
     let before = before(input, pairs);
     let ideal = after(input, &before, drafts.changing.iter());
     let managed = managed(pairs, drafts);
-    select(input, drafts, &before, &ideal);
+    // Policies and brakes look at money; the figures of a part are those of the whole.
     settle::settle(input, drafts, &before, &ideal);
+    policy::rule(input, drafts, &before, &ideal);
+    select(input, drafts, &before, &ideal);
     for draft in &mut drafts.changing {
         let blocks = against(input, draft, &ideal, &managed);
         draft.blocked.extend(blocks);
         draft.blocked.dedup();
+        if !drafts.outside.contains(&draft.id) {
+            policy::put(draft, &mut drafts.warnings);
+        }
         if draft.waiting.is_none() && draft.blocked.is_empty() {
             draft.waiting = gate(input, draft, &before, &ideal);
         }
@@ -127,6 +133,9 @@ fn select(input: &PlanInput, drafts: &mut Drafts, before: &World, ideal: &World)
             drafts.outside.insert(draft.id.clone());
         } else if input.selection.risk_max.is_some_and(|most| risk > most) {
             draft.waiting = Some(format!("approval: it is {}", risk.as_str()));
+            drafts.outside.insert(draft.id.clone());
+        } else if input.selection.risk_max.is_some() && policy::wants_approval(&draft.policies) {
+            draft.waiting = Some("approval: a policy asks for it".to_owned());
             drafts.outside.insert(draft.id.clone());
         }
     }

@@ -3,6 +3,7 @@
 //! Pure: no clock, file, store, network or randomness. After it nothing decides.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+pub mod apart;
 pub mod basis;
 pub mod brakes;
 pub mod change;
@@ -14,9 +15,12 @@ mod identity;
 pub mod input;
 pub mod intent;
 pub mod judge;
+pub mod markdown;
+mod markup;
 pub mod money;
 pub mod order;
 pub mod pair;
+pub mod policy;
 pub mod records;
 pub mod render;
 pub mod saved;
@@ -109,6 +113,7 @@ pub fn plan(input: &PlanInput) -> Plan {
         records,
         outside,
         only_observed: std::mem::take(&mut drafts.only_observed),
+        policies: policy::report(&input.policies, &changes),
         changes,
         refused: Vec::new(),
         warnings,

@@ -1,13 +1,15 @@
 //! The plan as people read it: by customer, risk first, money shown, every change with its reason
 //! and its place, every change held back with the whole chain of why.
 
-use crate::kinds::Risk;
+use crate::kinds::{AgentRole, Risk};
 use crate::model::Value;
 use crate::model::display::{self, columns};
 use crate::model::text::{counted, printable};
+use crate::plan::apart::Apart;
 use crate::plan::change::{Action, Change, FieldChange, Money, MoneyEffect, Plan};
 use crate::plan::diff::show;
 use crate::plan::money::UNLIMITED;
+use crate::plan::policy::{Effect, Matched, Ruling};
 use anstyle::{AnsiColor, Style};
 use rust_decimal::Decimal;
 use similar::{Algorithm, DiffOp, capture_diff_slices};
@@ -35,7 +37,18 @@ pub fn text(plan: &Plan, colours: bool, width: usize) -> String {
 
 /// The same in pieces of whole lines: of a large plan the text is never there as a whole.
 pub fn pieces(plan: &Plan, colours: bool, width: usize, give: &mut dyn FnMut(&str)) {
-    unwrapped(plan, Paint(colours), width, &mut |lines| {
+    pieces_apart(plan, None, colours, width, give);
+}
+
+/// The same of a plan that was made from a commit.
+pub fn pieces_apart(
+    plan: &Plan,
+    apart: Option<&Apart>,
+    colours: bool,
+    width: usize,
+    give: &mut dyn FnMut(&str),
+) {
+    unwrapped(plan, apart, Paint(colours), width, &mut |lines| {
         give(&display::wrapped(lines, width, hang));
     });
 }
@@ -50,9 +63,16 @@ fn hang(line: &str) -> usize {
     display::indent(line) + inward
 }
 
-fn unwrapped(plan: &Plan, paint: Paint, width: usize, give: &mut dyn FnMut(&str)) {
+fn unwrapped(
+    plan: &Plan,
+    apart: Option<&Apart>,
+    paint: Paint,
+    width: usize,
+    give: &mut dyn FnMut(&str),
+) {
     let mut out = String::new();
-    let shown: Vec<&Change> = plan.proceeding().collect();
+    let is_pending = |change: &&Change| apart.is_some_and(|apart| apart.is_pending(change));
+    let shown: Vec<&Change> = plan.proceeding().filter(|change| !is_pending(change)).collect();
     for (customer, changes) in by_customer(&shown) {
         let title =
             customer.map_or("Other resources".to_owned(), |name| format!("Customer {name}"));
@@ -66,7 +86,15 @@ fn unwrapped(plan: &Plan, paint: Paint, width: usize, give: &mut dyn FnMut(&str)
             out.clear();
         }
     }
-    held(&mut out, plan, paint);
+    held(&mut out, plan, apart, paint);
+    let pending: Vec<&Change> = plan.proceeding().filter(is_pending).collect();
+    if !pending.is_empty() {
+        let _ = writeln!(out, "{}", paint.bold("Already pending"));
+        for change in &pending {
+            out.push_str(&one(change, paint, width));
+        }
+        out.push('\n');
+    }
     if !plan.undeclared.is_empty() {
         let number = counted(plan.undeclared.len(), "resource");
         let _ = writeln!(out, "{number} no longer declared and left alone (--prune deletes):");
@@ -84,7 +112,17 @@ fn unwrapped(plan: &Plan, paint: Paint, width: usize, give: &mut dyn FnMut(&str)
     if !plan.warnings.is_empty() {
         out.push('\n');
     }
+    let matched = plan.policies.iter().flat_map(|said| &said.matched);
+    for policy in matched.clone() {
+        let _ = writeln!(out, "{}", printable(&policy_line(policy, "")));
+    }
+    if matched.count() > 0 {
+        out.push('\n');
+    }
     let _ = writeln!(out, "{}", paint.bold(&sentence(plan)));
+    if let Some(apart) = apart {
+        let _ = writeln!(out, "{}", printable(&apart.sentence()));
+    }
     if let Some(number) = plan.outside {
         let _ = writeln!(out, "{}", outside(number));
     }
@@ -140,8 +178,20 @@ pub fn sentence(plan: &Plan) -> String {
     format!("Plan {}: {}", plan.id, parts.join("; "))
 }
 
+/// A policy that matches changes, with its place below a folder.
+pub(super) fn policy_line(matched: &Matched, folder: &str) -> String {
+    let Matched { policy, effect, by, source, changes } = matched;
+    let number = counted(*changes, "change");
+    let does = match effect {
+        Effect::Deny => format!("denies {number}"),
+        Effect::RequireApproval => format!("holds {number} for approval{}", by_whom(*by)),
+        Effect::Warn => format!("warns of {number}"),
+    };
+    format!("policy {policy} {does}  {folder}{source}")
+}
+
 /// What lies outside the selection, in words.
-fn outside(number: usize) -> String {
+pub(super) fn outside(number: usize) -> String {
     let lie = if number == 1 { "lies" } else { "lie" };
     format!("{} {lie} outside the selection", counted(number, "change"))
 }
@@ -181,7 +231,7 @@ pub fn money_lines(money: &Money) -> Vec<String> {
     lines
 }
 
-fn difference(before: &str, after: &str) -> String {
+pub(super) fn difference(before: &str, after: &str) -> String {
     let number = |text: &str| text.parse::<Decimal>().unwrap_or_default();
     let difference = number(after) - number(before);
     if difference.is_sign_positive() { format!("+{difference}") } else { difference.to_string() }
@@ -205,7 +255,7 @@ fn by_customer<'a>(changes: &[&'a Change]) -> Vec<(Option<&'a str>, Vec<&'a Chan
 }
 
 fn one(change: &Change, paint: Paint, width: usize) -> String {
-    let mut out = head(change, paint);
+    let mut out = head(change, false, paint);
     let mut line = |text: &str| {
         let _ = writeln!(out, "{:FIELD_INDENT$}{}", "", printable(text));
     };
@@ -252,6 +302,9 @@ fn one(change: &Change, paint: Paint, width: usize) -> String {
         line(&format!("reckoned by the refund policy {policy}"));
         assumptions.iter().for_each(|assumption| line(&format!("assumed: {assumption}")));
     }
+    for ruling in change.approvals().filter(|_| change.proceeds()) {
+        line(&needs_approval(ruling));
+    }
     out
 }
 
@@ -260,7 +313,16 @@ fn instalments(effect: &MoneyEffect) -> Option<String> {
     effect.liability.clone().filter(|amount| amount != UNLIMITED)
 }
 
-fn head(change: &Change, paint: Paint) -> String {
+/// What a policy asks for, in one line.
+pub(super) fn needs_approval(ruling: &Ruling) -> String {
+    format!("needs approval{}: {}", by_whom(ruling.by), ruling.sentence())
+}
+
+fn by_whom(role: Option<AgentRole>) -> String {
+    role.map(|role| format!(" by {}", role.with_article())).unwrap_or_default()
+}
+
+fn head(change: &Change, pending: bool, paint: Paint) -> String {
     let (sign, colour) = match change.action {
         Action::Create => ("+", AnsiColor::Green),
         Action::Update | Action::Rename => ("~", AnsiColor::Yellow),
@@ -274,7 +336,9 @@ fn head(change: &Change, paint: Paint) -> String {
         risk => format!("{}, ", paint.colour(AnsiColor::Red, &risk.as_str().to_uppercase())),
     };
     let source = place(&change.source.to_string());
-    format!("  {}  ({risk}{}){source}\n", paint.colour(colour, &what), change.reason.as_str())
+    let pending = if pending { ", already pending" } else { "" };
+    let (what, reason) = (paint.colour(colour, &what), change.reason.as_str());
+    format!("  {what}  ({risk}{reason}{pending}){source}\n")
 }
 
 fn place(source: &str) -> String {
@@ -282,25 +346,20 @@ fn place(source: &str) -> String {
 }
 
 /// Blocked and waiting changes with why.
-fn held(out: &mut String, plan: &Plan, paint: Paint) {
-    let blocked: Vec<_> = plan.changes.iter().filter(|change| !change.blocked.is_empty()).collect();
-    let waiting: Vec<_> = plan
+fn held(out: &mut String, plan: &Plan, apart: Option<&Apart>, paint: Paint) {
+    let (blocked, waiting): (Vec<&Change>, Vec<&Change>) = plan
         .changes
         .iter()
-        .filter(|change| change.blocked.is_empty() && change.waiting.is_some())
-        .collect();
-    if !blocked.is_empty() {
-        let _ = writeln!(out, "{}", paint.bold("Blocked"));
-        for change in blocked {
-            out.push_str(&head(change, paint));
-            reasons(out, change, paint);
+        .filter(|change| !change.proceeds())
+        .partition(|change| !change.blocked.is_empty());
+    for (title, changes) in [("Blocked", blocked), ("Waiting", waiting)] {
+        if changes.is_empty() {
+            continue;
         }
-        out.push('\n');
-    }
-    if !waiting.is_empty() {
-        let _ = writeln!(out, "{}", paint.bold("Waiting"));
-        for change in waiting {
-            out.push_str(&head(change, paint));
+        let _ = writeln!(out, "{}", paint.bold(title));
+        for change in changes {
+            let pending = apart.is_some_and(|apart| apart.is_pending(change));
+            out.push_str(&head(change, pending, paint));
             reasons(out, change, paint);
         }
         out.push('\n');
@@ -335,7 +394,7 @@ pub fn field_line(field: &FieldChange) -> String {
 }
 
 /// What was added to a list and taken from it, for lists too long to compare by eye.
-fn list_difference(before: &[Value], after: &[Value]) -> String {
+pub(super) fn list_difference(before: &[Value], after: &[Value]) -> String {
     if before.len().max(after.len()) < 4 {
         return String::new();
     }
@@ -351,7 +410,7 @@ fn list_difference(before: &[Value], after: &[Value]) -> String {
     format!("  ({})", parts.join(" "))
 }
 
-fn cut(text: &str) -> String {
+pub(super) fn cut(text: &str) -> String {
     if text.chars().count() <= VALUE_CHARACTERS_MAX {
         return text.to_owned();
     }
@@ -360,7 +419,7 @@ fn cut(text: &str) -> String {
 }
 
 /// The fields of something new, `{amount, currency}` as one value.
-fn whole_fields(change: &Change) -> Vec<(String, String)> {
+pub(super) fn whole_fields(change: &Change) -> Vec<(String, String)> {
     let mut fields: Vec<(String, String)> = Vec::new();
     for field in &change.fields {
         let path = field.path.strip_prefix("spec.").unwrap_or(&field.path);
@@ -395,110 +454,6 @@ fn wrapped(parts: &[String], width: usize) -> Vec<String> {
         }
     }
     lines
-}
-
-/// The plan for a pull request.
-#[must_use]
-pub fn markdown(plan: &Plan) -> String {
-    let mut out = format!("### {}\n\n", sentence(plan));
-    if let Some(number) = plan.outside {
-        let _ = writeln!(out, "- {}", outside(number));
-    }
-    for line in money_lines(&plan.money) {
-        let _ = writeln!(out, "- {}", escape(&line));
-    }
-    for refusal in &plan.refused {
-        let _ = writeln!(
-            out,
-            "- **Refused**: {} (`{}` is {}); `{}` applies this very plan",
-            escape(&refusal.message),
-            refusal.setting,
-            refusal.value,
-            refusal.override_with
-        );
-    }
-    let shown: Vec<&Change> = plan.proceeding().collect();
-    for (customer, changes) in by_customer(&shown) {
-        let title =
-            customer.map_or("Other resources".to_owned(), |name| format!("Customer {name}"));
-        let _ = write!(out, "\n#### {}\n\n", escape(&title));
-        out.push_str("| change | risk | reason | fields | source |\n|---|---|---|---|---|\n");
-        for change in changes {
-            let fields: Vec<_> = match change.action {
-                Action::Create => whole_fields(change)
-                    .into_iter()
-                    .map(|(p, v)| escape(&format!("{p}: {v}")))
-                    .collect(),
-                Action::Delete => {
-                    vec![escape(change.effect.as_deref().unwrap_or(&change.operation))]
-                }
-                _ => change.fields.iter().map(|field| escape(&field_line(field))).collect(),
-            };
-            let _ = writeln!(
-                out,
-                "| {} {} | {} | {} | {} | {} |",
-                change.action.as_str(),
-                escape(&change.id.to_string()),
-                change.risk.as_str(),
-                change.reason.as_str(),
-                fields.join("<br>"),
-                escape(&change.source.to_string())
-            );
-        }
-    }
-    markdown_notes(&mut out, plan);
-    out
-}
-
-/// What does not go ahead, and what is worth knowing.
-fn markdown_notes(out: &mut String, plan: &Plan) {
-    let held: Vec<_> = plan.changes.iter().filter(|change| !change.proceeds()).collect();
-    if !held.is_empty() {
-        out.push_str("\n#### Held back\n\n");
-        for change in held {
-            let id = escape(&change.id.to_string());
-            for block in &change.blocked {
-                let (message, hint) = (escape(&block.message), escape(&block.hint));
-                let _ = writeln!(out, "- **blocked** {id}: {message} ({}). {hint}", block.code);
-            }
-            if let Some(waiting) = change.waiting.as_ref().filter(|_| change.blocked.is_empty()) {
-                let _ = writeln!(out, "- **waiting** {id}: waits for {}", escape(waiting));
-            }
-        }
-    }
-    if !plan.undeclared.is_empty() {
-        out.push_str("\n#### No longer declared, left alone\n\n");
-        for undeclared in &plan.undeclared {
-            let _ = writeln!(out, "- {}", escape(&undeclared.resource.to_string()));
-        }
-    }
-    if !plan.warnings.is_empty() {
-        out.push_str("\n#### Warnings\n\n");
-        for warning in &plan.warnings {
-            let about = warning.resource.as_ref().map(|id| format!("{id}: ")).unwrap_or_default();
-            let _ = writeln!(out, "- {}", escape(&format!("{about}{}", warning.message)));
-        }
-    }
-}
-
-/// Text from manifests must not become markup, links or mentions.
-fn escape(text: &str) -> String {
-    let mut out = String::new();
-    for character in printable(text).chars() {
-        match character {
-            '\n' => out.push(' '),
-            '@' => out.push_str("&#64;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '&' => out.push_str("&amp;"),
-            '|' | '`' | '*' | '_' | '[' | ']' | '\\' | '#' | '!' | '~' => {
-                out.push('\\');
-                out.push(character);
-            }
-            other => out.push(other),
-        }
-    }
-    out
 }
 
 #[derive(Clone, Copy)]

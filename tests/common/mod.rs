@@ -33,11 +33,17 @@ pub struct TestEnv {
     folder: tempfile::TempDir,
     /// A folder of programs that come before the system's.
     pub tools: Option<PathBuf>,
+    /// `PARTNERCTL_ACTOR`.
+    pub actor: Option<&'static str>,
 }
 
 impl TestEnv {
     pub fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap(), tools: None }
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+            tools: None,
+            actor: Some("admin@partner.example"),
+        }
     }
 
     /// A workspace with one file of manifests.
@@ -72,7 +78,7 @@ impl TestEnv {
             .env("HOME", self.path())
             .env("EXAMPLES", EXAMPLES)
             .env("FAKE_PROVIDER", fake_provider())
-            .env("PARTNERCTL_ACTOR", "admin@partner.example")
+            .envs(self.actor.map(|actor| ("PARTNERCTL_ACTOR", actor)))
             .stdin(std::process::Stdio::null());
         command
     }

@@ -1,6 +1,6 @@
 //! Hides what differs from run to run: times, ids, hashes.
 
-/// A text with times as `[TIME]`, UUIDs as `[UUID]`, their first characters as `[SHORT]`, hashes as `[HASH]`, plan ids as `[PLAN]` and
+/// A text with times as `[TIME]`, UUIDs as `[UUID]`, their first characters as `[SHORT]`, hashes as `[HASH]`, commits as `[COMMIT]`, plan ids as `[PLAN]` and
 /// the chance part of set names as `[SET]`.
 pub fn redact(text: &str) -> String {
     let chars: Vec<char> = text.chars().collect();
@@ -54,6 +54,9 @@ fn volatile(chars: &[char], before: &str) -> Option<(usize, &'static str)> {
     }
     if run(64) {
         return Some((64, "[HASH]"));
+    }
+    if run(40) {
+        return Some((40, "[COMMIT]"));
     }
     if run(32) {
         return Some((32, "[LINEAGE]"));

@@ -32,6 +32,7 @@ pub struct RevertArgs {
 pub fn run(args: &RevertArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, CommandError> {
     let files = FileArgs::default();
     let workspace = settings.workspace(&files, ui)?;
+    session::demand_lasting(settings, &workspace)?;
     let store = session::open_existing(settings, &workspace)?;
     let everything =
         plan(settings, &workspace, (&files, Selection::default()), store.as_ref(), ui)?;

@@ -3,7 +3,7 @@
 
 use crate::cli::error::{CommandError, Exit};
 use crate::cli::pass::Planned;
-use crate::kinds::Risk;
+use crate::kinds::{AgentRole, Risk};
 use crate::model::ResourceId;
 use crate::model::text::{counted, printable};
 use crate::plan::change::Undeclared;
@@ -41,6 +41,8 @@ pub struct Choice {
 pub struct Held {
     /// The plan to approve.
     pub plan_id: String,
+    /// The roles that policies ask of whoever approves.
+    pub roles: BTreeSet<AgentRole>,
     /// The changes, with what depends on them, in the order of apply.
     pub changes: Vec<HeldChange>,
 }
@@ -54,8 +56,10 @@ pub struct HeldChange {
     pub action: Action,
     /// The operation in the portal's words.
     pub operation: String,
-    /// How much it risks; what is reversible depends on another that is held.
+    /// How much it risks; what is reversible, and no policy holds, depends on another that is held.
     pub risk: Risk,
+    /// The policies that ask for an approval.
+    pub policies: Vec<String>,
 }
 
 /// Chooses. `approved` says whether somebody approved a plan.
@@ -80,7 +84,7 @@ pub fn choose(
     } else {
         (everything, judgement)
     };
-    let is_risky = all.proceeding().any(|change| change.risk > rules.allow);
+    let is_risky = all.proceeding().any(|change| change.needs_approval(rules.allow));
     if !is_risky || approved(&all)? {
         return Ok(choice(all, judgement, None, None));
     }
@@ -89,7 +93,7 @@ pub fn choose(
     let goes: BTreeSet<&ResourceId> = rest.proceeding().map(|change| &change.id).collect();
     let held = all.proceeding().filter(|change| !goes.contains(&change.id));
     let changes = held.map(HeldChange::of).collect();
-    let held = Held { plan_id: all.id.clone(), changes };
+    let held = Held { plan_id: all.id.clone(), roles: all.roles_to_approve(), changes };
     Ok(choice(rest, None, Some(held), Some(all)))
 }
 
@@ -111,22 +115,25 @@ impl HeldChange {
             action: change.action,
             operation: change.operation.clone(),
             risk: change.risk,
+            policies: change.approvals().map(|ruling| ruling.policy.clone()).collect(),
         }
     }
 
     /// What would be done, in one line.
     fn what(&self) -> String {
-        let Self { resource, action, operation, risk: _ } = self;
+        let Self { resource, action, operation, risk: _, policies: _ } = self;
         printable(&format!("{} {resource}: {operation}", action.as_str()))
     }
 
     /// The same with why it is held.
     fn line(&self) -> String {
-        let risk = match self.risk {
-            Risk::Reversible => "depends on what is held",
-            risk => risk.as_str(),
-        };
-        format!("{} ({risk})", self.what())
+        let risk = Some(self.risk).filter(|risk| *risk > Risk::Reversible);
+        let policies = self.policies.iter().map(|policy| printable(&format!("policy {policy}")));
+        let why: Vec<String> =
+            risk.map(|risk| risk.as_str().to_owned()).into_iter().chain(policies).collect();
+        let why =
+            if why.is_empty() { "depends on what is held".to_owned() } else { why.join(", ") };
+        format!("{} ({why})", self.what())
     }
 }
 

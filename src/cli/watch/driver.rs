@@ -82,10 +82,15 @@ impl Driver<'_> {
                             self.listen(&mut state, now(), &mut deaf_until);
                             events.push_back(Event::Looked(self.looks.look()));
                         }
+                        Command::LookAnew => {
+                            self.listen(&mut state, now(), &mut deaf_until);
+                            events.push_back(Event::Looked(self.looks.look_anew()));
+                        }
                         Command::Pass(tree) => events.push_back(Event::Passed(self.pass(tree))),
                         Command::Ask => events.push_back(Event::Asked(self.ask())),
                         Command::Say(notice) => self.say(notice),
                         Command::End => {
+                            self.passes.end();
                             self.stand(WatchState::Ended);
                             tracing::info!("ended");
                             return self.exit;
@@ -165,7 +170,7 @@ impl Driver<'_> {
     fn ask(&mut self) -> bool {
         let Some(held) = &self.held else { return false };
         // Where it cannot be asked now, it is asked again.
-        let approved = self.passes.is_approved(&held.plan_id, &mut self.ui).unwrap_or(false);
+        let approved = self.passes.is_approved(held, &mut self.ui).unwrap_or(false);
         self.heard.take();
         approved
     }

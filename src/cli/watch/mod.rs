@@ -6,6 +6,7 @@ mod listen;
 mod log;
 mod pass;
 pub mod report;
+mod stores;
 
 use crate::cli::error::{CommandError, Exit};
 use crate::cli::session::{self, PassArgs, SelectionArgs};
@@ -13,7 +14,7 @@ use crate::cli::settings::{FileArgs, Here, Settings};
 use crate::cli::ui::Ui;
 use crate::engine::Workspace;
 use crate::engine::tree::{IGNORE_FILE, WORKSPACE_FILE};
-use crate::engine::watch::ears::Ears;
+use crate::engine::watch::ears::{Ears, News};
 use crate::engine::watch::snapshot::Looks;
 use crate::engine::watch::state::Timing;
 use crate::engine::watch::told::Told;
@@ -29,6 +30,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use stores::Stores;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::filter::LevelFilter;
 
@@ -101,6 +103,7 @@ pub fn run(args: &WatchArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, C
         return Err(CommandError::new(message).hint("put it beside them: it would wake the watch"));
     }
     // What is wrong with the options is no matter of a later pass.
+    session::demand_lasting(settings, &workspace)?;
     session::provider(settings, &workspace)?;
     session::open(settings, &workspace, Missing::Leave)?;
     let listener = args.listen.map(listen::bind).transpose()?;
@@ -121,6 +124,7 @@ pub fn run(args: &WatchArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, C
         // Nobody waits for it any more when the watch has ended.
         let _ended = sender.send(Message::Woken);
     };
+    let news = News::default();
     let mut driver = Driver {
         timing: Timing {
             debounce: millis(args.debounce),
@@ -128,8 +132,8 @@ pub fn run(args: &WatchArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, C
             poll: args.poll.then_some(POLL),
             once: args.once,
         },
-        looks: Looks::new(roots.clone(), beside.into()),
-        ears: (!args.poll).then(|| Ears::new(&roots, &workspace.folder, wake)),
+        looks: Looks::new(roots.clone(), beside.into(), news.clone()),
+        ears: (!args.poll).then(|| Ears::new(&roots, &workspace.folder, news, wake)),
         passes: passes(args, settings, &workspace, stop),
         here: Here::now(),
         told: Told::default(),
@@ -167,6 +171,8 @@ fn passes<'a>(
         stop,
         workspace: (workspace.folder.clone(), workspace.folder.join(WORKSPACE_FILE).is_file()),
         lineage: None,
+        stores: Stores::default(),
+        kept: None,
     }
 }
 

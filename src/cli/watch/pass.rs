@@ -5,11 +5,13 @@ use crate::cli::error::{CommandError, Exit};
 use crate::cli::events::Events;
 use crate::cli::pass::{Pass, Planned};
 use crate::cli::saved;
-use crate::cli::session::{self, Input, PassArgs};
+use crate::cli::session::{self, PassArgs};
 use crate::cli::settings::Settings;
 use crate::cli::ui::Ui;
-use crate::cli::watch::choice::{Choice, Rules, choose};
-use crate::engine::lease::{self, SharedStore};
+use crate::cli::watch::choice::{Choice, Held, Rules, choose};
+use crate::cli::watch::stores::Stores;
+use crate::engine::lease;
+use crate::engine::memory::{self, Kept};
 use crate::engine::operate::Ended;
 use crate::engine::tree::WORKSPACE_FILE;
 use crate::engine::watch::snapshot::Looks;
@@ -17,6 +19,7 @@ use crate::engine::watch::state::Seen;
 use crate::engine::{Workspace, machine};
 use crate::model::text::printable;
 use crate::plan::{Plan, render};
+use crate::provider::Provider;
 use crate::store::{Missing, Store, StoreError};
 use chrono::{TimeDelta, Utc};
 use std::path::PathBuf;
@@ -47,6 +50,10 @@ pub struct Passes<'a> {
     pub workspace: (PathBuf, bool),
     /// The lineage of the store, once it was seen: another store, or none, is no empty one.
     pub lineage: Option<String>,
+    /// Its connections.
+    pub stores: Stores,
+    /// What the last pass remembered.
+    pub kept: Option<Kept>,
 }
 
 /// Why a pass did not get through.
@@ -106,21 +113,19 @@ impl Passes<'_> {
     fn round(&mut self, looks: &mut Looks, tree: u64, ui: &mut Ui) -> Result<Round, Stopped> {
         let settings = self.settings;
         let workspace = self.workspace(ui)?;
-        let existing = session::open(settings, &workspace, Missing::Leave)?;
-        self.recognise(existing.as_deref(), &workspace)?;
+        self.stores.open(settings, &workspace)?;
+        self.recognise(&workspace)?;
         let provider = session::provider(settings, &workspace)?;
-        let mut input = self.read(looks, tree, &workspace)?;
-        let pass = self.pass(&workspace, provider.as_ref());
-        let planned = pass.plan(&mut input, existing.as_deref(), ui)?;
-        let choice = self.choose(planned, &workspace, existing.as_deref())?;
+        let (planned, _) = self.plan(looks, tree, &workspace, provider.as_ref(), None, ui)?;
+        let choice = self.choose(planned, &workspace)?;
         rested(looks, tree)?;
         // Where there is no store yet, nobody could approve.
-        let asks = choice.held.is_some() && existing.is_none();
+        let asks = choice.held.is_some() && self.stores.reading().is_none();
         if self.dry_run || (choice.is_nothing() && !asks) {
             let exit = choice.exit();
             return Ok(Round { passed: Passed { exit, choice, applied: 0 }, again: false });
         }
-        let store = SharedStore::new(session::make(settings, &workspace, existing)?);
+        let store = self.stores.writing(settings, &workspace)?;
         self.lineage = Some(store.lock().lineage().to_owned());
         let actor = settings.actor(&workspace);
         let me = machine::this_process(&actor);
@@ -132,28 +137,37 @@ impl Passes<'_> {
         let refunds = std::sync::Arc::new(workspace.refunds());
         let place =
             Place { settings, provider, store, epoch, actor, command: "watch", refunds, stop };
-        let round = self.under_lease(&workspace, &place, looks, tree, ui);
+        let round = self.under_lease(choice, &workspace, &place, looks, tree, ui);
         let released: Result<(), StoreError> = held.release();
         let round = round?;
         released?;
         Ok(round)
     }
 
-    /// Plans again now that nobody else applies, and carries out what may be.
+    /// Carries out what may be, planned again where anything changed before nobody else could apply.
     fn under_lease(
-        &self,
+        &mut self,
+        choice: Choice,
         workspace: &Workspace,
         place: &Place<'_>,
         looks: &mut Looks,
         tree: u64,
         ui: &mut Ui,
     ) -> Result<Round, Stopped> {
-        let mut input = self.read(looks, tree, workspace)?;
-        let pass = self.pass(workspace, place.provider.as_ref());
-        let (planned, resumed) = place.plan(&pass, &mut input, HANDS, ui)?;
-        let store = session::open(self.settings, workspace, Missing::Leave)?;
-        let choice = self.choose(planned, workspace, store.as_deref())?;
-        drop(store);
+        let gathered = &choice.planned.gathered;
+        let is_current = place.provider.outside().is_none()
+            && gathered.intents.is_empty()
+            && gathered.version.as_ref() == Some(&place.store.lock().version()?);
+        let (choice, resumed) = if is_current {
+            (choice, Vec::new())
+        } else {
+            drop(choice);
+            self.stores.open(self.settings, workspace)?;
+            let provider = place.provider.as_ref();
+            let (planned, resumed) =
+                self.plan(looks, tree, workspace, provider, Some(place), ui)?;
+            (self.choose(planned, workspace)?, resumed)
+        };
         rested(looks, tree)?;
         if *self.stop.borrow() {
             return Err(Stopped::Moved);
@@ -176,38 +190,59 @@ impl Passes<'_> {
         Ok(Round { passed: Passed { exit, choice, applied: carried.done }, again })
     }
 
-    fn pass<'b>(
-        &'b self,
-        workspace: &'b Workspace,
-        provider: &'b dyn crate::provider::Provider,
-    ) -> Pass<'b> {
-        let (settings, args, at) = (self.settings, &self.args, Utc::now());
-        Pass { keeps_input: true, ..Pass::new(settings, workspace, args, provider, at) }
-    }
-
-    /// The manifests of the tree that was seen at rest, and of no other.
-    fn read(&self, looks: &mut Looks, tree: u64, workspace: &Workspace) -> Result<Input, Stopped> {
-        // What is missing is no mistake of the command line any more.
-        if looks.is_missing() {
-            return Err(Stopped::Moved);
-        }
-        let input = session::read(self.settings, workspace, &self.args)?;
-        if looks.see(&input.sources) != Seen::Tree(tree) {
-            return Err(Stopped::Moved);
-        }
-        Ok(input)
-    }
-
-    fn choose(
-        &self,
-        planned: Planned,
+    /// The plan of the tree that was seen at rest, and of no other. Where all is known that moved
+    /// since the last pass, only that is looked at.
+    fn plan(
+        &mut self,
+        looks: &mut Looks,
+        tree: u64,
         workspace: &Workspace,
-        store: Option<&dyn Store>,
-    ) -> Result<Choice, CommandError> {
+        provider: &dyn Provider,
+        place: Option<&Place<'_>>,
+        ui: &mut Ui,
+    ) -> Result<(Planned, Vec<Ended>), Stopped> {
+        rested(looks, tree)?;
+        let (settings, args, at) = (self.settings, self.args.clone(), Utc::now());
+        let pass =
+            Pass { keeps_input: true, ..Pass::new(settings, workspace, &args, provider, at) };
+        let mut input = session::asked(settings, workspace, &args)?;
+        let store = self.stores.reading();
+        if let (Some(store), Some(kept), Some(moved)) = (store, &mut self.kept, looks.moved())
+            && let Some(planned) = pass.wake(&input, store, kept, &moved)?
+        {
+            looks.passed();
+            return Ok((planned, Vec::new()));
+        }
+        self.kept = None;
+        input.begun = looks.begun();
+        input.sources = looks.sources().cloned().unwrap_or_default();
+        let planned = match place {
+            Some(place) => place.plan(&pass, &mut input, HANDS, ui)?,
+            None => (pass.plan(&mut input, store, ui)?, Vec::new()),
+        };
+        let files = looks.sources().map_or(&[][..], |sources| sources.files.as_slice());
+        self.kept = store.and_then(|store| pass.keep(&input, store, files));
+        if self.kept.is_some() {
+            looks.passed();
+        }
+        Ok(planned)
+    }
+
+    /// Writes down what was kept, for passes of other processes.
+    pub fn end(&self) {
+        let file = self.stores.reading().and_then(Store::file);
+        if let (Some(kept), Some(file)) = (&self.kept, file) {
+            kept.write(&memory::Place::beside(file, kept.key().clone()));
+        }
+    }
+
+    fn choose(&self, planned: Planned, workspace: &Workspace) -> Result<Choice, CommandError> {
         let rules = Rules { heal: self.heal, allow: workspace.watch_allows() };
         let ttl = TimeDelta::hours(saved::TTL_HOURS);
         choose(planned, rules, |plan| {
-            store.map_or(Ok(false), |store| saved::is_approved(store, &plan.id, ttl))
+            let (kinds, roles) = (&self.settings.kinds, plan.roles_to_approve());
+            let asked = |store| saved::is_approved(kinds, store, &plan.id, &roles, ttl);
+            self.stores.reading().map_or(Ok(false), asked)
         })
     }
 
@@ -225,12 +260,8 @@ impl Passes<'_> {
     }
 
     /// Demands the store that was there before.
-    fn recognise(
-        &mut self,
-        store: Option<&dyn Store>,
-        workspace: &Workspace,
-    ) -> Result<(), CommandError> {
-        let found = store.map(|store| store.lineage().to_owned());
+    fn recognise(&mut self, workspace: &Workspace) -> Result<(), CommandError> {
+        let found = self.stores.reading().map(|store| store.lineage().to_owned());
         match (&self.lineage, found) {
             (None, found) => self.lineage = found,
             (Some(known), Some(found)) if *known == found => {}
@@ -247,11 +278,15 @@ impl Passes<'_> {
     }
 
     /// True when what is held was approved meanwhile.
-    pub fn is_approved(&self, plan_id: &str, ui: &mut Ui) -> Result<bool, CommandError> {
+    pub fn is_approved(&self, held: &Held, ui: &mut Ui) -> Result<bool, CommandError> {
         let workspace = self.workspace(ui)?;
         let store = session::open(self.settings, &workspace, Missing::Leave)?;
         let ttl = TimeDelta::hours(saved::TTL_HOURS);
-        store.map_or(Ok(false), |store| saved::is_approved(store.as_ref(), plan_id, ttl))
+        let Held { plan_id, roles, changes: _ } = held;
+        let kinds = &self.settings.kinds;
+        let asked =
+            |store: Box<dyn Store>| saved::is_approved(kinds, store.as_ref(), plan_id, roles, ttl);
+        store.map_or(Ok(false), asked)
     }
 }
 

@@ -1,7 +1,7 @@
 //! How a watch stands: the status file, and what is answered over HTTP.
 
 use crate::cli::watch::choice::{Held, HeldChange};
-use crate::engine::machine::write_whole;
+use crate::engine::machine::write_for_now;
 use crate::kinds::Risk;
 use crate::model::ResourceId;
 use crate::model::activity::instant;
@@ -163,8 +163,11 @@ struct HeldLine {
     resource: ResourceId,
     /// What would be done.
     action: Action,
-    /// How much it risks; reversible ones depend on another that is held.
+    /// How much it risks; reversible ones that no policy holds depend on another that is held.
     risk: Risk,
+    /// The policies that ask for an approval.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    policies: Vec<String>,
 }
 
 /// A pass that ended.
@@ -240,7 +243,7 @@ impl Report {
     pub fn write(&self, path: &Path) -> std::io::Result<()> {
         let mut text = serde_json::to_string_pretty(self).map_err(std::io::Error::other)?;
         text.push('\n');
-        write_whole(path, text.as_bytes())
+        write_for_now(path, text.as_bytes())
     }
 
     /// Why it is not ready; `None` when it is.
@@ -292,8 +295,9 @@ impl Report {
 }
 
 fn line(change: &HeldChange) -> HeldLine {
-    let HeldChange { resource, action, operation: _, risk } = change;
-    HeldLine { resource: resource.clone(), action: *action, risk: *risk }
+    let HeldChange { resource, action, operation: _, risk, policies } = change;
+    let (resource, policies) = (resource.clone(), policies.clone());
+    HeldLine { resource, action: *action, risk: *risk, policies }
 }
 
 /// A text that is not too long.

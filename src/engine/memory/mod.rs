@@ -7,9 +7,12 @@
 //! all that need be kept of it.
 
 pub mod format;
+mod index;
+pub mod kept;
 pub mod stat;
 
 pub use format::{Back, Declared, File, Front, Key, Other, Whose};
+pub use kept::Kept;
 pub use stat::Stat;
 
 use crate::model::digest::Digest;

@@ -1,12 +1,18 @@
 //! What the files of a tree look like, to tell whether it rests and whether a pass saw it.
+//!
+//! The whole tree is walked where anything may have moved. Where all is known that was heard since a
+//! pass saw it, and that is only of files which are there as before, these alone are looked at.
 
 use crate::engine::memory::Stat;
-use crate::engine::tree::{FILE_BYTES_MAX, Found, Sources, find, in_parallel};
+use crate::engine::tree::{
+    FILE_BYTES_MAX, Found, IGNORE_FILE, Sources, find, in_parallel, is_manifest,
+};
+use crate::engine::watch::ears::{Heard, News, absolute};
 use crate::engine::watch::state::Seen;
 use chrono::Utc;
 use sha2::{Digest as _, Sha256};
-use std::collections::BTreeMap;
-use std::fs::File;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{File, Metadata};
 use std::io::Read as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -20,14 +26,23 @@ const GIT_LOCK_HOLDS: Duration = Duration::from_secs(60);
 
 /// A tree as it was at one moment.
 struct Snapshot {
-    /// Over the names, stats and faults of everything in it.
-    stats: Digest,
+    /// The names and stats of everything in it, and what was wrong.
+    sources: Sources,
+    /// The stats of the files beside it.
+    beside: Vec<Option<Stat>>,
     /// The content of what was changed so shortly before that a further change may not show in its
     /// stat.
     fresh: BTreeMap<Arc<str>, Option<Digest>>,
     /// The file systems of the roots.
     devices: Vec<u64>,
-    is_empty: bool,
+}
+
+/// Where something may have moved since a pass saw the tree.
+enum Since {
+    /// Anywhere.
+    Anywhere,
+    /// In these of its files, by their places.
+    Files(BTreeSet<usize>),
 }
 
 /// Looks at a tree, and numbers what it sees: the same number is the same tree.
@@ -35,66 +50,155 @@ pub struct Looks {
     roots: Vec<PathBuf>,
     /// Files beside the roots that matter as well.
     beside: Vec<PathBuf>,
+    news: News,
     number: u64,
     last: Option<Snapshot>,
+    since: Since,
+    /// A root was missing: what comes back is another tree.
+    was_missing: bool,
+    /// When the last look at all of it began.
+    begun: i64,
 }
 
 impl Looks {
     /// At these roots, and at files beside them.
     #[must_use]
-    pub fn new(roots: Vec<PathBuf>, beside: Vec<PathBuf>) -> Self {
-        Self { roots, beside, number: 0, last: None }
-    }
-
-    /// True when a root is missing.
-    #[must_use]
-    pub fn is_missing(&self) -> bool {
-        self.devices().is_none()
+    pub fn new(roots: Vec<PathBuf>, beside: Vec<PathBuf>, news: News) -> Self {
+        let (since, last) = (Since::Anywhere, None);
+        Self { roots, beside, news, number: 0, last, since, was_missing: false, begun: 0 }
     }
 
     /// Looks.
     pub fn look(&mut self) -> Seen {
-        if self.devices().is_none() {
-            return self.missing();
+        let Some(devices) = self.devices() else { return self.missing() };
+        self.hear();
+        match self.look_at_files(&devices) {
+            Some(seen) => seen,
+            None => self.look_at_all(devices),
         }
-        let sources = find(&self.roots, &mut std::io::empty());
-        self.see(&sources)
     }
 
-    /// Looks at what was found already.
-    pub fn see(&mut self, sources: &Sources) -> Seen {
-        let Some(devices) = self.devices() else { return self.missing() };
+    /// Looks at all of it, whatever was heard.
+    pub fn look_anew(&mut self) -> Seen {
+        self.since = Since::Anywhere;
+        self.look()
+    }
+
+    /// When the last look at all of it began, in nanoseconds since 1970.
+    #[must_use]
+    pub fn begun(&self) -> i64 {
+        self.begun
+    }
+
+    /// The tree as it was seen last; nothing of it was read.
+    #[must_use]
+    pub fn sources(&self) -> Option<&Sources> {
+        self.last.as_ref().map(|last| &last.sources)
+    }
+
+    /// The files in which alone something may have moved since a pass saw the tree; `None` where it
+    /// may be anywhere.
+    #[must_use]
+    pub fn moved(&self) -> Option<Vec<Found>> {
+        let (Since::Files(files), Some(sources)) = (&self.since, self.sources()) else {
+            return None;
+        };
+        files.iter().map(|place| sources.files.get(*place).cloned()).collect()
+    }
+
+    /// A pass saw the tree as it was seen last.
+    pub fn passed(&mut self) {
+        self.since = Since::Files(BTreeSet::new());
+    }
+
+    /// Where to look from now on.
+    fn hear(&mut self) {
+        let heard = self.news.take();
+        let known = match (&heard, &self.last) {
+            (Heard::At(paths), Some(last)) => {
+                let places = paths.iter().map(|path| last.place_of(path, &self.roots));
+                places.collect::<Result<Vec<_>, Unsure>>().ok()
+            }
+            _ => None,
+        };
+        match (known, &mut self.since) {
+            (Some(places), Since::Files(files)) => files.extend(places.into_iter().flatten()),
+            _ => self.since = Since::Anywhere,
+        }
+    }
+
+    fn look_at_all(&mut self, devices: Vec<u64>) -> Seen {
+        self.since = Since::Anywhere;
+        self.begun = now();
+        let sources = find(&self.roots, &mut std::io::empty());
         let is_empty = sources.files.is_empty();
         // Where a file system was taken away, the empty folder under it appears.
-        let unmounted = |last: &Snapshot| is_empty && !last.is_empty && last.devices != devices;
+        let unmounted =
+            |last: &Snapshot| is_empty && !last.sources.files.is_empty() && last.devices != devices;
         if self.last.as_ref().is_some_and(unmounted) {
             return Seen::Missing;
         }
-        let mut next = self.snapshot(sources, devices);
+        let before = self.last.as_ref().map(|last| &last.fresh);
+        let was_fresh = |name: &Arc<str>| before.is_some_and(|before| before.contains_key(name));
+        let fresh =
+            sources.files.iter().filter(|file| is_fresh(Some(file)) || was_fresh(&file.name));
+        let fresh = contents(fresh);
+        let next = Snapshot { beside: self.stats_beside(), fresh, devices, sources };
+        let same = self.last.as_ref().is_some_and(|last| last.is_same(&next));
+        self.last = Some(next);
+        self.number(same)
+    }
+
+    /// Looks at the files that something was heard of; `None` where that is not enough.
+    fn look_at_files(&mut self, devices: &[u64]) -> Option<Seen> {
+        let beside = self.stats_beside();
+        let (Since::Files(heard), Some(last)) = (&mut self.since, &mut self.last) else {
+            return None;
+        };
+        if self.was_missing || last.devices != devices || last.beside != beside {
+            return None;
+        }
+        let files = &mut last.sources.files;
+        let kept = last.fresh.keys().filter_map(|name| find_by_name(files, name));
+        let places: BTreeSet<usize> = heard.iter().copied().chain(kept).collect();
+        let mut moved = BTreeSet::new();
+        for place in &places {
+            let file = files.get_mut(*place)?;
+            let stat = regular(&file.path).map(|metadata| Stat::of(&metadata))?;
+            if file.stat.replace(stat) != Some(stat) {
+                moved.insert(*place);
+            }
+        }
+        let wanted = |file: &&Found| is_fresh(Some(file)) || last.fresh.contains_key(&file.name);
+        let fresh = contents(places.iter().filter_map(|place| files.get(*place)).filter(wanted));
+        let other = last.fresh.iter().filter(|(name, content)| fresh.get(*name) != Some(content));
+        moved.extend(other.filter_map(|(name, _)| find_by_name(files, name)));
+        last.fresh = fresh;
+        // What is seen before it is heard of must not be lost on the pass.
+        heard.extend(&moved);
+        Some(self.number(moved.is_empty()))
+    }
+
+    /// The number of what was seen.
+    fn number(&mut self, same: bool) -> Seen {
         // Between two files of a checkout the tree may rest, and is still not what is meant.
-        let same = !self.git_is_at_work()
-            && self.last.as_ref().is_some_and(|last| {
-                last.stats == next.stats
-                    && last
-                        .fresh
-                        .iter()
-                        .all(|(name, content)| next.fresh.get(name) == Some(content))
-            });
-        if same {
-            // What rested since is known by its stat from now on.
-            next.fresh.retain(|name, _| is_fresh(find_by_name(sources, name)));
+        if same && !self.was_missing && !self.git_is_at_work() {
+            if let Some(last) = &mut self.last {
+                // What rested since is known by its stat from now on.
+                let files = &last.sources.files;
+                let file = |name: &Arc<str>| files.get(find_by_name(files, name)?);
+                last.fresh.retain(|name, _| is_fresh(file(name)));
+            }
         } else {
             self.number += 1;
         }
-        self.last = Some(next);
+        self.was_missing = false;
         Seen::Tree(self.number)
     }
 
     /// What comes back is looked at anew, but an unmounted root must not come back as an empty one.
     fn missing(&mut self) -> Seen {
-        if let Some(last) = &mut self.last {
-            last.stats = Digest::default();
-        }
+        self.was_missing = true;
         Seen::Missing
     }
 
@@ -115,40 +219,71 @@ impl Looks {
         self.roots.iter().map(|root| Some(root.metadata().ok()?.dev())).collect()
     }
 
-    fn snapshot(&self, sources: &Sources, devices: Vec<u64>) -> Snapshot {
-        let mut stats = Sha256::new();
-        let mut put = |bytes: &[u8]| {
-            stats.update((bytes.len() as u64).to_le_bytes());
-            stats.update(bytes);
-        };
-        for file in &sources.files {
-            put(file.name.as_bytes());
-            put(&file.stat.map_or([0; 40], |stat| stat.bytes()));
-        }
-        for problem in &sources.texts.problems {
-            for location in &problem.locations {
-                put(location.file.as_bytes());
-            }
-            put(problem.message.as_bytes());
-        }
-        for path in &self.beside {
-            let stat = path.metadata().ok().map(|metadata| Stat::of(&metadata));
-            put(&stat.map_or([0; 40], |stat| stat.bytes()));
-        }
-        let before = self.last.as_ref().map(|last| &last.fresh);
-        let was_fresh = |name: &Arc<str>| before.is_some_and(|before| before.contains_key(name));
-        let fresh =
-            sources.files.iter().filter(|file| is_fresh(Some(file)) || was_fresh(&file.name));
-        let fresh: Vec<_> = fresh.map(|file| (file.name.clone(), file.path.clone())).collect();
-        let fresh = in_parallel(fresh, |(name, path)| (name, content(&path)));
-        let fresh = fresh.into_iter().collect();
-        Snapshot {
-            stats: stats.finalize().into(),
-            fresh,
-            devices,
-            is_empty: sources.files.is_empty(),
-        }
+    fn stats_beside(&self) -> Vec<Option<Stat>> {
+        let stat = |path: &PathBuf| path.metadata().ok().map(|metadata| Stat::of(&metadata));
+        self.beside.iter().map(stat).collect()
     }
+}
+
+/// What was heard may be of more than files that are known.
+struct Unsure;
+
+impl Snapshot {
+    /// True when nothing moved between this and a later one of everything.
+    fn is_same(&self, later: &Self) -> bool {
+        let problems = |snapshot: &Self| snapshot.sources.texts.problems.clone();
+        let same_file = |(a, b): (&Found, &Found)| (&a.name, a.stat) == (&b.name, b.stat);
+        let (files, others) = (&self.sources.files, &later.sources.files);
+        files.len() == others.len()
+            && files.iter().zip(others).all(same_file)
+            && self.beside == later.beside
+            && is_continued(&self.fresh, &later.fresh)
+            && problems(self) == problems(later)
+    }
+
+    /// The file that is meant by a path that was heard of; `None` for what is no manifest.
+    fn place_of(&self, path: &Path, roots: &[PathBuf]) -> Result<Option<usize>, Unsure> {
+        let [root] = roots else { return Err(Unsure) };
+        if self.sources.linked || !self.sources.texts.problems.is_empty() || !root.is_dir() {
+            return Err(Unsure);
+        }
+        let below = path.strip_prefix(absolute(root)).map_err(|_| Unsure)?;
+        let name = root.join(below).to_string_lossy().into_owned();
+        let files = &self.sources.files;
+        if let Some(place) = find_by_name(files, &name) {
+            return Ok(Some(place));
+        }
+        let is_other = match path.symlink_metadata() {
+            Ok(found) => found.is_file() && !is_manifest(path) && !path.ends_with(IGNORE_FILE),
+            // What is gone may have been a folder.
+            Err(_) => {
+                let folder = format!("{name}/");
+                let next = files.partition_point(|file| *file.name < *folder);
+                !files.get(next).is_some_and(|file| file.name.starts_with(&folder))
+                    && !path.ends_with(IGNORE_FILE)
+            }
+        };
+        if is_other { Ok(None) } else { Err(Unsure) }
+    }
+}
+
+/// True when every content that was kept is still the same.
+fn is_continued(
+    before: &BTreeMap<Arc<str>, Option<Digest>>,
+    now: &BTreeMap<Arc<str>, Option<Digest>>,
+) -> bool {
+    before.iter().all(|(name, content)| now.get(name) == Some(content))
+}
+
+/// The contents of files.
+fn contents<'a>(files: impl Iterator<Item = &'a Found>) -> BTreeMap<Arc<str>, Option<Digest>> {
+    let files: Vec<_> = files.map(|file| (file.name.clone(), file.path.clone())).collect();
+    in_parallel(files, |(name, path)| (name, content(&path))).into_iter().collect()
+}
+
+/// A file that is one itself, and no link to one.
+fn regular(path: &Path) -> Option<Metadata> {
+    path.symlink_metadata().ok().filter(Metadata::is_file)
 }
 
 /// Where a repository has its own files, if a folder is one: a second working tree says where.
@@ -161,15 +296,17 @@ fn git_folder(folder: &Path) -> PathBuf {
     }
 }
 
-fn find_by_name<'a>(sources: &'a Sources, name: &str) -> Option<&'a Found> {
-    let place = sources.files.binary_search_by(|file| file.name.as_ref().cmp(name)).ok()?;
-    sources.files.get(place)
+fn find_by_name(files: &[Found], name: &str) -> Option<usize> {
+    files.binary_search_by(|file| file.name.as_ref().cmp(name)).ok()
+}
+
+fn now() -> i64 {
+    Utc::now().timestamp_nanos_opt().unwrap_or_default()
 }
 
 /// True when a file may change without its stat changing.
 fn is_fresh(file: Option<&Found>) -> bool {
-    let now = Utc::now().timestamp_nanos_opt().unwrap_or_default();
-    file.and_then(|file| file.stat).is_none_or(|stat| !stat.holds_from(now))
+    file.and_then(|file| file.stat).is_none_or(|stat| !stat.holds_from(now()))
 }
 
 /// The digest of a file's content; `None` when it cannot be read.
@@ -185,13 +322,13 @@ fn content(path: &Path) -> Option<Digest> {
 
 #[cfg(test)]
 mod tests {
-    use super::Looks;
+    use super::{Looks, News};
     use crate::engine::watch::state::Seen;
     use std::fs;
     use std::path::Path;
 
     fn looks(folder: &Path) -> Looks {
-        Looks::new(vec![folder.join("m")], vec![folder.join("partnerctl.yaml")])
+        Looks::new(vec![folder.join("m")], vec![folder.join("partnerctl.yaml")], News::default())
     }
 
     #[test]
@@ -261,7 +398,8 @@ mod tests {
         fs::rename(folder.path().join("away"), &root).unwrap();
         assert_eq!((looks.look(), looks.look()), (Seen::Tree(2), Seen::Tree(2)));
         std::os::unix::fs::symlink("nowhere", folder.path().join("link")).unwrap();
-        let mut looks = super::Looks::new(vec![folder.path().join("link")], Vec::new());
+        let mut looks =
+            super::Looks::new(vec![folder.path().join("link")], Vec::new(), News::default());
         assert_eq!(looks.look(), Seen::Missing);
     }
 
@@ -280,5 +418,81 @@ mod tests {
         assert_eq!((looks.look(), looks.look()), (Seen::Missing, Seen::Missing));
         fs::write(root.join("a.yaml"), "2").unwrap();
         assert_eq!(looks.look(), Seen::Tree(2));
+    }
+
+    /// Eyes that a pass has seen a tree of two files with, and what they hear.
+    fn after_a_pass(folder: &Path) -> (Looks, News) {
+        fs::create_dir_all(folder.join("m/deep")).unwrap();
+        fs::write(folder.join("m/a.yaml"), "1").unwrap();
+        fs::write(folder.join("m/deep/b.yaml"), "1").unwrap();
+        let news = News::default();
+        let mut looks = Looks::new(vec![folder.join("m")], Vec::new(), news.clone());
+        news.listens(true);
+        assert_eq!(looks.look(), Seen::Tree(1));
+        looks.passed();
+        (looks, news)
+    }
+
+    fn names(looks: &Looks) -> Option<Vec<String>> {
+        let name = |found: crate::engine::tree::Found| {
+            found.path.file_name().unwrap().to_string_lossy().into_owned()
+        };
+        looks.moved().map(|found| found.into_iter().map(name).collect())
+    }
+
+    #[test]
+    fn only_files_that_were_heard_of_are_looked_at_until_a_pass_saw_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut looks, news) = after_a_pass(folder.path());
+        let file = folder.path().join("m/a.yaml");
+        fs::write(&file, "2").unwrap();
+        news.tell(Some(vec![file.clone(), folder.path().join("m/a.yaml.swp")]));
+        assert_eq!((looks.look(), looks.look()), (Seen::Tree(2), Seen::Tree(2)));
+        assert_eq!(names(&looks), Some(vec!["a.yaml".to_owned()]));
+        fs::write(&file, "3").unwrap();
+        assert_eq!(looks.look(), Seen::Tree(3), "it was heard of before");
+        looks.passed();
+        assert_eq!((looks.look(), names(&looks)), (Seen::Tree(3), Some(Vec::new())));
+        fs::write(&file, "4").unwrap();
+        assert_eq!(looks.look(), Seen::Tree(4), "it was changed so shortly before");
+        assert_eq!(names(&looks), Some(vec!["a.yaml".to_owned()]), "before it was heard of");
+        fs::write(&file, "5").unwrap();
+        assert_eq!(looks.look_anew(), Seen::Tree(5), "all of it is looked at");
+        assert_eq!(names(&looks), None);
+    }
+
+    #[test]
+    fn what_may_be_more_than_a_file_that_is_known_makes_all_be_looked_at() {
+        type Act = fn(&Path);
+        let moves: [(&str, Act); 7] = [
+            ("m/new.yaml", |path| fs::write(path, "1").unwrap()),
+            ("m/a.yaml", |path| fs::remove_file(path).unwrap()),
+            ("m/deep", |path| fs::rename(path, path.with_extension("away")).unwrap()),
+            ("m/deeper", |path| fs::create_dir(path).unwrap()),
+            ("m/link", |path| std::os::unix::fs::symlink("deep", path).unwrap()),
+            ("m/.partnerctlignore", |path| fs::write(path, "a.yaml").unwrap()),
+            ("partnerctl.yaml", |path| fs::write(path, "set: a").unwrap()),
+        ];
+        for (name, act) in moves {
+            let folder = tempfile::tempdir().unwrap();
+            let (mut looks, news) = after_a_pass(folder.path());
+            let path = folder.path().join(name);
+            act(&path);
+            news.tell(Some(vec![path]));
+            let _seen = looks.look();
+            assert_eq!(names(&looks), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn in_a_tree_with_links_all_is_looked_at_each_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut looks, news) = after_a_pass(folder.path());
+        std::os::unix::fs::symlink("deep", folder.path().join("m/link")).unwrap();
+        let _seen = looks.look_anew();
+        looks.passed();
+        news.tell(Some(vec![folder.path().join("m/a.yaml")]));
+        let _seen = looks.look();
+        assert_eq!(names(&looks), None);
     }
 }

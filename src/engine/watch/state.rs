@@ -80,8 +80,10 @@ pub enum Event {
 /// What to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Command {
-    /// Look at the tree.
+    /// Look at the tree, where anything was heard of.
     Look,
+    /// Trust nothing that was seen or heard: look at all of the tree.
+    LookAnew,
     /// Run a pass over this tree; it does nothing when the tree is another by then.
     Pass(u64),
     /// Ask whether what is held is approved.
@@ -215,8 +217,10 @@ impl State {
                 vec![Command::Look]
             }
             Phase::Resting if self.resync_at <= now || come(self.retry_at) => {
+                // What was not heard of is found now.
                 self.forced = true;
-                self.settle(now)
+                self.settle(now);
+                vec![Command::LookAnew]
             }
             Phase::Resting if come(self.ask_at) => {
                 self.ask_at = Some(now.saturating_add(APPROVAL_LOOK));

@@ -2,7 +2,7 @@
 
 use crate::kinds::{self, Block, KindEntry, Mend, ReferenceTo, Rule, Transition, Verdict, Weight};
 use crate::model::resource::{DELETION_POLICY, PREVIOUS_NAME};
-use crate::model::{ResourceId, Spec, code};
+use crate::model::{ResourceId, Source, Spec, code};
 use crate::plan::change::{FieldChange, Plan};
 use crate::plan::draft::{Draft, Drafts};
 use crate::plan::judge::Worlds;
@@ -218,13 +218,27 @@ impl<'a> Asked<'a> {
             .blocked
             .iter()
             .filter(said)
-            .map(|block| Node {
-                hint: block.hint.clone(),
-                roles: entry.facts.roles.to_vec(),
-                mend: self.mend(entry, change, block),
-                ..Node::of(Mark::Fails, block.message.clone())
+            .map(|block| match self.policy(change, block) {
+                // No role changes a policy: whoever keeps the file does.
+                Some(place) => Node {
+                    hint: format!("{}, at {place}", block.hint),
+                    ..Node::of(Mark::Fails, block.message.clone())
+                },
+                None => Node {
+                    hint: block.hint.clone(),
+                    roles: entry.facts.roles.to_vec(),
+                    mend: self.mend(entry, change, block),
+                    ..Node::of(Mark::Fails, block.message.clone())
+                },
             })
             .collect()
+    }
+
+    /// Where the policy stands that makes a block.
+    fn policy(&self, change: &Change, block: &Block) -> Option<&Source> {
+        let ruling = change.policies.iter().find(|ruling| ruling.sentence() == block.message)?;
+        let matched = &self.plan.policies.as_ref()?.matched;
+        matched.iter().find(|one| one.policy == ruling.policy).map(|one| &one.source)
     }
 
     /// What would mend a block that no rule of a kind makes.

@@ -57,10 +57,10 @@ impl World {
     }
 
     fn obey(&mut self, command: Command) -> Vec<Event> {
-        self.looks += usize::from(command == Command::Look);
+        self.looks += usize::from(matches!(command, Command::Look | Command::LookAnew));
         match command {
-            Command::Look if self.missing => vec![Event::Looked(Seen::Missing)],
-            Command::Look => vec![Event::Looked(Seen::Tree(self.tree))],
+            Command::Look | Command::LookAnew if self.missing => vec![Event::Looked(Seen::Missing)],
+            Command::Look | Command::LookAnew => vec![Event::Looked(Seen::Tree(self.tree))],
             Command::Ask => vec![Event::Asked(self.approved)],
             Command::Pass(tree) => self.pass(tree),
             Command::Say(notice) => {
