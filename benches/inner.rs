@@ -64,6 +64,9 @@ fn plan_of_new_customers(bencher: Bencher, customers: usize) {
         stored: Arc::default(),
         unmanaged: Vec::new(),
         intents: Vec::new(),
+        suspensions: Vec::new(),
+        vanished_folders: std::collections::BTreeSet::new(),
+        take_ownership: false,
         scope: Scope::Whole,
         selection: Selection::default(),
         limits: Limits::default(),
@@ -97,6 +100,7 @@ fn hash_of_one_activity(bencher: Bencher) {
         operation_id: "0f8fad5b-d9cb-469f-a165-70867728950e",
         outcome: "succeeded",
         reason: "new",
+        source_author: None,
     };
     let previous = "0".repeat(64);
     bencher.bench(|| black_box(&columns).hash(black_box(&previous), "lineage"));

@@ -4,7 +4,8 @@ use crate::touches::*;
 use chrono::{DateTime, TimeDelta, Utc};
 use partnerctl::model::activity::{Draft, Outcome};
 use partnerctl::model::{
-    Activity, Effect, KindName, Metadata, Observed, ResourceId, Source, Spec, Stored, Verb,
+    Activity, Effect, KindName, Metadata, Observed, ResourceId, Source, Spec, Stored, Suspension,
+    Verb,
 };
 use partnerctl::plan::Change;
 use partnerctl::plan::intent::{Intent, IntentState};
@@ -57,7 +58,7 @@ pub fn row(name: &str, revision: i64) -> Stored {
         spec,
         external_id: Some(format!("external id of {name}")),
         conditions: Vec::new().into(),
-        source: Source { file: Some("a\tb.yaml".into()), line: Some(7), commit: None },
+        source: Source { file: Some("a\tb.yaml".into()), line: Some(7), ..Source::default() },
     }
 }
 
@@ -161,6 +162,7 @@ fn the_log_is_gapless_filtered_and_verified(factory: &dyn Factory) {
         actor: Some("a".to_owned()),
         set: Some("test".to_owned()),
         plan_id: Some("plan".to_owned()),
+        operation_id: None,
         operation: Some("Update customer spending budget".to_owned()),
         outcome: Some("succeeded".to_owned()),
         since: Some("2026-11-21T00:00:00.000Z".to_owned()),
@@ -493,6 +495,80 @@ fn approvals_stay_until_they_are_used_or_withdrawn(factory: &dyn Factory) {
     assert_eq!(store.approvals().unwrap(), [approval("b", "y", 3)]);
 }
 
+fn suspensions_stay_until_they_are_ended_as_they_were_meant(factory: &dyn Factory) {
+    let mut store = factory.open();
+    let one = |name: &str, with_all_of_it, until: Option<i64>| Suspension {
+        resource: ResourceId::new("Customer", name),
+        with_all_of_it,
+        set: "s".to_owned(),
+        actor: "a".to_owned(),
+        since: at(),
+        until: until.map(|seconds| at() + TimeDelta::seconds(seconds)),
+        reason: "why".to_owned(),
+    };
+    let suspend = |one: Suspension| Write::Suspend(Box::new(one));
+    let end = |one: Suspension| Write::Unsuspend(Box::new(one));
+    let before = store.version().unwrap();
+    let writes = vec![suspend(one("b", false, None)), suspend(one("a", true, Some(1)))];
+    store.commit(&batch(writes)).unwrap();
+    let both = [one("a", true, Some(1)), one("b", false, None)];
+    assert_eq!(factory.open().suspensions().unwrap(), both);
+    // Said anew until when: who meant the old end does not end it.
+    store.commit(&batch(vec![suspend(one("a", true, Some(2)))])).unwrap();
+    let others = [one("a", true, Some(1)), one("a", false, Some(2)), one("b", true, None)];
+    store.commit(&batch(others.map(end).to_vec())).unwrap();
+    assert_eq!(store.suspensions().unwrap(), [one("a", true, Some(2)), one("b", false, None)]);
+    let writes = [one("a", true, Some(2)), one("b", false, None)].map(end).to_vec();
+    store.commit(&batch(writes)).unwrap();
+    assert_eq!(store.suspensions().unwrap(), []);
+    // No row moved, and the log has nothing of it.
+    assert_eq!((store.version().unwrap(), store.head().unwrap().seq), (before, 0));
+}
+
+fn a_commit_and_its_author_are_kept_and_the_hash_covers_both(factory: &dyn Factory) {
+    let mut store = factory.open();
+    let of = |id: &str, author: Option<&str>| {
+        let Write::Append(draft) = append(id) else { unreachable!() };
+        let source = Source {
+            commit: Some("c1".into()),
+            author: author.map(Into::into),
+            ..Source::default()
+        };
+        Write::Append(Box::new(Draft { source, ..*draft }))
+    };
+    store.commit(&batch(vec![of("1", Some("a")), of("2", None), of("3", Some(""))])).unwrap();
+    let activities = store.activities(&Filter::default()).unwrap();
+    let authors: Vec<_> = activities.iter().map(|one| one.source.author.as_deref()).collect();
+    assert_eq!(authors, [Some("a"), None, Some("")]);
+    assert!(activities.iter().all(|one| one.source.commit.as_deref() == Some("c1")));
+    assert!(matches!(store.verify(None).unwrap(), Verification::Good { .. }));
+    let source = Source { author: Some("a".into()), ..source_at("c1") };
+    let mut written = row("contoso", 1);
+    written.source = source;
+    store.commit(&batch(vec![put(written, None, None)])).unwrap();
+    assert_eq!(store.resources().unwrap()[0].source, source_at("c1"), "no row names people");
+}
+
+fn source_at(commit: &str) -> Source {
+    Source { file: Some("a.yaml".into()), line: Some(1), commit: Some(commit.into()), author: None }
+}
+
+fn the_commit_that_something_is_brought_to_is_known_for_each(factory: &dyn Factory) {
+    let mut store = factory.open();
+    assert_eq!(store.followed("test").unwrap(), None);
+    let follow = |what: &str, commit: &str| Write::Follow {
+        what: what.to_owned(),
+        commit: commit.to_owned(),
+    };
+    store.commit(&batch(vec![follow("test", "c1"), follow("other", "c2")])).unwrap();
+    let version = store.version().unwrap();
+    store.commit(&batch(vec![follow("test", "c3")])).unwrap();
+    let store = factory.open();
+    assert_eq!(store.followed("test").unwrap().as_deref(), Some("c3"));
+    assert_eq!(store.followed("other").unwrap().as_deref(), Some("c2"));
+    assert_eq!(store.version().unwrap(), version, "no resource was touched");
+}
+
 macro_rules! conformance {
     ($store:ident: $($case:ident)*) => {
         mod $store {
@@ -519,11 +595,14 @@ conformance! { sqlite:
     what_is_expected_of_a_resource_is_asked_in_the_same_batch
     a_plan_is_applied_once
     approvals_stay_until_they_are_used_or_withdrawn
+    suspensions_stay_until_they_are_ended_as_they_were_meant
     what_moved_since_a_version_is_known
     a_restored_store_is_no_version_of_what_it_was
     too_much_or_too_long_ago_is_not_known
     a_judgement_is_of_the_version_of_its_batch
     some_rows_and_things_are_found_without_the_others
+    a_commit_and_its_author_are_kept_and_the_hash_covers_both
+    the_commit_that_something_is_brought_to_is_known_for_each
 }
 
 #[test]

@@ -41,6 +41,27 @@ fn assert_fits(name: &str, document: &str) {
     assert!(errors.is_empty(), "{name}: {errors:?}\n{document:#}");
 }
 
+/// The parser tells options apart by the names of their fields: under one name `--as`, or its variable,
+/// would be taken for the command's own option.
+#[test]
+fn no_option_of_a_command_is_taken_for_one_of_every_command() {
+    fn walk(command: &clap::Command, all: &BTreeSet<String>, seen: &mut usize) {
+        for part in command.get_subcommands() {
+            for option in part.get_arguments() {
+                *seen += 1;
+                let (name, id) = (part.get_name(), option.get_id().as_str());
+                assert!(!all.contains(id), "{name}: {id}");
+            }
+            walk(part, all, seen);
+        }
+    }
+    let command = partnerctl::cli::command();
+    let all = command.get_arguments().map(|option| option.get_id().to_string()).collect();
+    let mut seen = 0;
+    walk(&command, &all, &mut seen);
+    assert!(seen > 100, "{seen}");
+}
+
 #[test]
 fn machine_output_fits_its_schemas() {
     let env = TestEnv::workspace(&crate::common::customer("contoso"));
@@ -49,6 +70,11 @@ fn machine_output_fits_its_schemas() {
     env.write("manifests/all.yaml", crate::common::customer("contoso").replace("1500.00", "7.5"));
     assert_fits("plan.v1.schema.json", &env.ok(&["plan", "-o", "json"]));
     assert_fits("log.schema.json", &env.ok(&["log", "-o", "json"]));
+    assert_fits("undo.v1.schema.json", &env.ok(&["undo", "5", "-o", "json"]));
+    env.ok(&["suspend", "budget/contoso", "--until", "2098-01-01"]);
+    assert_fits("plan.v1.schema.json", &env.ok(&["plan", "-o", "json"]));
+    assert_fits("plan.v1.schema.json", &env.ok(&["plan", "-o", "json", "--at", "2099-01-01"]));
+    assert_fits("status.v1.schema.json", &env.ok(&["status", "-o", "json"]));
     assert_fits("list.schema.json", &env.ok(&["get", "all", "-o", "json"]));
     assert_fits("checkpoint.v1.schema.json", &env.ok(&["log", "checkpoint"]));
     assert_fits("validate.schema.json", &env.ok(&["validate", "--format", "json"]));

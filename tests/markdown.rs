@@ -61,20 +61,24 @@ fn change() -> impl Strategy<Value = Value> {
     let what =
         prop::sample::select(vec!["create", "update", "delete", "replace", "adopt", "rename"]);
     let risk = prop::sample::select(vec!["reversible", "costly", "irreversible"]);
-    let held = (prop::collection::vec(block, 0..2), prop::option::of(text()));
+    let policy = (text(), text()).prop_map(|(policy, message)| {
+        json!({"policy": policy, "effect": "requireApproval", "message": message})
+    });
+    let policies = prop::collection::vec(policy, 0..2);
+    let held = (prop::collection::vec(block, 0..2), prop::option::of(text()), policies);
     let fields = prop_oneof![
         9 => prop::collection::vec(field.clone(), 0..4).boxed(),
         1 => prop::collection::vec(field, 50..100).boxed(),
     ];
     (what, risk, fields, held, (text(), text(), text(), prop::option::of(text()))).prop_map(
-        |(action, risk, fields, (blocked, waiting), (operation, file, effect, customer))| {
+        |(action, risk, fields, (blocked, waiting, policies), (operation, file, effect, customer))| {
             json!({
                 "id": "Budget/x", "kind": "Budget", "name": "x", "uid": null, "set": "s",
                 "revision": null, "action": action, "reason": "new", "risk": risk,
                 "source": {"file": file, "line": 7}, "fields": fields, "desired": null,
                 "operation": operation, "effect": effect, "blocked": blocked, "waiting": waiting,
                 "money": {"EUR": {"monthlyBefore": "1.00", "monthlyAfter": "2.50", "liability": "unlimited"}},
-                "dependsOn": [], "customer": customer,
+                "dependsOn": [], "customer": customer, "policies": policies,
             })
         },
     )
@@ -105,6 +109,10 @@ fn a_plan() -> impl Strategy<Value = Plan> {
                 .iter()
                 .map(|name| json!({"resource": format!("Budget/{name}"), "source": {"file": "f", "line": 1}}))
                 .collect();
+            let matched: Vec<_> = texts
+                .iter()
+                .map(|name| json!({"policy": name, "effect": "warn", "source": {"file": name, "line": 1}, "changes": 2}))
+                .collect();
             let summary = json!({"create": 1, "update": 0, "delete": 0, "replace": 0, "adopt": 0,
                 "rename": 0, "unchanged": 0, "blocked": 0, "waiting": 0, "undeclared": 0, "drifted": 0});
             serde_json::from_value(json!({
@@ -112,6 +120,7 @@ fn a_plan() -> impl Strategy<Value = Plan> {
                 "createdAt": "2026-11-21T12:00:00Z", "actor": "a", "set": set, "summary": summary,
                 "changes": changes, "refused": refused, "warnings": warnings,
                 "undeclared": undeclared, "digest": "",
+                "policies": {"digest": "", "matched": matched},
                 "money": {currency: {"monthlyBefore": "1.00", "monthlyAfter": "2.50", "fee": "3.00"}},
             }))
             .unwrap()

@@ -14,6 +14,10 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+/// When suspensions that end do so, and a time after that.
+const ENDS: &str = "2098-01-01";
+const LATER: &str = "2099-01-01";
+
 /// One step of a history.
 #[derive(Debug, Clone)]
 enum Step {
@@ -35,6 +39,12 @@ enum Step {
     Other(State),
     /// A file is written again with the same text.
     Touch(u8),
+    /// A customer, with everything of it or its budget alone, is suspended: for good, or until a day.
+    Suspend(u8, bool, bool),
+    /// That ends.
+    Unsuspend(u8, bool),
+    /// From now on, another amount of a budget is accepted until a day; or not any more.
+    Accept(bool),
     /// From now on, what is no longer declared is released; or not any more.
     Retain(bool),
     /// From now on, these policies hold.
@@ -77,6 +87,9 @@ fn step() -> impl Strategy<Value = Step> {
         1 => calm().prop_map(Step::Other),
         1 => any::<u8>().prop_map(Step::Touch),
         1 => any::<bool>().prop_map(Step::Retain),
+        1 => prop::bool::weighted(0.7).prop_map(Step::Accept),
+        2 => (0..6u8, any::<bool>(), any::<bool>()).prop_map(|(c, all, ends)| Step::Suspend(c, all, ends)),
+        1 => (0..6u8, any::<bool>()).prop_map(|(customer, all)| Step::Unsuspend(customer, all)),
         2 => any::<u8>().prop_map(Step::Policies),
     ]
 }
@@ -93,6 +106,7 @@ struct History {
     before: Vec<String>,
     files: u8,
     retain: bool,
+    accept: bool,
 }
 
 impl History {
@@ -101,7 +115,14 @@ impl History {
         env.write("partnerctl.yaml", settings(0));
         env.write("other/partnerctl.yaml", "set: other\nstore: sqlite:../.partnerctl/state.db\n");
         env.write("manifests/empty.yaml", "");
-        Self { env, documents: Vec::new(), before: Vec::new(), files: 1, retain: false }
+        Self {
+            env,
+            documents: Vec::new(),
+            before: Vec::new(),
+            files: 1,
+            retain: false,
+            accept: false,
+        }
     }
 
     /// Writes the documents into files: what belongs to one customer may be in several.
@@ -110,6 +131,13 @@ impl History {
         for (index, document) in self.documents.iter().enumerate() {
             let file = format!("manifests/f{}.yaml", index % usize::from(self.files));
             let mut document = document.clone();
+            if self.accept && document.contains("kind: Budget") && !document.contains("annotations")
+            {
+                let accepted = format!("spec.monthly.amount until {ENDS}: agreed");
+                let accepted =
+                    format!(", annotations: {{partnerctl.dev/accept-drift: '{accepted}'}}}}\nspec");
+                document = document.replace("}\nspec", &accepted);
+            }
             if self.retain && !document.contains("annotations") {
                 let policy = ", annotations: {partnerctl.dev/deletion-policy: Retain}}\nspec";
                 document = document.replace("}\nspec", policy);
@@ -144,6 +172,7 @@ impl History {
             Step::Back => std::mem::swap(&mut self.documents, &mut self.before),
             Step::Move(files) => self.files = *files,
             Step::Retain(retain) => self.retain = *retain,
+            Step::Accept(accept) => self.accept = *accept,
             Step::Policies(policies) => self.env.write("partnerctl.yaml", settings(*policies)),
             Step::Amount(customer, cents) => {
                 let budget = format!("kind: Budget\nmetadata: {{name: b{customer}}}");
@@ -166,6 +195,18 @@ impl History {
                 args.extend(prune.then_some("--prune"));
                 args.extend(name.iter().flat_map(|name| ["--customer", name]));
                 self.env.run(&args);
+            }
+            Step::Suspend(customer, all, ends) => {
+                let (name, until) = (format!("c{customer}"), ["--until", ENDS]);
+                let budget = format!("budget/b{customer}");
+                let what = if *all { vec!["--customer", &name] } else { vec![budget.as_str()] };
+                let until = if *ends { &until[..] } else { &[] };
+                self.env.run(&[&["suspend"], what.as_slice(), until].concat());
+            }
+            Step::Unsuspend(customer, all) => {
+                let (name, budget) = (format!("c{customer}"), format!("budget/b{customer}"));
+                let what = if *all { vec!["--customer", &name] } else { vec![budget.as_str()] };
+                self.env.run(&[&["unsuspend"], what.as_slice()].concat());
             }
             Step::Outside(which, how) => self.outside(usize::from(*which), *how),
             Step::Other(state) => {
@@ -291,6 +332,9 @@ impl Process {
             stored: woken.gathered.stored.clone(),
             unmanaged: woken.gathered.unmanaged.clone(),
             intents: Vec::new(),
+            suspensions: Vec::new(),
+            vanished_folders: Default::default(),
+            take_ownership: false,
             scope: Scope::Whole,
             selection: Selection::default(),
             limits: Limits { at_least: 1000, ..Limits::default() },
@@ -346,6 +390,27 @@ fn a_process_that_goes_on_plans_one_change_after_another_from_what_it_kept() {
     assert_eq!(process.woken, 10);
 }
 
+#[test]
+fn an_older_memory_is_not_kept_for_files_that_moved_since() {
+    let mut history = History::new();
+    let customer = |name: &str| {
+        format!(
+            "apiVersion: partnerctl.dev/v1\nkind: Customer\nmetadata: {{name: {name}}}\nspec: {{companyName: C, domain: {name}.example, country: NL}}\n"
+        )
+    };
+    history.documents = vec![customer("contoso")];
+    history.take(&Step::Move(1));
+    history.take(&Step::Apply(false, None));
+    history.env.ok(&["plan"]);
+    let mut process = Process::default();
+    process.begin(&history);
+    assert!(process.kept.is_some());
+    history.documents = vec![customer("fabrikam")];
+    history.write();
+    process.begin(&history);
+    assert!(process.kept.is_none());
+}
+
 impl Process {
     /// Compares what it plans with what is planned from everything.
     fn check(&mut self, history: &History) -> Result<(), String> {
@@ -391,9 +456,11 @@ proptest! {
         let mut history = History::new();
         for (number, step) in steps.iter().enumerate() {
             history.take(step);
-            let questions: [&[&str]; 4] = [
+            let questions: [&[&str]; 6] = [
                 &["status", "-o", "json"],
                 &["plan", "-o", "json", "--at", AT],
+                &["plan", "-o", "json", "--at", LATER],
+                &["plan", "-o", "json", "--at", AT, "--take-ownership"],
                 &["plan", "-o", "json", "--at", AT, "--prune"],
                 &["plan", "-o", "json", "--at", AT, "--customer", "c1", "--exclude", "budget/b1"],
             ];

@@ -467,7 +467,7 @@ fn an_exchange_carries_no_fee_and_what_is_too_much_comes_back() {
     // 3000.00 used until 6 November, 11 instalments of 304.17 paid but for rounding.
     let late = exchanged(&[monthly], &new("1000.00"), "2026-11-06", "documents").unwrap();
     assert_eq!(late, "958.33 EUR to pay, 0.00 EUR credited");
-    let twice = exchanged(&[old.clone(), old.clone()], &new("1.00"), "2026-01-20", "documents");
+    let twice = exchanged(&[old.clone(), old], &new("1.00"), "2026-01-20", "documents");
     assert_eq!(twice.unwrap_err(), "Reservation/web is named twice");
     let dollars = wanted("5000.00", "USD", "VirtualMachines");
     assert_eq!(

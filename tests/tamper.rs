@@ -27,7 +27,7 @@ fn an_edit_of_any_column_is_found_at_its_row() {
     let connection = Connection::open(env.path().join(".partnerctl/state.db")).unwrap();
     let statement = connection.prepare("SELECT * FROM activities").unwrap();
     let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
-    assert_eq!(columns.len(), 18);
+    assert_eq!(columns.len(), 19);
     drop(statement);
     let mut edits = 0;
     for column in columns.iter().filter(|column| *column != "seq") {
@@ -50,7 +50,7 @@ fn an_edit_of_any_column_is_found_at_its_row() {
             }
         }
     }
-    assert!(edits >= 17 * 4 - 6, "{edits}");
+    assert!(edits >= 18 * 4 - 7, "{edits}");
     env.ok(&["log", "verify"]);
 }
 
@@ -68,7 +68,7 @@ fn deleted_swapped_inserted_and_cut_rows_are_found() {
         ("UPDATE activities SET seq = seq + 1 WHERE seq = 5", "activity 5:"),
         (
             "INSERT INTO activities SELECT 6, at, actor, source_commit, source_file, source_line, command, \
-             set_name, kind, name, operation, before, after, plan_id, 'other', outcome, reason, hash \
+             set_name, kind, name, operation, before, after, plan_id, 'other', outcome, reason, hash, source_author \
              FROM activities WHERE seq = 5",
             "activity 6:",
         ),

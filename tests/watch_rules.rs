@@ -126,7 +126,7 @@ fn what_was_changed_outside_is_left_alone_and_told_and_put_back_only_by_healing(
         })
     });
     plain.end();
-    let mut healing = watch(&env, &["--heal", "--interval", "1s"]);
+    let mut healing = watch(&env, &["--heal", "--heal-money", "--interval", "1s"]);
     healing.settled(false);
     drift(&env, "1500.00", "1800.00");
     healing.settled(false);
@@ -148,7 +148,44 @@ fn what_vanished_outside_is_made_again_only_by_healing() {
         activities(&env).iter().filter(|one| one["resource"] == "Budget/contoso").count(),
         1
     );
-    assert_eq!(env.run(&["watch", "--once", "--heal"]).status.code(), Some(0));
+    let output = env.run(&["watch", "--once", "--heal"]);
+    let log = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(log.contains("Budget/contoso: it vanished outside, and is left alone"), "{log}");
+    let healed = env.run(&["watch", "--once", "--heal", "--heal-money"]);
+    assert_eq!(healed.status.code(), Some(0));
+    env.assert_settled();
+}
+
+#[test]
+fn healing_leaves_alone_what_moves_money_unless_it_is_told_to() {
+    let env = TestEnv::workspace(&customer("contoso"));
+    env.ok(&["apply", "--yes"]);
+    let budget = env.ok(&["get", "budget", "contoso", "-o", "json"]);
+    let mut budget: Value = serde_json::from_str(&budget).unwrap();
+    let observed = &mut budget["items"][0]["status"]["observed"];
+    observed["monthly"]["amount"] = json!("9000.00");
+    observed["alertThresholds"] = json!([55]);
+    env.write("state.json", budget.to_string());
+    let customers = env.ok(&["get", "customer", "contoso", "-o", "json"]);
+    env.write(
+        "customer.json",
+        customers.replace("\"companyName\": \"", "\"companyName\": \"Other "),
+    );
+    env.ok(&["ingest", "state", "state.json"]);
+    env.ok(&["ingest", "state", "customer.json"]);
+    let output = env.run(&["watch", "--once", "--heal"]);
+    let log = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(0), "{log}");
+    assert!(log.contains("Customer/contoso"), "{log}");
+    assert!(
+        log.contains("changed outside, and left alone: spec.monthly.amount is 9000.00"),
+        "{log}"
+    );
+    let drift: Value = serde_json::from_str(&env.ok(&["drift", "-o", "json"])).unwrap();
+    let left: Vec<&Value> = drift["drifted"].as_array().unwrap().iter().collect();
+    assert_eq!((left.len(), &left[0]["resource"]), (1, &json!("Budget/contoso")));
+    assert_eq!(left[0]["fields"].as_array().unwrap().len(), 1);
+    env.run(&["watch", "--once", "--heal", "--heal-money"]);
     env.assert_settled();
 }
 

@@ -37,7 +37,7 @@ use std::time::Duration;
 pub struct ApplyArgs {
     /// A plan saved by `plan --out`: do exactly that
     #[arg(value_name = "PLANFILE", conflicts_with_all = [
-        "filename", "prune", "full", "override_id", "selector", "customer", "kind", "exclude"])]
+        "filename", "prune", "take_ownership", "full", "override_id", "selector", "customer", "kind", "exclude"])]
     plan_file: Option<PathBuf>,
     #[command(flatten)]
     pass: PassArgs,
@@ -191,9 +191,9 @@ fn approvals(args: &ApplyArgs, plan: &Plan, place: &Place<'_>) -> Result<Approva
 /// Refuses a saved plan that was applied already, or whose resources moved on.
 fn fits(plan: &Plan, gathered: &Gathered, place: &Place<'_>) -> Result<(), CommandError> {
     saved::check_not_applied(plan, place.store.lock().as_ref())?;
-    let kinds = &place.settings.kinds;
-    let mut moved = stale::moved(plan, gathered, kinds);
-    moved.extend(stale::worse(plan, gathered, kinds, &place.refunds, Utc::now().date_naive()));
+    let (kinds, now) = (&place.settings.kinds, Utc::now());
+    let mut moved = stale::moved(plan, gathered, kinds, now);
+    moved.extend(stale::worse(plan, gathered, kinds, &place.refunds, now.date_naive()));
     if moved.is_empty() {
         return Ok(());
     }
@@ -213,6 +213,9 @@ fn repeated(args: &ApplyArgs, settings: &Settings) -> String {
     words.extend(args.pass.selection.repeated());
     if args.pass.prune {
         words.push("--prune".to_owned());
+    }
+    if args.pass.take_ownership {
+        words.push("--take-ownership".to_owned());
     }
     if let Some(id) = &args.pass.override_id {
         words.extend(["--override".to_owned(), id.clone()]);

@@ -33,6 +33,11 @@ pub struct ApproveArgs {
 /// Hexadecimal digits of a plan's id.
 const ID_DIGITS: usize = 12;
 
+/// True when a word can be the id of a plan.
+pub fn is_plan_id(word: &str) -> bool {
+    word.len() == ID_DIGITS && word.bytes().all(|b| b.is_ascii_hexdigit())
+}
+
 pub fn run(args: &ApproveArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, CommandError> {
     let workspace = settings.workspace(&FileArgs::default(), ui)?;
     session::demand_lasting(settings, &workspace)?;
@@ -41,8 +46,7 @@ pub fn run(args: &ApproveArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit,
         list(&store.approvals()?, ui);
         return Ok(Exit::Done);
     };
-    let is_id = word.len() == ID_DIGITS && word.bytes().all(|b| b.is_ascii_hexdigit());
-    let plan_id = if is_id {
+    let plan_id = if is_plan_id(word) {
         word.to_lowercase()
     } else if Path::new(word).is_file() {
         let plan = saved::parse(Path::new(word))?;

@@ -19,7 +19,7 @@ use crate::model::text::{counted, printable};
 use crate::plan::Plan;
 use crate::plan::intent::Intent;
 use crate::provider::{Context, Ids, Outside, Provider};
-use crate::store::{ApplyRecord, Judgement, Missing, Write};
+use crate::store::{ApplyRecord, Batch, Judgement, Missing, Write};
 use anyhow::Context as _;
 use chrono::{DateTime, SubsecRound, Utc};
 use std::sync::atomic::AtomicBool;
@@ -236,7 +236,21 @@ impl Place<'_> {
         })?;
         shown.finish();
         let done = applied.count(|status| *status == Status::Done);
-        Ok(CarriedOut { exit: conclude(plan, &applied, events, ui), done })
+        let exit = conclude(plan, &applied, events, ui);
+        if matches!(exit, Exit::Done | Exit::Held) {
+            self.forget_ended(plan)?;
+        }
+        Ok(CarriedOut { exit, done })
+    }
+
+    /// Forgets suspensions that have ended by themselves: an apply of everything went well since.
+    fn forget_ended(&self, plan: &Plan) -> Result<(), CommandError> {
+        let ended = plan.ended_suspensions.iter();
+        let writes: Vec<_> = ended.map(|one| Write::Unsuspend(Box::new(one.clone()))).collect();
+        if !writes.is_empty() {
+            self.store.lock().commit(&Batch { epoch: Some(self.epoch), writes })?;
+        }
+        Ok(())
     }
 }
 

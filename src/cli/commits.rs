@@ -5,16 +5,19 @@ use crate::cli::pass::{Pass, known};
 use crate::cli::session::{self, Input, PassArgs, check_names};
 use crate::cli::settings::{Settings, environment};
 use crate::cli::ui::Ui;
-use crate::engine::commit::{self, Committed};
+use crate::engine::commit::{self, Committed, Origin};
 use crate::engine::gather::load;
 use crate::engine::git::{Git, GitError};
 use crate::engine::tree::Sources;
+use crate::engine::workspace::WorkspaceFile;
 use crate::engine::{Gathered, Workspace, workspace};
+use crate::kinds::Kinds;
 use crate::manifest::{Manifests, report};
 use crate::model::problem::Problem;
 use crate::model::text::{counted, printable};
 use crate::model::{Resource, Severity, Stored};
 use crate::plan::apart::{Apart, as_applied, pending};
+use crate::plan::policy::Policies;
 use crate::plan::{LeftOut, Plan, plan};
 use crate::provider::Provider;
 use crate::store::Missing;
@@ -124,6 +127,7 @@ pub fn of_commit(
         whole: true,
         selection,
         checked: None,
+        origin: None,
     };
     let (gathered, earlier) = match (&store, from.as_ref()) {
         (None, Some(from)) => (commits.stand_in(from, ui)?, None),
@@ -151,20 +155,8 @@ impl Commits<'_> {
         let commit = self.git.commit(rev)?;
         let committed = commit::read(&self.git, &commit, &self.prefix)?;
         let mut workspace = self.workspace.clone();
-        let (parsed, policies) = match &committed.settings {
-            Some((path, text)) => {
-                workspace::parse(&self.settings.kinds, path, text).map_err(|problems| {
-                    let name: Arc<str> = path.to_string_lossy().into();
-                    show(&problems, &BTreeMap::from([(name, text.as_str().into())]), ui);
-                    let commit = short(&commit);
-                    CommandError::invalid(format!(
-                        "partnerctl.yaml is not valid in commit {commit}"
-                    ))
-                    .hint("mend it there")
-                })?
-            }
-            None => Default::default(),
-        };
+        let (parsed, policies) =
+            settings_of(&self.settings.kinds, &committed, ui)?.unwrap_or_default();
         workspace.file.set = parsed.set;
         workspace.file.lineage = parsed.lineage;
         workspace.file.limits = parsed.limits;
@@ -237,20 +229,30 @@ impl Commits<'_> {
         Ok(Gathered { lineage, stored: Arc::new(rows), ..Gathered::default() })
     }
 
-    /// The resources with their commit, their files named from the workspace as in every plan.
-    fn named(&self, mut resources: Vec<Resource>, commit: &Arc<str>) -> Vec<Resource> {
-        for resource in &mut resources {
-            let source = &mut resource.source;
-            if let Some(below) = source.file.as_deref().and_then(|f| f.strip_prefix(&self.prefix)) {
-                source.file = Some(below.into());
-            }
-            source.commit = Some(commit.clone());
-        }
-        resources
+    fn named(&self, resources: Vec<Resource>, commit: &Arc<str>) -> Vec<Resource> {
+        let (commit, prefix) = (commit.clone(), self.prefix.clone());
+        Origin { commit, author: None, prefix }.name(resources)
     }
 }
 
-fn short(commit: &str) -> String {
+/// What the `partnerctl.yaml` of a commit says; `None` where there is none.
+pub fn settings_of(
+    kinds: &Kinds,
+    committed: &Committed,
+    ui: &mut Ui,
+) -> Result<Option<(WorkspaceFile, Policies)>, CommandError> {
+    let Some((path, text)) = &committed.settings else { return Ok(None) };
+    workspace::parse(kinds, path, text).map(Some).map_err(|problems| {
+        let name: Arc<str> = path.to_string_lossy().into();
+        show(&problems, &BTreeMap::from([(name, text.as_str().into())]), ui);
+        let commit = short(&committed.commit);
+        CommandError::invalid(format!("partnerctl.yaml is not valid in commit {commit}"))
+            .hint("mend it there")
+    })
+}
+
+/// A commit as people write it.
+pub fn short(commit: &str) -> String {
     commit.chars().take(SHORT).collect()
 }
 

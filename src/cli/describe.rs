@@ -10,9 +10,10 @@ use crate::engine::apply::directory_of;
 use crate::kinds::{KindEntry, World};
 use crate::model::condition::Truth;
 use crate::model::text::printable;
-use crate::model::{ResourceId, Spec, Stored};
+use crate::model::{ResourceId, Spec, Stored, Suspension};
 use crate::plan::diff::show;
 use crate::store::Filter;
+use chrono::Utc;
 use clap::Args;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -58,7 +59,10 @@ pub fn run(args: &DescribeArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit
     })?;
     let directory = directory_of(&settings.kinds, &gathered);
     let observed = row.observed.as_ref().map(|spec| directory.inward(entry, spec));
-    let mut out = head(row, entry);
+    let world = get::world(settings, &gathered);
+    let customer = world.customer_of(&id);
+    let suspended = Suspension::of(&gathered.suspensions, Utc::now(), &id, customer.as_ref());
+    let mut out = head(row, entry, suspended);
     fields(&mut out, entry, row, observed.as_ref(), ui);
     let _ = writeln!(out, "\nConditions:");
     for condition in row.conditions.iter() {
@@ -78,7 +82,6 @@ pub fn run(args: &DescribeArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit
     if row.conditions.is_empty() {
         out.push_str("  none\n");
     }
-    let world = get::world(settings, &gathered);
     let names = |ids: Vec<String>| if ids.is_empty() { "none".to_owned() } else { ids.join(", ") };
     let to = world.targets(&id).iter().map(ToString::to_string).collect();
     let from = world.referrers(&id, None).map(|referrer| referrer.id.to_string()).collect();
@@ -122,7 +125,7 @@ fn hang(line: &str) -> usize {
     }
 }
 
-fn head(row: &Stored, entry: &KindEntry) -> String {
+fn head(row: &Stored, entry: &KindEntry, suspended: Option<&Suspension>) -> String {
     let mut out = String::new();
     let mut line = |key: &str, value: &str| {
         if !value.is_empty() {
@@ -142,6 +145,8 @@ fn head(row: &Stored, entry: &KindEntry) -> String {
     line("External id", row.external_id.as_deref().unwrap_or_default());
     line("Generation", &format!("{} (revision {})", row.generation, row.revision));
     line("On delete", entry.facts.deleting);
+    let suspended = suspended.map(|one| format!("{} {}", one.subject(), one.story()));
+    line("Suspended", suspended.as_deref().unwrap_or_default());
     out
 }
 

@@ -33,6 +33,11 @@ impl From<Exit> for ExitCode {
 #[error("{0}")]
 struct Invalid(String);
 
+/// A commit is not to be applied.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Rejected(String);
+
 /// An error on its way to the user: what failed, what to do, how to exit. The chain of causes is
 /// printed once, at the edge.
 #[derive(Debug)]
@@ -55,6 +60,17 @@ impl CommandError {
     pub fn invalid(message: impl Into<String>) -> Self {
         let error = anyhow::Error::new(Invalid(message.into()));
         Self { exit: Exit::Error, error, hints: Vec::new() }
+    }
+
+    /// A refusal of a commit, whatever its manifests say.
+    pub fn rejected(message: impl Into<String>) -> Self {
+        let error = anyhow::Error::new(Rejected(message.into()));
+        Self { exit: Exit::Error, error, hints: Vec::new() }
+    }
+
+    /// True when a commit was refused.
+    pub fn is_rejected(&self) -> bool {
+        self.error.is::<Rejected>()
     }
 
     /// True when only the writer of manifests and settings can mend it.

@@ -13,9 +13,10 @@ use crate::kinds::{Column, KindEntry, Standing, World};
 use crate::manifest::document::API_VERSION;
 use crate::model::condition::{ConditionType, Truth};
 use crate::model::text::printable;
-use crate::model::{self, Observed, ResourceId, Spec, Stored};
+use crate::model::{self, Observed, ResourceId, Spec, Stored, Suspension};
 use crate::plan::diff::show;
 use crate::store::Store;
+use chrono::Utc;
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
@@ -73,6 +74,7 @@ struct Item<'a> {
     spec: Spec,
     observed: Option<Spec>,
     external_id: Option<String>,
+    suspended: Option<&'a Suspension>,
 }
 
 pub fn run(args: &GetArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, CommandError> {
@@ -110,6 +112,7 @@ pub fn run(args: &GetArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, Com
     for entry in kinds {
         let mut items = items(args.unmanaged, settings, entry, &gathered);
         items.retain(|item| wanted(args, item, &world));
+        suspend(&mut items, &gathered.suspensions, &world);
         if !items.is_empty() || args.kind != "all" {
             tables.push((entry, all.len()..all.len() + items.len()));
         }
@@ -158,7 +161,12 @@ fn gathered(
     store: &dyn Store,
 ) -> Result<Gathered, CommandError> {
     let outside = session::provider(settings, workspace)?.outside().is_some();
-    if args.names.is_empty() || args.unmanaged || args.customer.is_some() || outside {
+    // What belongs to a suspended customer is known from all that leads to it.
+    let suspended = || -> Result<bool, CommandError> {
+        Ok(store.suspensions()?.iter().any(|one| one.with_all_of_it))
+    };
+    let everything = args.names.is_empty() || args.unmanaged || args.customer.is_some();
+    if everything || outside || suspended()? {
         return session::look(settings, workspace, store, args.unmanaged);
     }
     let ids = kinds
@@ -200,6 +208,7 @@ fn items<'a>(
                     observed: Some(spec.clone()),
                     spec,
                     external_id: Some(observed.external_id.clone()),
+                    suspended: None,
                 }
             })
             .collect();
@@ -211,8 +220,21 @@ fn items<'a>(
         observed: row.observed.as_ref().map(|spec| directory.inward(entry, spec)),
         external_id: row.external_id.clone(),
         row: Some(row),
+        suspended: None,
     })
     .collect()
+}
+
+/// Says of what is suspended by what.
+fn suspend<'a>(items: &mut [Item<'a>], suspensions: &'a [Suspension], world: &World) {
+    if suspensions.is_empty() {
+        return;
+    }
+    let now = Utc::now();
+    for item in items.iter_mut().filter(|item| item.row.is_some()) {
+        let customer = world.customer_of(&item.id);
+        item.suspended = Suspension::of(suspensions, now, &item.id, customer.as_ref());
+    }
 }
 
 fn wanted(args: &GetArgs, item: &Item<'_>, world: &World) -> bool {
@@ -251,6 +273,9 @@ fn full(item: &Item<'_>) -> Value {
         metadata["source"] = json!(row.source);
         status["lastApplied"] = json!(row.last_applied);
         status["conditions"] = json!(row.conditions);
+        if let Some(one) = item.suspended {
+            status["suspended"] = json!(one);
+        }
     }
     json!({
         "apiVersion": API_VERSION,
@@ -331,6 +356,9 @@ fn status(item: &Item<'_>, kind: ConditionType) -> String {
     let Some(row) = item.row else { return "-".to_owned() };
     if kind == ConditionType::Synced && item.observed.is_none() {
         return "False (gone)".to_owned();
+    }
+    if kind == ConditionType::Synced && item.suspended.is_some() {
+        return "Suspended".to_owned();
     }
     match row.conditions.iter().find(|condition| condition.kind == kind) {
         Some(condition) if condition.status == Truth::True => "True".to_owned(),

@@ -52,9 +52,8 @@ pub struct LogArgs {
     #[arg(long, value_name = "KIND", value_parser = KindWord { all: false }, hide_possible_values = true)]
     kind: Option<String>,
     /// Only by this actor
-    // Its id is not that of `--as`, whose value from the environment would be taken for it.
-    #[arg(id = "by_actor", long = "actor", value_name = "UPN")]
-    actor: Option<String>,
+    #[arg(long = "actor", value_name = "UPN")]
+    by_actor: Option<String>,
     /// Only of this set
     #[arg(long, value_name = "SET")]
     set: Option<String>,
@@ -198,9 +197,10 @@ fn filter(args: &LogArgs, settings: &Settings) -> Result<Filter, CommandError> {
     Ok(Filter {
         resource,
         kind: args.kind.as_deref().map(find).transpose()?.map(str::to_owned),
-        actor: args.actor.clone(),
+        actor: args.by_actor.clone(),
         set: args.set.clone(),
         plan_id: args.plan.clone(),
+        operation_id: None,
         operation: args.operation.clone(),
         outcome: outcome.map(|outcome| outcome.as_str().to_owned()),
         since: args.since.map(instant),
@@ -248,10 +248,12 @@ pub fn text(activities: &[Activity]) -> String {
         };
         let commit =
             source.commit.as_ref().map(|commit| format!(" at {commit}")).unwrap_or_default();
+        let author =
+            source.author.as_ref().map(|author| format!(" by {author}")).unwrap_or_default();
         let outcome = if *outcome == Outcome::Succeeded { "" } else { outcome.as_str() };
         let day = at.get(..19).unwrap_or(at).replace('T', " ");
         let line = format!(
-            "{seq:>4}  {day}  {actor}  {operation}  {resource}  ({reason}){place}{commit} {outcome}"
+            "{seq:>4}  {day}  {actor}  {operation}  {resource}  ({reason}){place}{commit}{author} {outcome}"
         );
         let _ = writeln!(out, "{}", printable(line.trim_end()));
         for line in changes(activity) {
@@ -310,6 +312,7 @@ fn csv(activities: &[Activity]) -> Result<String, CommandError> {
             "outcome",
             "reason",
             "hash",
+            "author",
         ])
         .map_err(failed)?;
     for activity in activities {
@@ -334,6 +337,7 @@ fn csv(activities: &[Activity]) -> Result<String, CommandError> {
                 activity.outcome.as_str().to_owned(),
                 cell(&activity.reason),
                 activity.hash.clone(),
+                cell(source.author.as_deref().unwrap_or_default()),
             ])
             .map_err(failed)?;
     }

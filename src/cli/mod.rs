@@ -33,9 +33,12 @@ mod settings;
 mod status;
 mod store;
 mod support;
+mod suspend;
 mod table;
 mod test;
 mod ui;
+mod undo;
+mod unsuspend;
 mod validate;
 mod watch;
 mod why;
@@ -89,6 +92,9 @@ enum Command {
     Log(log::LogArgs),
     Quote(quote::QuoteArgs),
     Ingest(ingest::IngestArgs),
+    Undo(undo::UndoArgs),
+    Suspend(suspend::SuspendArgs),
+    Unsuspend(unsuspend::UnsuspendArgs),
     Dump(dump::DumpArgs),
     Adopt(adopt::AdoptArgs),
     Test(test::TestArgs),
@@ -140,6 +146,9 @@ fn dispatch(command: Command, settings: &Settings, ui: &mut Ui) -> Result<Exit, 
         Command::Log(args) => log::run(&args, settings, ui),
         Command::Quote(args) => quote::run(&args, settings, ui),
         Command::Ingest(args) => ingest::run(&args, settings, ui),
+        Command::Undo(args) => undo::run(&args, settings, ui),
+        Command::Suspend(args) => suspend::run(&args, settings, ui),
+        Command::Unsuspend(args) => unsuspend::run(&args, settings, ui),
         Command::Dump(args) => dump::run(&args, settings, ui),
         Command::Adopt(args) => adopt::run(&args, settings, ui),
         Command::Test(args) => test::run(&args, settings, ui),

@@ -19,7 +19,8 @@ use crate::plan::{LeftOut, Plan, PlanInput, Scope, plan};
 use crate::provider::Provider;
 use crate::store::{Judgement, Store, Version};
 use chrono::{DateTime, Utc};
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
 /// What a pass is made with.
 pub struct Pass<'a> {
@@ -166,7 +167,8 @@ impl<'a> Pass<'a> {
         let Some(mut woken) = woken? else { return Ok(None) };
         let desired = std::mem::take(&mut woken.desired);
         let planned = self.input(input, desired, &woken.gathered, woken.left_out);
-        if planned.declares_nothing() {
+        // Which folders are gone is seen from the list of all files.
+        if planned.declares_nothing() || !planned.vanished_folders.is_empty() {
             return Ok(None);
         }
         let plan = plan(&planned);
@@ -263,11 +265,14 @@ impl<'a> Pass<'a> {
             ui.caution("warning: there are no manifests");
         }
         check_names(&input.selection, known(&manifests.resources, gathered).iter())?;
-        let desired = from_workspace(manifests.resources, &self.workspace.folder);
+        let desired = match &input.origin {
+            Some(origin) => origin.name(manifests.resources),
+            None => from_workspace(manifests.resources, &self.workspace.folder),
+        };
         Ok(self.input(input, desired, gathered, LeftOut::default()))
     }
 
-    /// What is planned from.
+    /// What is planned, given what is declared and what there is.
     pub fn input(
         &self,
         input: &Input,
@@ -281,16 +286,19 @@ impl<'a> Pass<'a> {
             lineage: gathered.lineage.clone(),
             set: self.workspace.set(),
             actor: self.settings.actor(self.workspace),
+            vanished_folders: self.vanished_folders(input, &desired, gathered),
             desired,
             stored: gathered.stored.clone(),
             unmanaged: gathered.unmanaged.clone(),
             intents: gathered.intents.clone(),
+            suspensions: gathered.suspensions.clone(),
             scope: match (input.whole, self.args.prune) {
                 (true, true) => Scope::WholeAndPrune,
                 (true, false) => Scope::Whole,
                 (false, _) => Scope::Part,
             },
             selection: input.selection.clone(),
+            take_ownership: self.args.take_ownership,
             limits: self.workspace.limits(),
             policies: self.workspace.policies.clone(),
             refunds: self.workspace.refunds(),
@@ -299,15 +307,51 @@ impl<'a> Pass<'a> {
         }
     }
 
+    /// Folders in which something was declared that is no longer, and without a manifest now.
+    fn vanished_folders(
+        &self,
+        input: &Input,
+        desired: &[Resource],
+        gathered: &Gathered,
+    ) -> BTreeSet<String> {
+        let set = self.workspace.set();
+        let declared: BTreeSet<&ResourceId> = desired.iter().map(|one| &one.id).collect();
+        let undeclared = gathered.stored.iter().filter(|row| {
+            self.args.prune && input.whole && *row.set == *set && !declared.contains(&row.id)
+        });
+        let folders: BTreeSet<String> = undeclared
+            .filter_map(|row| Some(row.source.file.as_deref()?.rsplit_once('/')?.0.to_owned()))
+            .collect();
+        if folders.is_empty() {
+            return folders;
+        }
+        let (Some(root), Some(below)) = (&input.folder, self.below(input)) else {
+            return BTreeSet::new();
+        };
+        let holds_something = |folder: &str| {
+            let within = Path::new(folder).strip_prefix(&below).ok();
+            within.is_none_or(|within| {
+                let whole = root.join(within);
+                input.sources.files.iter().any(|file| file.path.starts_with(&whole))
+            })
+        };
+        folders.into_iter().filter(|folder| !holds_something(folder)).collect()
+    }
+
+    /// The folder of the manifests, seen from the workspace.
+    fn below(&self, input: &Input) -> Option<PathBuf> {
+        let folder = input.folder.as_ref()?.canonicalize().ok()?;
+        let workspace = self.workspace.folder.canonicalize().ok()?;
+        Some(folder.strip_prefix(workspace).ok()?.to_owned())
+    }
+
     /// Where passes over all manifests of the workspace are remembered. What a program outside
     /// holds is asked of it each time.
     fn place(&self, input: &Input, store: &dyn Store) -> Option<Place> {
         if !input.whole || self.provider.outside().is_some() {
             return None;
         }
-        let folder = input.folder.as_ref()?.canonicalize().ok()?;
-        let workspace = self.workspace.folder.canonicalize().ok()?;
-        let below = folder.strip_prefix(workspace).ok()?;
+        let below = self.below(input)?;
         let key = Key {
             program: program()?,
             lineage: store.lineage().to_owned(),

@@ -10,6 +10,7 @@ use crate::cli::status::Status;
 use crate::cli::support::SupportRequest;
 use crate::cli::test::TestReport;
 use crate::cli::ui::Ui;
+use crate::cli::undo::Report as UndoReport;
 use crate::cli::watch::report::Report as WatchReport;
 use crate::engine::cases::declared::CaseFile;
 use crate::engine::workspace::WorkspaceFile;
@@ -18,7 +19,7 @@ use crate::kinds::Kinds;
 use crate::manifest::explain::KindExplained;
 use crate::manifest::report::Report;
 use crate::manifest::schema::{combined, kind_schema};
-use crate::model::{Activity, Condition};
+use crate::model::{Activity, Condition, Suspension};
 use crate::plan::Plan;
 use crate::plan::compare::Comparison;
 use crate::plan::why::Why;
@@ -86,6 +87,7 @@ pub fn files(kinds: &Kinds) -> Vec<(String, String)> {
         ("status.v1".to_owned(), schema_for!(Status).to_value()),
         ("drift.v1".to_owned(), schema_for!(DriftReport).to_value()),
         ("watch.v1".to_owned(), schema_for!(WatchReport).to_value()),
+        ("undo.v1".to_owned(), schema_for!(UndoReport).to_value()),
         ("supportrequests".to_owned(), schema_for!(Vec<SupportRequest>).to_value()),
         ("quote-refund".to_owned(), schema_for!(Quote).to_value()),
         ("quote-exchange".to_owned(), schema_for!(ExchangeQuote).to_value()),
@@ -112,6 +114,7 @@ fn list_schema(kinds: &Kinds) -> Value {
     let names: Vec<_> = kinds.iter().map(|entry| entry.facts.kind).collect();
     let mut generator = SchemaSettings::draft2020_12().into_generator();
     let condition = generator.subschema_for::<Condition>().to_value();
+    let suspension = generator.subschema_for::<Suspension>().to_value();
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "partnerctl get -o json",
@@ -139,6 +142,7 @@ fn list_schema(kinds: &Kinds) -> Value {
                         "externalId": {"type": ["string", "null"]},
                         "lastApplied": {"type": ["object", "null"]},
                         "conditions": {"type": "array", "items": condition},
+                        "suspended": suspension,
                     }},
                 },
             }},

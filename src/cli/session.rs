@@ -4,6 +4,7 @@ use crate::cli::completions::KindWord;
 use crate::cli::error::{CommandError, Exit};
 use crate::cli::settings::{FileArgs, Settings, variable};
 use crate::cli::ui::Ui;
+use crate::engine::commit::Origin;
 use crate::engine::gather::{gather, load, recorded};
 use crate::engine::lease::{self, Held, SharedStore};
 use crate::engine::tree::{Sources, find};
@@ -40,12 +41,29 @@ pub struct PassArgs {
     /// Delete what the set owns and the manifests no longer declare
     #[arg(long)]
     pub prune: bool,
+    /// Take over what another set of the store owns and the manifests here declare
+    #[arg(long)]
+    pub take_ownership: bool,
     /// Read and compare everything, also what has not moved since the last time
     #[arg(long)]
     pub full: bool,
     /// Let the brakes of exactly this plan go
     #[arg(long = "override", value_name = "PLAN-ID")]
     pub override_id: Option<String>,
+}
+
+impl PassArgs {
+    /// Those of a pass over all manifests of the workspace, by a command without such options.
+    pub fn of_everything() -> Self {
+        Self {
+            files: FileArgs::default(),
+            selection: SelectionArgs::default(),
+            prune: false,
+            take_ownership: false,
+            full: false,
+            override_id: None,
+        }
+    }
 }
 
 /// Which changes are wanted.
@@ -218,6 +236,8 @@ pub struct Input {
     pub selection: Selection,
     /// The manifests, when they were checked already, before there was a store.
     pub checked: Option<Manifests>,
+    /// The commit that they are of, where they are of one.
+    pub origin: Option<Origin>,
 }
 
 /// What the options choose, of the whole set or of a part of it.
@@ -265,7 +285,7 @@ pub fn asked(
         _ => None,
     };
     let sources = Sources::default();
-    Ok(Input { sources, folder, begun, whole, selection, checked: None })
+    Ok(Input { sources, folder, begun, whole, selection, checked: None, origin: None })
 }
 
 /// Takes the lease, waiting for whoever holds it.

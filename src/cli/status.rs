@@ -8,9 +8,9 @@ use crate::cli::ui::Ui;
 use crate::cli::{plan, saved};
 use crate::engine::Gathered;
 use crate::kinds::{Kinds, Risk};
-use crate::model::ResourceId;
 use crate::model::activity::instant;
 use crate::model::text::printable;
+use crate::model::{ResourceId, Suspension};
 use crate::plan::change::Summary;
 use crate::plan::{Plan, render};
 use crate::store::{ApplyEnd, ApplyRecord, Missing, Store};
@@ -81,6 +81,12 @@ pub struct Status {
     blocked: Vec<Line>,
     /// Waiting, with what for.
     waiting: Vec<Line>,
+    /// What is suspended, by whom, until when and why, whether or not it would change.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    suspended: Vec<Line>,
+    /// Suspensions that have ended by themselves since the last apply that went well.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    ended_suspensions: Vec<Line>,
     /// Changes that need approval, with their risk.
     needs_approval: Vec<Line>,
     /// Operations outside that have not ended: open ones, and those whose end nobody knows.
@@ -129,7 +135,9 @@ pub fn run(args: &StatusArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, 
     let (at, provider) = (Utc::now(), provider.as_ref());
     let pass = Pass::new(settings, &workspace, &args.pass, provider, at);
     let Planned { gathered, plan, .. } = pass.plan(&mut input, store.as_deref(), ui)?;
-    let status = status(&settings.kinds, &plan, &gathered, store.as_deref())?;
+    let in_force = gathered.suspensions.iter().filter(|one| !one.has_ended(at));
+    let kinds = &settings.kinds;
+    let status = status(kinds, &plan, &gathered, store.as_deref(), in_force.collect())?;
     match args.output {
         Output::Text => {
             let text = ui.wrapped(&text(&status, &plan), |_| INDENT + 2);
@@ -145,6 +153,7 @@ fn status(
     plan: &Plan,
     gathered: &Gathered,
     store: Option<&dyn Store>,
+    suspended: Vec<&Suspension>,
 ) -> Result<Status, CommandError> {
     let last = store.map(Store::last_apply).transpose()?.flatten();
     let ttl = TimeDelta::hours(saved::TTL_HOURS);
@@ -162,7 +171,8 @@ fn status(
         Some(line(&change.id, format!("{} {}", first.code, first.message)))
     });
     let waiting = plan.changes.iter().filter_map(|change| {
-        let waiting = change.waiting.as_ref().filter(|_| change.blocked.is_empty())?;
+        let goes_on = change.blocked.is_empty() && change.suspended.is_none();
+        let waiting = change.waiting.as_ref().filter(|_| goes_on)?;
         Some(line(&change.id, format!("waits for {waiting}")))
     });
     let risky = plan.proceeding().filter(|change| change.needs_approval(Risk::Reversible));
@@ -192,10 +202,18 @@ fn status(
         drifted: drifted.collect(),
         blocked: blocked.collect(),
         waiting: waiting.collect(),
+        suspended: suspended.into_iter().map(suspension).collect(),
+        ended_suspensions: plan.ended_suspensions.iter().map(suspension).collect(),
         needs_approval: needs_approval.collect(),
         operations: operations.collect(),
         undeclared: undeclared.map(|u| line(&u.resource, u.source.to_string())).collect(),
     })
+}
+
+/// A suspension in one line.
+fn suspension(one: &Suspension) -> Line {
+    let with = if one.with_all_of_it { "with everything of it, " } else { "" };
+    Line { resource: one.resource.clone(), what: format!("{with}{}", one.story()) }
 }
 
 fn last_apply(record: ApplyRecord) -> LastApply {
@@ -225,6 +243,8 @@ fn text(status: &Status, plan: &Plan) -> String {
         ("Drifted", &status.drifted, "`partnerctl apply` puts it back"),
         ("Blocked", &status.blocked, "`partnerctl why KIND/NAME` tells why and how to mend it"),
         ("Waiting", &status.waiting, ""),
+        ("Suspended", &status.suspended, "`partnerctl unsuspend` ends it"),
+        ("No longer so", &status.ended_suspensions, "the next apply goes on with it"),
         (approval, &status.needs_approval, ""),
         (
             "Operations",

@@ -133,7 +133,15 @@ fn requests(
         let cancelled = standing.spec.text("cancelledOn").is_some();
         if cancelled {
             let done = last(store, &row.id, "Return reservation")?;
-            all.push(request("refund", standing, &[row.id.clone()], None, &world, done, gathered));
+            all.push(request(
+                "refund",
+                standing,
+                std::slice::from_ref(&row.id),
+                None,
+                &world,
+                done,
+                gathered,
+            ));
         }
         if !olds.is_empty() {
             let done = last(store, &row.id, "Create order")?;

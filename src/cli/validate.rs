@@ -50,7 +50,7 @@ pub fn run(args: &ValidateArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit
     let store =
         if args.offline { None } else { session::open(settings, &workspace, Missing::Leave)? };
     let (files, selection) = (args.files.clone(), SelectionArgs::default());
-    let asked = PassArgs { files, selection, prune: false, full: false, override_id: None };
+    let asked = PassArgs { files, selection, ..PassArgs::of_everything() };
     let mut input = session::read(settings, &workspace, &asked)?;
     let progress = ui.progress("checking manifests", 0);
     if let Some(store) = store.as_deref()

@@ -68,7 +68,8 @@ pub fn run(args: &WhyArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, Com
     };
     let entry = settings.kind(kind)?;
     let (files, selection) = (args.files.clone(), SelectionArgs::default());
-    let asked = PassArgs { files, selection, prune: args.prune, full: true, override_id: None };
+    let asked =
+        PassArgs { files, selection, prune: args.prune, full: true, ..PassArgs::of_everything() };
     let workspace = settings.workspace(&asked.files, ui)?;
     let mut read = session::read(settings, &workspace, &asked)?;
     let store = session::open(settings, &workspace, Missing::Leave)?;

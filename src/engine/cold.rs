@@ -15,7 +15,7 @@ use crate::engine::tree::{Found, Sources, read_file};
 use crate::manifest;
 use crate::model::condition::all_is_well;
 use crate::model::digest::Digest;
-use crate::model::resource::{MANAGEMENT, Resource};
+use crate::model::resource::{ACCEPT_DRIFT, MANAGEMENT, Resource};
 use crate::model::{ResourceId, Stored};
 use crate::store::{Glance, Store, StoreError, Touched};
 use sha2::{Digest as _, Sha256};
@@ -190,10 +190,10 @@ fn said(resource: &Resource) -> [u8; 16] {
 fn mark(
     metadata: &str,
     spec: &str,
-    (file, line, commit): (Option<&str>, Option<i64>, Option<&str>),
+    // A commit alone moves nothing.
+    (file, line, _): (Option<&str>, Option<i64>, Option<&str>),
 ) -> [u8; 16] {
-    let digest = Digest::default().text(metadata).text(spec);
-    digest.optional(file).number(line).optional(commit).short()
+    Digest::default().text(metadata).text(spec).optional(file).number(line).short()
 }
 
 /// A glance at every row.
@@ -203,8 +203,9 @@ fn rows(store: &dyn Store, set: &str, touched: &Touched) -> Result<Rows, StoreEr
         let id = || ResourceId::new(row.kind, row.name);
         let well = all_is_well(row.conditions)
             && row.last_applied == Some(row.spec)
-            // What is only observed may differ, and is warned of then.
-            && !row.metadata.contains(MANAGEMENT);
+            // What is only observed or accepted may differ, and is warned of then.
+            && !row.metadata.contains(MANAGEMENT)
+            && !row.metadata.contains(ACCEPT_DRIFT);
         if row.set != set {
             rows.foreign.insert(id());
         } else if !well || (!touched.rows.is_empty() && touched.rows.contains(&id())) {

@@ -5,7 +5,7 @@ use crate::engine::git::{Entry, EntryKind, Git, GitError};
 use crate::engine::tree::{
     FILE_BYTES_MAX, IGNORE_FILE, Refused, Texts, WORKSPACE_FILE, decode, is_manifest, too_large,
 };
-use crate::model::code;
+use crate::model::{Resource, code};
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -24,6 +24,33 @@ pub struct Committed {
     pub has_folder: bool,
 }
 
+/// Where manifests come from that were read from a commit.
+#[derive(Debug, Clone)]
+pub struct Origin {
+    /// The commit.
+    pub commit: Arc<str>,
+    /// Who wrote it, where that is recorded.
+    pub author: Option<Arc<str>>,
+    /// Where the workspace is in the repository: empty, or with a slash at its end.
+    pub prefix: String,
+}
+
+impl Origin {
+    /// The resources with their commit, their files named from the workspace as in every plan.
+    #[must_use]
+    pub fn name(&self, mut resources: Vec<Resource>) -> Vec<Resource> {
+        for resource in &mut resources {
+            let source = &mut resource.source;
+            if let Some(below) = source.file.as_deref().and_then(|f| f.strip_prefix(&self.prefix)) {
+                source.file = Some(below.into());
+            }
+            source.commit = Some(self.commit.clone());
+            source.author.clone_from(&self.author);
+        }
+        resources
+    }
+}
+
 /// The patterns that hold in a folder of the repository, by the folder.
 type Patterns = BTreeMap<PathBuf, Gitignore>;
 
@@ -35,13 +62,27 @@ type Patterns = BTreeMap<PathBuf, Gitignore>;
 /// # Errors
 /// When the repository cannot be read.
 pub fn read(git: &Git, commit: &Arc<str>, prefix: &str) -> Result<Committed, GitError> {
-    let root = format!("{prefix}manifests");
+    read_below(git, commit, prefix, &format!("{prefix}manifests"))
+}
+
+/// The same, its manifests being in the folder `root`; an empty one is the top of the repository.
+///
+/// # Errors
+/// When the repository cannot be read.
+pub fn read_below(
+    git: &Git,
+    commit: &Arc<str>,
+    prefix: &str,
+    root: &str,
+) -> Result<Committed, GitError> {
     let settings_path = format!("{prefix}{WORKSPACE_FILE}");
-    let above = Path::new(&root).ancestors().skip(1);
+    let above = Path::new(root).ancestors().skip(1);
     let ignores: Vec<String> =
         above.map(|folder| folder.join(IGNORE_FILE).to_string_lossy().into_owned()).collect();
-    let mut wanted: Vec<&str> = vec![&root, &settings_path];
+    let mut wanted: Vec<&str> = vec![root, &settings_path];
     wanted.extend(ignores.iter().map(String::as_str));
+    // No path at all is every path.
+    wanted.retain(|_| !root.is_empty());
     let entries = git.entries(commit, &wanted)?;
     let mut texts = Texts::default();
     let mut found = Vec::new();
@@ -55,7 +96,7 @@ pub fn read(git: &Git, commit: &Arc<str>, prefix: &str) -> Result<Committed, Git
         }
     }
     let patterns = patterns(git, &found, &mut texts)?;
-    let root = Path::new(&root);
+    let root = Path::new(root);
     let has_folder = found.iter().any(|(path, _)| path.starts_with(root));
     let mut files = Vec::new();
     for (path, entry) in &found {

@@ -5,7 +5,7 @@ use crate::engine::tree::{Texts, in_parallel};
 use crate::kinds::{Kinds, ReferenceTo};
 use crate::manifest::document::FileRead;
 use crate::manifest::{self, Beyond, Manifests};
-use crate::model::{KindName, Observed, Resource, ResourceId, Spec, Stored};
+use crate::model::{KindName, Observed, Resource, ResourceId, Spec, Stored, Suspension};
 use crate::plan::intent::Intent;
 use crate::provider::effects::own_name;
 use crate::provider::{CallError, ObserveError, Provider};
@@ -31,6 +31,8 @@ pub struct Gathered {
     pub head: Option<Head>,
     /// Operations outside that have not ended.
     pub intents: Vec<Intent>,
+    /// What is suspended, also where that has ended by itself.
+    pub suspensions: Vec<Suspension>,
     /// The version of the store.
     pub version: Option<Version>,
 }
@@ -77,6 +79,7 @@ struct Kept {
     rows: Vec<Stored>,
     head: Option<Head>,
     intents: Vec<Intent>,
+    suspensions: Vec<Suspension>,
     version: Option<Version>,
 }
 
@@ -86,7 +89,8 @@ fn kept(store: &dyn Store) -> Result<Kept, StoreError> {
 
 fn kept_with(store: &dyn Store, rows: Vec<Stored>) -> Result<Kept, StoreError> {
     let (head, version) = (Some(store.head()?), Some(store.version()?));
-    Ok(Kept { rows, head, intents: store.intents()?, version })
+    let (intents, suspensions) = (store.intents()?, store.suspensions()?);
+    Ok(Kept { rows, head, intents, suspensions, version })
 }
 
 /// Reads the store and observes the provider.
@@ -227,7 +231,7 @@ pub fn recorded(store: &dyn Store) -> Result<Gathered, StoreError> {
 
 /// Rows with what the provider says of them.
 fn together(lineage: &str, state: Kept, actual: Vec<Observed>) -> Gathered {
-    let Kept { rows, head, intents, version } = state;
+    let Kept { rows, head, intents, suspensions, version } = state;
     let by_id: BTreeMap<(&str, &str), &Observed> = actual
         .iter()
         .map(|observed| ((observed.kind.as_str(), observed.external_id.as_str()), observed))
@@ -257,6 +261,7 @@ fn together(lineage: &str, state: Kept, actual: Vec<Observed>) -> Gathered {
         recorded: Arc::new(recorded),
         actual,
         intents,
+        suspensions,
         version,
     }
 }

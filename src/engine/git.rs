@@ -68,6 +68,7 @@ pub enum GitError {
 #[derive(Debug, Clone)]
 pub struct Git {
     folder: PathBuf,
+    bare: bool,
     environment: Vec<(OsString, OsString)>,
 }
 
@@ -101,7 +102,16 @@ impl Git {
     pub fn at(folder: &Path, environment: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
         let harmless = |name: &OsStr| !name.as_encoded_bytes().starts_with(b"GIT_");
         let environment = environment.into_iter().filter(|(name, _)| harmless(name)).collect();
-        Self { folder: folder.to_owned(), environment }
+        Self { folder: folder.to_owned(), bare: false, environment }
+    }
+
+    /// A repository without a working tree, which is this very folder.
+    #[must_use]
+    pub fn bare(
+        folder: &Path,
+        environment: impl IntoIterator<Item = (OsString, OsString)>,
+    ) -> Self {
+        Self { bare: true, ..Self::at(folder, environment) }
     }
 
     /// The program as it is always started; the words of a subcommand are for the caller.
@@ -109,6 +119,9 @@ impl Git {
     pub fn command(&self) -> Command {
         let mut command = Command::new("git");
         command.current_dir(&self.folder).env_clear().envs(self.environment.iter().cloned());
+        if self.bare {
+            command.env("GIT_DIR", &self.folder);
+        }
         command.envs(VARIABLES).arg("--no-pager").stdin(Stdio::null());
         for setting in SETTINGS {
             command.args(["-c", setting]);

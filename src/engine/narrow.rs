@@ -15,7 +15,7 @@ use crate::engine::remember::{Recollection, keys, taken};
 use crate::engine::tree::Sources;
 use crate::kinds::{Kinds, ReferenceTo};
 use crate::manifest::{self, Beyond, Document, FileRead};
-use crate::model::{Resource, ResourceId, Stored};
+use crate::model::{Resource, ResourceId, Source, Stored};
 use crate::plan::LeftOut;
 use crate::store::{Store, StoreError, Touched, Version};
 use std::collections::{BTreeMap, BTreeSet};
@@ -339,13 +339,13 @@ fn remembered(
     Some(documents)
 }
 
-/// A settled resource as its manifest says it.
+/// A settled resource as its manifest says it; the commit of its row is of what was applied then.
 fn declared(row: &Stored) -> Resource {
     Resource {
         id: row.id.clone(),
         metadata: row.metadata.clone(),
         spec: row.spec.clone(),
-        source: row.source.clone(),
+        source: Source { commit: None, ..row.source.clone() },
     }
 }
 

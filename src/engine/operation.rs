@@ -3,6 +3,7 @@
 //! The order is always intent, call, record. When nobody knows how a call ended the machine looks
 //! before it does anything else, and asks again only when that cannot have a second effect.
 
+use crate::engine::pause::pause;
 use crate::model::Observed;
 use crate::provider::{CallError, Conclusion};
 use std::time::Duration;
@@ -178,12 +179,8 @@ impl Operation {
         }
     }
 
-    /// Doubling, capped, and with up to a quarter of it taken off by chance, so that many waiting
-    /// hands do not come back at the same moment.
     fn pause(&self, tries: u32) -> Duration {
-        let whole = PAUSE.saturating_mul(1 << tries.saturating_sub(1).min(16)).min(PAUSE_MAX);
-        let spread = u32::try_from(self.chance.rotate_left(tries * 7) % 250).unwrap_or_default();
-        whole.saturating_sub(whole.saturating_mul(spread) / 1_000)
+        pause(PAUSE, PAUSE_MAX, tries, self.chance)
     }
 }
 

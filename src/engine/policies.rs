@@ -69,7 +69,10 @@ pub fn check<T>(
             }
         }
         let line = Some(root.place(&path).line);
-        rules.push((policy, Source { file: Some(WORKSPACE_FILE.into()), line, commit: None }));
+        rules.push((
+            policy,
+            Source { file: Some(WORKSPACE_FILE.into()), line, ..Source::default() },
+        ));
     }
     (Policies { rules }, problems)
 }

@@ -132,8 +132,8 @@ pub fn fresh(
             keys.extend(islands::of_row(kinds, row));
         }
         let says_the_same = row.is_some_and(|row| {
-            (&row.metadata, &row.spec, &row.source)
-                == (&resource.metadata, &resource.spec, &resource.source)
+            (&row.metadata, &row.spec) == (&resource.metadata, &resource.spec)
+                && row.source.is_same_place(&resource.source)
         });
         let timed = kinds.get(resource.id.kind.as_str()).is_some_and(|entry| entry.timed);
         let settled = says_the_same && !timed && !spoken_of.contains(&resource.id);

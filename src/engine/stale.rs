@@ -4,19 +4,19 @@ use crate::engine::Gathered;
 use crate::engine::apply::directory_of;
 use crate::finance::RefundTerms;
 use crate::kinds::{Kinds, ReferenceTo};
-use crate::model::{Observed, ResourceId, Spec, Stored};
+use crate::model::{Observed, ResourceId, Spec, Stored, Suspension};
 use crate::plan::basis::observed_digest;
 use crate::plan::change::{Action, Basis};
 use crate::plan::intent::Intent;
 use crate::plan::unended::Unended;
 use crate::plan::{Change, Plan};
 use crate::provider::{Directory, refund};
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What moved on since a plan was made, one sentence for each resource; empty when it still fits.
 #[must_use]
-pub fn moved(plan: &Plan, gathered: &Gathered, kinds: &Kinds) -> Vec<String> {
+pub fn moved(plan: &Plan, gathered: &Gathered, kinds: &Kinds, at: DateTime<Utc>) -> Vec<String> {
     let rows: BTreeMap<&ResourceId, &Stored> =
         gathered.stored.iter().map(|row| (&row.id, row)).collect();
     let things: BTreeMap<(&str, &str), &Observed> = gathered
@@ -38,8 +38,20 @@ pub fn moved(plan: &Plan, gathered: &Gathered, kinds: &Kinds) -> Vec<String> {
         moved.extend(newcomers.alike(plan));
         moved.extend(newcomers.resting(plan));
         moved.extend(newcomers.unended(plan, &gathered.intents));
+        moved.extend(suspended(plan, &gathered.suspensions, at));
     }
     moved
+}
+
+/// What was suspended since: nothing is written to it.
+fn suspended(plan: &Plan, suspensions: &[Suspension], at: DateTime<Utc>) -> Vec<String> {
+    let one = |change: &Change| {
+        let customer = change.customer.as_ref().map(|name| ResourceId::new("Customer", name));
+        let mut names = std::iter::once(&change.id).chain(&change.previous);
+        let by = names.find_map(|name| Suspension::of(suspensions, at, name, customer.as_ref()))?;
+        Some(format!("{} is suspended {}", change.id, by.story()))
+    };
+    plan.proceeding().filter_map(one).collect()
 }
 
 /// What has become worse than a plan showed, one sentence for each change: refunds shrink from day to

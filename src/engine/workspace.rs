@@ -120,6 +120,9 @@ pub struct LimitsFile {
     update_percent: Option<u32>,
     /// Fewer deletes or updates than this are never refused for their share; default 10.
     at_least: Option<u32>,
+    /// More customers than this may not lose their folder, with everything of them, in one plan;
+    /// default 0.
+    vanished_folders: Option<u32>,
     /// The most by which monthly budgets may grow in one plan, one amount for each currency.
     monthly_increase: Option<Vec<Money>>,
     /// The most that one plan may cost once, one amount for each currency.
@@ -186,6 +189,9 @@ impl Workspace {
                 delete_percent: limits.delete_percent.unwrap_or(default.delete_percent),
                 update_percent: limits.update_percent.unwrap_or(default.update_percent),
                 at_least: limits.at_least.map_or(default.at_least, |count| count as usize),
+                vanished_folders: limits
+                    .vanished_folders
+                    .map_or(default.vanished_folders, |count| count as usize),
                 monthly_increase: limits.monthly_increase.clone().unwrap_or_default(),
                 one_time: limits.one_time.clone().unwrap_or_default(),
                 refund: limits.refund.clone().unwrap_or_default(),

@@ -2,10 +2,11 @@
 
 use crate::kinds::{KindEntry, Kinds};
 use crate::manifest::yaml;
+use crate::model::Accepted;
 use crate::model::code::{self, Code};
 use crate::model::decode::{Fault, decode};
 use crate::model::problem::{Finding, Location, Problem, did_you_mean};
-use crate::model::resource::{ANNOTATION_DOMAIN, ANNOTATIONS, PREVIOUS_NAME};
+use crate::model::resource::{ACCEPT_DRIFT, ANNOTATION_DOMAIN, ANNOTATIONS, PREVIOUS_NAME};
 use crate::model::tree::{Node, Span, Value};
 use crate::model::{Metadata, Resource, ResourceId, ResourceName, Source, Spec};
 use serde::Deserialize;
@@ -158,12 +159,18 @@ impl FileReader<'_> {
             self.finding(root, finding);
         }
         let spec = root.get("spec").and_then(|node| self.spec(entry, root, node));
+        for finding in spec.iter().flat_map(|spec| check_accepted(&entry, &metadata, spec)) {
+            self.finding(root, finding);
+        }
         document.references = references(entry, root);
         if let (Some(id), Some(spec), false, true) =
             (&document.id, spec, torn, self.problems.len() == before)
         {
-            let source =
-                Source { file: Some(self.file.clone()), line: Some(document.line), commit: None };
+            let source = Source {
+                file: Some(self.file.clone()),
+                line: Some(document.line),
+                ..Source::default()
+            };
             document.resource = Some(Resource { id: id.clone(), metadata, spec, source });
         }
         document
@@ -292,6 +299,35 @@ fn check_annotations(metadata: &Metadata) -> Vec<Finding> {
         }
     }
     findings
+}
+
+/// Accepted drift is of fields that are declared, or have a default: no other is ever put back.
+fn check_accepted(entry: &KindEntry, metadata: &Metadata, spec: &Spec) -> Vec<Finding> {
+    let Some(text) = metadata.annotation(ACCEPT_DRIFT) else { return Vec::new() };
+    let path = format!("metadata.annotations.{ACCEPT_DRIFT}");
+    let wrong =
+        |message: String, hint: String| Finding::new(code::ANNOTATION, &path, message, hint);
+    let accepted = match Accepted::parse(text) {
+        Ok(accepted) => accepted,
+        Err(message) => {
+            let hint =
+                "write `spec.monthly.amount until 2026-12-31: why`, several with `;` between them";
+            return vec![wrong(message, hint.to_owned())];
+        }
+    };
+    let effective = entry.effective(spec);
+    let fields: Vec<String> =
+        effective.leaves().into_keys().map(|field| format!("spec.{field}")).collect();
+    let unknown = accepted.iter().filter(|one| !fields.contains(&one.path));
+    let finding = |one: &Accepted| {
+        let names = fields.iter().map(String::as_str);
+        let hint = match did_you_mean(&one.path, names.clone()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("declared are: {}", names.collect::<Vec<_>>().join(", ")),
+        };
+        wrong(format!("`{}` is not declared here", one.path), hint)
+    };
+    unknown.map(finding).collect()
 }
 
 /// Labels follow the grammar of Kubernetes, so that selectors can name them.

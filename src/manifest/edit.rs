@@ -9,7 +9,7 @@ use crate::kinds::Kinds;
 use crate::manifest::document::read_file;
 use crate::manifest::yaml;
 use crate::model::tree::{Node, Span, Value as Shape};
-use crate::model::{Resource, ResourceId, Spec, Value};
+use crate::model::{Resource, ResourceId, Value};
 use std::sync::Arc;
 
 /// Why a value cannot be written in place.
@@ -46,10 +46,12 @@ pub fn set(
     let start = offset(text, node.span).ok_or(Unfit::Gone)?;
     let end = start + length(&text[start..], node).ok_or(Unfit::Shape)?;
     let old = &text[start..end];
+    let field = path.strip_prefix("spec.").ok_or(Unfit::Gone)?;
+    let put = |resource: &mut Resource| resource.spec.set(field, value.clone());
     let mut refused = Unfit::Shape;
     for new in writings(value, old.chars().next()) {
         let edited = format!("{}{new}{}", &text[..start], &text[end..]);
-        if says(kinds, file, (text, &edited), (id, path), value) {
+        if says(kinds, file, (text, &edited), id, put) {
             return Ok(edited);
         }
         refused = Unfit::Else;
@@ -143,15 +145,83 @@ fn writings(value: &Value, before: Option<char>) -> Vec<String> {
     }
 }
 
-/// True when an edit changed one field of one resource and nothing else.
+/// The text of a file with another value of an annotation of a resource.
+///
+/// # Errors
+/// When that cannot be done without touching anything else.
+pub fn annotate(
+    kinds: &Kinds,
+    file: &Arc<str>,
+    text: &str,
+    (id, key): (&ResourceId, &str),
+    value: &str,
+) -> Result<String, Unfit> {
+    let (trees, _) = yaml::read(text);
+    let tree = trees.iter().find(|tree| is_of(&tree.root, id)).ok_or(Unfit::Gone)?;
+    let metadata = tree.root.get("metadata").ok_or(Unfit::Gone)?;
+    let annotations = metadata.get("annotations");
+    let quoted = format!("'{}'", value.replace('\'', "''"));
+    let edited = match (annotations, annotations.and_then(|all| all.get(key))) {
+        (_, Some(old)) => {
+            let start = offset(text, old.span).ok_or(Unfit::Gone)?;
+            let end = start + length(&text[start..], old).ok_or(Unfit::Shape)?;
+            format!("{}{quoted}{}", &text[..start], &text[end..])
+        }
+        (Some(all), None) => insert(text, all, &format!("{key}: {quoted}"))?,
+        (None, None) => insert(text, metadata, &format!("annotations: {{{key}: {quoted}}}"))?,
+    };
+    let put = |resource: &mut Resource| {
+        let annotations = Arc::make_mut(&mut resource.metadata.annotations);
+        annotations.insert(key.to_owned(), value.to_owned());
+    };
+    if says(kinds, file, (text, &edited), id, put) { Ok(edited) } else { Err(Unfit::Else) }
+}
+
+/// The value of an annotation of a resource, as a file has it.
+#[must_use]
+pub fn annotation(text: &str, id: &ResourceId, key: &str) -> Option<String> {
+    let (trees, _) = yaml::read(text);
+    let tree = trees.iter().find(|tree| is_of(&tree.root, id))?;
+    let node = tree.root.get("metadata")?.get("annotations")?.get(key)?;
+    node.text().map(str::to_owned)
+}
+
+/// A text with one more entry in a mapping: behind its first one, in the way that one is written.
+fn insert(text: &str, mapping: &Node, entry: &str) -> Result<String, Unfit> {
+    let Shape::Mapping(entries) = &mapping.value else { return Err(Unfit::Shape) };
+    let first = entries.first().ok_or(Unfit::Shape)?;
+    let key_at = offset(text, first.key_span).ok_or(Unfit::Gone)?;
+    let value_at = offset(text, first.value.span).ok_or(Unfit::Gone)?;
+    let in_braces = text[offset(text, mapping.span).ok_or(Unfit::Gone)?..].starts_with('{');
+    if in_braces {
+        let end = value_at + length(&text[value_at..], &first.value).ok_or(Unfit::Shape)?;
+        return Ok(format!("{}, {entry}{}", &text[..end], &text[end..]));
+    }
+    let line = text[..key_at].rfind('\n').map_or(0, |at| at + 1);
+    let indent = &text[line..key_at];
+    let newline = if text.contains("\r\n") { "\r\n" } else { "\n" };
+    if !indent.chars().all(|character| character == ' ') {
+        return Err(Unfit::Shape);
+    }
+    // What takes several lines has its end somewhere below: then the new one comes before.
+    let at = match &first.value.value {
+        Shape::Scalar { .. } => {
+            text[value_at..].find('\n').map_or(text.len(), |end| value_at + end + 1)
+        }
+        _ => line,
+    };
+    let lead = if text[..at].ends_with('\n') { "" } else { newline };
+    Ok(format!("{}{lead}{indent}{entry}{newline}{}", &text[..at], &text[at..]))
+}
+
+/// True when an edit changed what it was to change of one resource, and nothing else but lines.
 fn says(
     kinds: &Kinds,
     file: &Arc<str>,
     (before, after): (&str, &str),
-    (id, path): (&ResourceId, &str),
-    value: &Value,
+    id: &ResourceId,
+    change: impl Fn(&mut Resource),
 ) -> bool {
-    let Some(path) = path.strip_prefix("spec.") else { return false };
     let resources = |text: &str| -> Option<Vec<Resource>> {
         let read = read_file(kinds, file, text);
         let all: Option<Vec<_>> =
@@ -161,22 +231,17 @@ fn says(
     let (Some(mut wanted), Some(found)) = (resources(before), resources(after)) else {
         return false;
     };
-    let with = |mut spec: Spec| {
-        spec.set(path, value.clone());
-        spec
-    };
-    for resource in wanted.iter_mut().filter(|resource| resource.id == *id) {
-        resource.spec = with(std::mem::take(&mut resource.spec));
-    }
+    wanted.iter_mut().filter(|resource| resource.id == *id).for_each(change);
     let same = |(a, b): (&Resource, &Resource)| {
-        (&a.id, &a.metadata, &a.spec, &a.source) == (&b.id, &b.metadata, &b.spec, &b.source)
+        (&a.id, &a.metadata, &a.spec) == (&b.id, &b.metadata, &b.spec)
+            && a.source.file == b.source.file
     };
     wanted.len() == found.len() && wanted.iter().zip(&found).all(same)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Unfit, set};
+    use super::{Unfit, annotate, annotation, set};
     use crate::kinds::Kinds;
     use crate::model::{ResourceId, Value};
     use serde_json::json;
@@ -237,5 +302,40 @@ mod tests {
         }
         let below = text.replace("[50, 80] # when", "\n  - 50\n  - 80");
         assert_eq!(edited(&below, "spec.alertThresholds", json!([90])), Err(Unfit::Shape));
+    }
+
+    #[test]
+    fn an_annotation_is_written_as_its_neighbours_are_and_the_rest_stays() {
+        let text = FILE.replace("AMOUNT", "1500");
+        let key = "partnerctl.dev/reason";
+        let annotated = |text: &str, kind: &str, value: &str| {
+            let id = ResourceId::new(kind, "contoso");
+            annotate(&Kinds::default(), &"a.yaml".into(), text, (&id, key), value)
+        };
+        let flow = annotated(&text, "Customer", "it's").unwrap();
+        let written = "{name: contoso, annotations: {partnerctl.dev/reason: 'it''s'}}";
+        assert_eq!(flow, text.replacen("{name: contoso}", written, 1));
+        let again = annotated(&flow, "Customer", "x").unwrap();
+        assert_eq!(again, flow.replace("'it''s'", "'x'"));
+        let block = annotated(&text, "Budget", "a: b").unwrap();
+        let written = "  name: contoso\n  annotations: {partnerctl.dev/reason: 'a: b'}\nspec";
+        assert_eq!(block, text.replace("  name: contoso\nspec", written));
+        let crlf = annotated(&text.replace('\n', "\r\n"), "Budget", "a: b").unwrap();
+        assert_eq!(crlf, block.replace('\n', "\r\n"));
+        let others =
+            "  name: contoso # n\n  annotations:\n    # ours\n    a.example/b: c # d\nspec";
+        let text = text.replace("  name: contoso\nspec", others);
+        let written = others.replace("# d\n", "# d\n    partnerctl.dev/reason: 'x'\n");
+        assert_eq!(annotated(&text, "Budget", "x").unwrap(), text.replace(others, &written));
+        let id = ResourceId::new("Budget", "contoso");
+        assert_eq!(annotation(&text, &id, "a.example/b").as_deref(), Some("c"));
+        let missing = annotate(
+            &Kinds::default(),
+            &"a.yaml".into(),
+            &text,
+            (&ResourceId::new("Budget", "x"), key),
+            "y",
+        );
+        assert_eq!(missing, Err(Unfit::Gone));
     }
 }

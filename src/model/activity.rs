@@ -109,6 +109,9 @@ pub struct ActivitySource {
     /// The commit of the manifests.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub commit: Option<String>,
+    /// Who wrote that commit, as it claims.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub author: Option<String>,
     /// The file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file: Option<String>,
@@ -169,6 +172,8 @@ pub struct Columns<'a> {
     pub outcome: &'a str,
     /// Reason.
     pub reason: &'a str,
+    /// Who wrote the commit.
+    pub source_author: Option<&'a str>,
 }
 
 impl Columns<'_> {
@@ -193,8 +198,9 @@ impl Columns<'_> {
             operation_id,
             outcome,
             reason,
+            source_author,
         } = *self;
-        Digest::default()
+        let digest = Digest::default()
             .text(previous)
             .text(lineage)
             .number(Some(seq))
@@ -213,7 +219,11 @@ impl Columns<'_> {
             .text(plan_id)
             .text(operation_id)
             .text(outcome)
-            .text(reason)
-            .hex()
+            .text(reason);
+        // Rows from before authors were kept have the hash that they had.
+        match source_author {
+            Some(author) => digest.text(author).hex(),
+            None => digest.hex(),
+        }
     }
 }

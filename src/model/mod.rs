@@ -3,6 +3,7 @@
 //! Imports nothing of ours. Pure: no file, clock, environment, network or randomness.
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
+pub mod accepted;
 pub mod activity;
 pub mod code;
 pub mod condition;
@@ -20,11 +21,13 @@ pub mod resource;
 pub mod scalar;
 pub mod spec;
 pub mod stored;
+pub mod suspension;
 pub mod term;
 pub mod text;
 pub mod tree;
 pub mod value;
 
+pub use accepted::Accepted;
 pub use activity::Activity;
 pub use code::Code;
 pub use condition::Condition;
@@ -36,4 +39,5 @@ pub use problem::{Location, Problem, Severity};
 pub use resource::{Metadata, Resource, Source};
 pub use spec::Spec;
 pub use stored::Stored;
+pub use suspension::Suspension;
 pub use value::Value;

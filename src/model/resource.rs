@@ -1,6 +1,6 @@
 //! A declared resource: what one manifest says.
 
-use crate::model::{ResourceId, Spec};
+use crate::model::{Accepted, ResourceId, Spec};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,6 +18,9 @@ pub const EXTERNAL_ID: &str = "partnerctl.dev/external-id";
 pub const PREVIOUS_NAME: &str = "partnerctl.dev/previous-name";
 /// Why the change is made; goes into the log.
 pub const REASON: &str = "partnerctl.dev/reason";
+
+/// Which fields may stay as the outside changed them, until when and why.
+pub const ACCEPT_DRIFT: &str = "partnerctl.dev/accept-drift";
 
 /// Our annotations with their allowed values and meanings; no values means free text.
 pub const ANNOTATIONS: &[(&str, &[&str], &str)] = &[
@@ -40,6 +43,11 @@ pub const ANNOTATIONS: &[(&str, &[&str], &str)] = &[
         PREVIOUS_NAME,
         &[],
         "The name this resource had before, so that a new name is a rename and nothing is bought twice.",
+    ),
+    (
+        ACCEPT_DRIFT,
+        &[],
+        "Fields that may stay as the outside changed them for a while: `spec.monthly.amount until 2026-12-31: why`, several with `;` between them. `drift accept --except` writes it.",
     ),
     (REASON, &[], "Why the change is made; the activity log keeps it."),
 ];
@@ -65,6 +73,15 @@ impl Metadata {
     #[must_use]
     pub fn annotation(&self, key: &str) -> Option<&str> {
         self.annotations.get(key).map(String::as_str)
+    }
+
+    /// Drift that is accepted for a while, also where that has ended. What cannot be read was refused
+    /// when the manifest was checked.
+    #[must_use]
+    pub fn accepted(&self) -> Vec<Accepted> {
+        self.annotation(ACCEPT_DRIFT)
+            .and_then(|text| Accepted::parse(text).ok())
+            .unwrap_or_default()
     }
 
     /// How far partnerctl goes.
@@ -134,6 +151,18 @@ pub struct Source {
     /// The commit, when the manifests came from one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub commit: Option<Arc<str>>,
+    /// Who wrote that commit, as it claims. The log keeps it; a row does not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub author: Option<Arc<str>>,
+}
+
+impl Source {
+    /// True when both are the same line of the same file, in whatever commit: what a commit left
+    /// alone is where it was.
+    #[must_use]
+    pub fn is_same_place(&self, other: &Self) -> bool {
+        (&self.file, self.line) == (&other.file, other.line)
+    }
 }
 
 impl std::fmt::Display for Source {

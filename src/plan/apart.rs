@@ -57,8 +57,9 @@ pub fn pending(plan: &Plan, earlier: &Plan) -> BTreeSet<ResourceId> {
     let earlier: BTreeMap<&ResourceId, &Change> =
         earlier.changes.iter().map(|change| (&change.id, change)).collect();
     let alike = |a: &Change, b: &Change| {
-        (a.action, a.reason, &a.fields, &a.previous, a.release, &a.blocked, &a.waiting)
-            == (b.action, b.reason, &b.fields, &b.previous, b.release, &b.blocked, &b.waiting)
+        (a.action, a.reason, &a.fields, &a.previous, a.release)
+            == (b.action, b.reason, &b.fields, &b.previous, b.release)
+            && (&a.blocked, &a.waiting, &a.policies) == (&b.blocked, &b.waiting, &b.policies)
     };
     let of_both = |change: &&Change| earlier.get(&change.id).is_some_and(|was| alike(change, was));
     plan.changes.iter().filter(of_both).map(|change| change.id.clone()).collect()

@@ -2,16 +2,18 @@
 
 use crate::model::text::counted;
 use crate::plan::change::{Action, MoneyEffect, Plan, Reason, Refusal};
+use crate::plan::judge::Worlds;
 use crate::plan::money::number;
 use crate::plan::{PlanInput, Scope};
 use rust_decimal::Decimal;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// An amount of a plan's money.
 type Measure = fn(&MoneyEffect) -> Decimal;
 
 /// The brakes that hold a plan.
 #[must_use]
-pub fn refusals(input: &PlanInput, plan: &Plan) -> Vec<Refusal> {
+pub fn refusals(input: &PlanInput, plan: &Plan, worlds: &Worlds) -> Vec<Refusal> {
     let owned = input.owned();
     let count = |actions: &[Action]| {
         plan.proceeding().filter(|c| actions.contains(&c.action) && !c.release).count()
@@ -33,6 +35,18 @@ pub fn refusals(input: &PlanInput, plan: &Plan) -> Vec<Refusal> {
         let owned = counted(owned, "resource");
         let message = format!("there are no manifests, while the set owns {owned}");
         refusals.push(refuse("the brake on empty input", "always on".to_owned(), message));
+    }
+    let vanished = vanished(input, plan, worlds);
+    if vanished.len() > limits.vanished_folders && !input.declares_nothing() {
+        let message = match vanished.as_slice() {
+            [one] => format!("{one} would be deleted"),
+            several => format!("these would be deleted: {}", several.join("; ")),
+        };
+        refusals.push(refuse(
+            "limits.vanishedFolders",
+            limits.vanished_folders.to_string(),
+            message,
+        ));
     }
     for (setting, percent, number, what) in [
         ("limits.deletePercent", limits.delete_percent, count(&[Action::Delete]), "deleted"),
@@ -70,12 +84,42 @@ pub fn refusals(input: &PlanInput, plan: &Plan) -> Vec<Refusal> {
     refusals
 }
 
+/// Customers of which nothing is declared any more and everything is deleted, because their folders
+/// are gone: more likely a checkout or a disk that went wrong than a wish. One sentence for each.
+fn vanished(input: &PlanInput, plan: &Plan, worlds: &Worlds) -> Vec<String> {
+    if input.vanished_folders.is_empty() {
+        return Vec::new();
+    }
+    let mut gone: BTreeMap<&str, (BTreeSet<&str>, usize)> = BTreeMap::new();
+    for change in plan.proceeding().filter(|c| c.action == Action::Delete && !c.release) {
+        let folder = change.source.file.as_deref().and_then(|file| Some(file.rsplit_once('/')?.0));
+        let folder = folder.filter(|folder| input.vanished_folders.contains(*folder));
+        if let (Some(folder), Some(customer)) = (folder, &change.customer) {
+            let (folders, number) = gone.entry(customer).or_default();
+            folders.insert(folder);
+            *number += 1;
+        }
+    }
+    for resource in &input.desired {
+        if let Some(customer) = worlds.customer_of(&resource.id) {
+            gone.remove(customer.name.as_str());
+        }
+    }
+    let told = |(customer, (folders, number)): (&str, (BTreeSet<&str>, usize))| {
+        let folders: Vec<_> = folders.into_iter().collect();
+        let number = counted(number, "resource");
+        format!("{number} of the customer {customer}, whose folder {} is gone,", folders.join(", "))
+    };
+    gone.into_iter().map(told).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::refusals;
     use crate::model::{Amount, Currency, Money};
     use crate::plan::change::MoneyEffect;
     use crate::plan::{Limits, PlanInput, Scope, Selection, plan};
+    use std::collections::BTreeSet;
 
     fn euros(amount: &str) -> Money {
         let currency = Currency::from_text("EUR").unwrap();
@@ -100,6 +144,9 @@ mod tests {
             stored: Default::default(),
             unmanaged: Vec::new(),
             intents: Vec::new(),
+            suspensions: Vec::new(),
+            vanished_folders: BTreeSet::new(),
+            take_ownership: false,
             scope: Scope::Whole,
             selection: Selection::default(),
             limits,
@@ -109,6 +156,7 @@ mod tests {
             left_out: Default::default(),
         };
         let mut planned = plan(&input);
+        let worlds = crate::plan::judge::Worlds::default();
         let mut told = |monthly: &str, one_time: &str, refund: &str| {
             let text = |text: &str| Some(text.to_owned());
             let effect = MoneyEffect {
@@ -119,7 +167,7 @@ mod tests {
                 ..MoneyEffect::default()
             };
             planned.money = [("EUR".to_owned(), effect)].into();
-            let refused = refusals(&input, &planned).into_iter();
+            let refused = refusals(&input, &planned, &worlds).into_iter();
             refused
                 .map(|r| format!("{}: {} ({})", r.setting, r.message, r.value))
                 .collect::<Vec<_>>()

@@ -4,7 +4,7 @@ use crate::finance::{ExchangeQuote, Quote};
 use crate::kinds::{AgentRole, Block, Risk};
 use crate::model::Value;
 use crate::model::condition::{Condition, ConditionType, Truth, set};
-use crate::model::{Metadata, ResourceId, Source, Spec};
+use crate::model::{Metadata, ResourceId, Source, Spec, Suspension};
 use crate::plan::policy::{Effect, PolicyReport, Ruling};
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
@@ -73,6 +73,8 @@ pub enum Reason {
     Renamed,
     /// Exists already, declared for the first time.
     Unmanaged,
+    /// Owned by another set until now, and taken over.
+    Taken,
 }
 
 impl Reason {
@@ -87,6 +89,7 @@ impl Reason {
             Self::Undeclared => "undeclared",
             Self::Renamed => "renamed",
             Self::Unmanaged => "unmanaged",
+            Self::Taken => "taken",
         }
     }
 }
@@ -197,6 +200,9 @@ pub struct Change {
     pub blocked: Vec<Block>,
     /// What it waits for; null when it goes ahead.
     pub waiting: Option<String>,
+    /// The suspension it is held by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suspended: Option<Suspension>,
     /// The change's own money effect.
     pub money: Money,
     /// What the policies of the workspace say of it.
@@ -296,7 +302,7 @@ pub struct Warning {
     pub message: String,
 }
 
-/// A field of a resource that is only observed, and that differs.
+/// A field that differs and stays so: its resource is only observed, or that it differs is accepted.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct OnlyObserved {
     /// `Kind/name`.
@@ -306,6 +312,9 @@ pub struct OnlyObserved {
     pub source: Source,
     /// What differs; `after` is what is declared.
     pub field: FieldChange,
+    /// Until when and why it is accepted, where that is why nothing is done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accepted: Option<String>,
 }
 
 /// A resource of the set that is no longer declared.
@@ -419,9 +428,12 @@ pub struct Plan {
     /// What the policies of the workspace say; left out when it has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policies: Option<PolicyReport>,
-    /// What differs of resources that are only observed: nothing is done about it.
+    /// What differs of resources that are only observed, or is accepted: nothing is done about it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub only_observed: Vec<OnlyObserved>,
+    /// Suspensions that have ended by themselves, which the next apply that goes well forgets.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ended_suspensions: Vec<Suspension>,
     /// What the plan rests on.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub basis: Vec<Basis>,

@@ -2,7 +2,7 @@
 
 use crate::kinds::{Block, Compare, KindEntry};
 use crate::model::Value;
-use crate::model::resource::{DELETION_POLICY, EXTERNAL_ID, PREVIOUS_NAME, REASON};
+use crate::model::resource::{ACCEPT_DRIFT, DELETION_POLICY, EXTERNAL_ID, PREVIOUS_NAME, REASON};
 use crate::model::{Metadata, Spec, code};
 use crate::plan::change::FieldChange;
 use std::collections::{BTreeMap, BTreeSet};
@@ -129,10 +129,10 @@ fn same(compare: Compare, a: Option<&Value>, b: Option<&Value>) -> bool {
 }
 
 /// Labels and annotations that differ from those last accepted. Annotations that only speak to
-/// partnerctl about one plan (reason, previous name, external id) do not count.
+/// partnerctl about one plan (reason, previous name, external id, accepted drift) do not count.
 #[must_use]
 pub fn compare_metadata(desired: &Metadata, accepted: &Metadata) -> Vec<FieldChange> {
-    let passing = |key: &str| matches!(key, REASON | PREVIOUS_NAME | EXTERNAL_ID);
+    let passing = |key: &str| matches!(key, REASON | PREVIOUS_NAME | EXTERNAL_ID | ACCEPT_DRIFT);
     let mut fields = Vec::new();
     let mut compare =
         |prefix: &str, new: &BTreeMap<String, String>, old: &BTreeMap<String, String>| {

@@ -3,18 +3,20 @@
 use crate::finance::{ExchangeQuote, Quote};
 use crate::kinds::{AfterEnd, Block, KindEntry, Risk, Transition};
 use crate::model::resource::{DeletionPolicy, Management};
-use crate::model::{Metadata, Resource, ResourceId, Source, Spec, Stored, code};
+use crate::model::{Metadata, Resource, ResourceId, Source, Spec, Stored, Suspension, code};
 use crate::plan::change::{Action, Change, Desired, FieldChange, OnlyObserved, Reason, Warning};
 use crate::plan::judge::Worlds;
 use crate::plan::pair::{Pair, Pairs};
 use crate::plan::policy::Ruling;
-use crate::plan::selection::Drift;
-use crate::plan::{PlanInput, Scope, diff, money};
+use crate::plan::{PlanInput, Scope, diff, leave, money};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// What a delete means that only ends management.
 const RELEASED: &str = "released from management, nothing else happens";
+
+/// How what is only observed or created is changed after all.
+const LIFT: &str = "; with `partnerctl.dev/management: Manage` apply would change it";
 
 /// A change before it has been judged and put in order.
 #[derive(Debug, Clone)]
@@ -41,6 +43,8 @@ pub struct Draft {
     pub blocked: Vec<Block>,
     /// What it waits for.
     pub waiting: Option<String>,
+    /// The suspension it is held by.
+    pub suspended: Option<Suspension>,
     /// What the policies of the workspace say of it.
     pub policies: Vec<Ruling>,
     /// What comes back, when it gives something back.
@@ -111,13 +115,14 @@ fn declared(
         release: false,
         blocked: pair.blocked.clone(),
         waiting: pair.waiting.clone(),
+        suspended: None,
         policies: Vec::new(),
         refund: None,
         exchange: None,
     };
-    let leaves_drift = input.selection.drift == Drift::Leave && pair.found.is_none();
     let Some(observed) = pair.observed() else {
-        if leaves_drift && stored.is_some_and(|stored| stored.last_applied.is_some()) {
+        let was_there = stored.is_some_and(|stored| stored.last_applied.is_some());
+        if was_there && leave::stays_gone(input, entry, desired) {
             drafts.warn(&desired.id, "it vanished outside, and is left alone");
             return;
         }
@@ -127,6 +132,7 @@ fn declared(
             return;
         }
         create(input, entry, &mut draft, desired);
+        take_over(input, &mut draft);
         drafts.changing.push(draft);
         return;
     };
@@ -143,15 +149,22 @@ fn declared(
         }
     }
     let mut difference = difference(entry, desired, &draft, observed, drafts);
-    if leaves_drift && difference.fields.iter().any(|field| field.drift) {
-        difference = without_drift(entry, desired, &draft, observed, &difference, drafts);
+    if pair.found.is_none() {
+        difference = leave::without(input, entry, desired, &draft, difference, drafts);
     }
     draft.blocked.extend(difference.blocked);
-    if pair.found.is_some() && difference.replaces {
+    if (pair.found.is_some() || pair.taken_from.is_some()) && difference.replaces {
+        let (what, hint) = if pair.found.is_some() {
+            ("adopted", "declare it as it is, or leave the annotation external-id out")
+        } else {
+            ("taken over", "declare it as it is, or give this one a name of its own")
+        };
         draft.blocked.push(Block::new(
             code::BLOCK_IMMUTABLE,
-            "what is there differs in fields that cannot be changed, so it cannot be adopted",
-            "declare it as it is, or leave the annotation external-id out",
+            format!(
+                "what is there differs in fields that cannot be changed, so it cannot be {what}"
+            ),
+            hint,
         ));
     }
     draft.fields = difference.fields;
@@ -159,6 +172,7 @@ fn declared(
     if let Some(stored) = stored {
         draft.fields.extend(diff::compare_metadata(&draft.metadata, &stored.metadata));
     }
+    take_over(input, &mut draft);
     let stays = draft.action == Action::Update && pair.previous.is_none();
     if stays && draft.fields.is_empty() && draft.blocked.is_empty() {
         drafts.unchanged.push(pair.clone());
@@ -182,42 +196,43 @@ fn difference(
     let difference = diff::compare(entry, &desired.spec, last_applied, observed);
     match draft.metadata.management() {
         Management::Manage => return difference,
-        Management::CreateOnly => {}
+        Management::CreateOnly => {
+            // What was changed outside is nobody's business here; another wish is somebody's.
+            for field in difference.fields.iter().filter(|field| !field.drift) {
+                let message = format!("only created, never changed: {}{LIFT}", sentence(field));
+                drafts.warn(&desired.id, &message);
+            }
+        }
         Management::Observe => {
             for field in difference.fields {
-                drafts.warn(&desired.id, &format!("only observed: {}", sentence(&field)));
+                drafts.warn(&desired.id, &format!("only observed: {}{LIFT}", sentence(&field)));
                 let (resource, source) = (desired.id.clone(), desired.source.clone());
-                drafts.only_observed.push(OnlyObserved { resource, source, field });
+                let only = OnlyObserved { resource, source, field, accepted: None };
+                drafts.only_observed.push(only);
             }
         }
     }
     diff::Difference::default()
 }
 
-/// What differs when what was changed outside stays as it is.
-fn without_drift(
-    entry: &KindEntry,
-    desired: &Resource,
-    draft: &Draft,
-    observed: &Spec,
-    difference: &diff::Difference,
-    drafts: &mut Drafts,
-) -> diff::Difference {
-    let mut as_declared = observed.clone();
-    for field in difference.fields.iter().filter(|field| field.drift) {
-        drafts.warn(&desired.id, &format!("changed outside, and left alone: {}", sentence(field)));
-        if let (Some(path), Some(value)) = (field.path.strip_prefix("spec."), &field.after) {
-            as_declared.set(path, value.clone());
-        }
+/// Says of what another set owned until now whose it becomes.
+fn take_over(input: &PlanInput, draft: &mut Draft) {
+    if let Some(set) = &draft.pair.taken_from {
+        draft.fields.push(FieldChange {
+            path: "metadata.set".to_owned(),
+            before: Some((&**set).into()),
+            after: Some(input.set.as_str().into()),
+            drift: false,
+        });
     }
-    let last_applied = draft.pair.stored.as_ref().and_then(|stored| stored.last_applied.as_ref());
-    diff::compare(entry, &desired.spec, last_applied, &as_declared)
 }
 
 /// The action and its reason for something that is there.
 fn what_and_why(pair: &Pair, draft: &Draft, replaces: bool) -> (Action, Reason) {
     let only_drift = !draft.fields.is_empty() && draft.fields.iter().all(|field| field.drift);
-    if pair.found.is_some() {
+    if pair.taken_from.is_some() {
+        (Action::Adopt, Reason::Taken)
+    } else if pair.found.is_some() {
         let again = pair.stored.is_some();
         (Action::Adopt, if again { Reason::Gone } else { Reason::Unmanaged })
     } else if replaces {
@@ -341,6 +356,7 @@ fn undeclared(input: &PlanInput, pair: &Arc<Pair>, stored: &Stored, drafts: &mut
         release,
         blocked: pair.blocked.clone(),
         waiting: pair.waiting.clone(),
+        suspended: None,
         policies: Vec::new(),
         refund: None,
         exchange: None,
@@ -352,14 +368,15 @@ fn undeclared(input: &PlanInput, pair: &Arc<Pair>, stored: &Stored, drafts: &mut
 }
 
 impl Drafts {
-    fn warn(&mut self, resource: &ResourceId, message: &str) {
+    /// Says something about a resource.
+    pub(super) fn warn(&mut self, resource: &ResourceId, message: &str) {
         let warning = Warning { resource: Some(resource.clone()), message: message.to_owned() };
         self.warnings.push(warning);
     }
 }
 
 /// A field change in words.
-fn sentence(field: &FieldChange) -> String {
+pub(super) fn sentence(field: &FieldChange) -> String {
     let shown = |value: &Option<crate::model::Value>| {
         value.as_ref().map_or_else(|| "nothing".to_owned(), diff::show)
     };
@@ -445,6 +462,7 @@ impl Draft {
             release: *release,
             blocked: blocked.clone(),
             waiting: waiting.clone(),
+            suspended: self.suspended.clone(),
             money: entry
                 .map(|entry| money::effect(entry, self, &transition, &worlds.after))
                 .unwrap_or_default(),

@@ -33,12 +33,28 @@ pub struct DriftedField {
     pub declared: Option<Value>,
     /// What is there.
     pub observed: Option<Value>,
+    /// Until when and why that is accepted; null when it is not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub accepted: Option<String>,
 }
 
 impl DriftedField {
     fn of(field: &FieldChange) -> Self {
         let FieldChange { path, before, after, drift: _ } = field;
-        Self { path: path.clone(), declared: after.clone(), observed: before.clone() }
+        Self {
+            path: path.clone(),
+            declared: after.clone(),
+            observed: before.clone(),
+            accepted: None,
+        }
+    }
+}
+
+impl Drifted {
+    /// True when something of it is not accepted.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.gone || self.fields.iter().any(|field| field.accepted.is_none())
     }
 }
 
@@ -52,10 +68,11 @@ pub fn drift(plan: &Plan) -> Vec<Drifted> {
             resource: one.resource.clone(),
             source: one.source.clone(),
             gone: false,
-            only_observed: true,
+            only_observed: one.accepted.is_none(),
             fields: Vec::new(),
         });
-        drifted.fields.push(DriftedField::of(&one.field));
+        let accepted = one.accepted.clone();
+        drifted.fields.push(DriftedField { accepted, ..DriftedField::of(&one.field) });
     }
     drifted.into_values().collect()
 }

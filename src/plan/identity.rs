@@ -23,7 +23,7 @@ pub(super) fn hash(
     let mut id = Digest::default().text(PLAN_API_VERSION).optional(lineage).text(set);
     let mut whole = Digest::default().text(PLAN_API_VERSION).number(length(changes));
     let mut text = Vec::new();
-    for (change, Source { file, line, commit }) in changes.iter().zip(sources) {
+    for (change, Source { file, line, commit, author }) in changes.iter().zip(sources) {
         text.clear();
         // Writing into memory does not fail, and every part of a change has a JSON.
         let written = serde_json::to_writer(&mut text, change);
@@ -32,6 +32,9 @@ pub(super) fn hash(
         let line = line.map(i64::from);
         whole = whole.bytes(bytes).optional(file.as_deref()).number(line);
         whole = whole.optional(commit.as_deref());
+        if let Some(author) = author {
+            whole = whole.text(author);
+        }
     }
     Hashed { id, whole }
 }
@@ -73,6 +76,7 @@ impl Hashed {
             undeclared,
             outside,
             only_observed,
+            ended_suspensions,
             policies,
             basis,
             records,
@@ -85,6 +89,10 @@ impl Hashed {
         whole = each(whole, warnings);
         whole = each(whole, undeclared);
         whole = each(whole, only_observed);
+        // A document without any has the digest it had before there were suspensions.
+        if !ended_suspensions.is_empty() {
+            whole = each(whole, ended_suspensions);
+        }
         whole = each(whole, basis);
         whole = each(whole, records);
         policies.iter().fold(whole, |whole, said| each(whole, std::slice::from_ref(said))).hex()

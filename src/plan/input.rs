@@ -2,11 +2,12 @@
 
 use crate::finance::RefundTerms;
 use crate::kinds::Kinds;
-use crate::model::{Money, Observed, Resource, Stored};
+use crate::model::{Money, Observed, Resource, Stored, Suspension};
 use crate::plan::intent::Intent;
 use crate::plan::policy::Policies;
 use crate::plan::selection::Selection;
 use chrono::{DateTime, Utc};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// The input of [`plan`](crate::plan::plan): values only, gathered before.
@@ -30,10 +31,17 @@ pub struct PlanInput {
     pub unmanaged: Vec<Observed>,
     /// Operations outside that have not ended: what they may have made is not made again.
     pub intents: Vec<Intent>,
+    /// What is suspended, also where that has ended by itself.
+    pub suspensions: Vec<Suspension>,
     /// How much of the set the manifests are.
     pub scope: Scope,
+    /// Folders of the workspace in which something was declared, and in or below which there is no
+    /// manifest any more; known when what is no longer declared is deleted.
+    pub vanished_folders: BTreeSet<String>,
     /// Which of its changes are wanted.
     pub selection: Selection,
+    /// Whether what another set owns and this one declares is taken over.
+    pub take_ownership: bool,
     /// The workspace's brakes.
     pub limits: Limits,
     /// The workspace's rules over changes.
@@ -98,6 +106,8 @@ pub struct Limits {
     pub update_percent: u32,
     /// Fewer deletes or updates than this are never refused for their share.
     pub at_least: usize,
+    /// More customers than this may not lose their folder, with everything of them, at once.
+    pub vanished_folders: usize,
     /// The most by which monthly budgets may grow, by currency.
     pub monthly_increase: Vec<Money>,
     /// The most that may be paid once, by currency.
@@ -112,6 +122,7 @@ impl Default for Limits {
             delete_percent: 30,
             update_percent: 30,
             at_least: 10,
+            vanished_folders: 0,
             monthly_increase: Vec::new(),
             one_time: Vec::new(),
             refund: Vec::new(),

@@ -1,7 +1,7 @@
 //! What stands against changes and what they wait for, judged on the state after the plan.
 
 use crate::kinds::{Block, Kinds, ReferenceTo, Standing, World};
-use crate::model::{Metadata, ResourceId, code};
+use crate::model::{Metadata, ResourceId, Suspension, code};
 use crate::plan::PlanInput;
 use crate::plan::change::Action;
 use crate::plan::draft::{Draft, Drafts};
@@ -81,6 +81,7 @@ pub fn judge(input: &PlanInput, pairs: &Pairs, drafts: &mut Drafts) -> Worlds {
             draft.waiting = gate(input, draft, &before, &ideal);
         }
     }
+    suspend(input, drafts, &before, &ideal);
     let rests_on = dependencies(input, drafts, &before, &ideal);
     loop {
         if drafts.changing.iter().all(Draft::proceeds) {
@@ -151,6 +152,32 @@ fn select(input: &PlanInput, drafts: &mut Drafts, before: &World, ideal: &World)
     drafts.only_observed.retain(|one| chosen.contains(&one.resource));
     // What is no longer declared is told of the whole set only.
     drafts.undeclared.clear();
+}
+
+/// Holds back what is suspended, under whatever name, or belongs to a customer that is.
+fn suspend(input: &PlanInput, drafts: &mut Drafts, before: &World, ideal: &World) {
+    if input.suspensions.is_empty() {
+        return;
+    }
+    for draft in &mut drafts.changing {
+        if drafts.outside.contains(&draft.id) {
+            continue;
+        }
+        let customer = ideal.customer_of(&draft.id).or_else(|| before.customer_of(&draft.id));
+        let names = std::iter::once(&draft.id).chain(&draft.pair.previous);
+        let mut found = names.filter_map(|name| {
+            Suspension::of(&input.suspensions, input.at, name, customer.as_ref())
+        });
+        if let Some(one) = found.next() {
+            let its = if one.resource == draft.id {
+                "its suspension".to_owned()
+            } else {
+                format!("the suspension of {}", one.subject())
+            };
+            draft.waiting = Some(format!("the end of {its}, {}", one.story()));
+            draft.suspended = Some(one.clone());
+        }
+    }
 }
 
 /// A change that is held back.

@@ -8,10 +8,11 @@ use crate::plan::apart::Apart;
 use crate::plan::change::{Action, Change, FieldChange, Money, Plan};
 use crate::plan::diff::show;
 use crate::plan::markup::{code, in_comment, prose};
+use crate::plan::money::UNLIMITED;
 use crate::plan::policy::Ruling;
 use crate::plan::render::{
-    cut, difference, list_difference, money_lines, needs_approval, outside, policy_line, sentence,
-    whole_fields,
+    cut, difference, list_difference, money_lines, needs_approval, outside, paid_once, policy_line,
+    sentence, whole_fields,
 };
 use std::cmp::Reverse;
 use std::fmt::Write as _;
@@ -47,6 +48,7 @@ impl Default for View<'_> {
 enum Part {
     Ahead,
     Blocked,
+    Suspended,
     Waiting,
     Pending,
 }
@@ -78,6 +80,7 @@ pub fn markdown(plan: &Plan, view: &View<'_>) -> String {
         (Part::Ahead, Risk::Costly) => "Costly",
         (Part::Ahead, Risk::Reversible) => "Reversible",
         (Part::Blocked, _) => "Blocked",
+        (Part::Suspended, _) => "Suspended",
         (Part::Waiting, _) => "Waiting",
         (Part::Pending, _) => "Already pending",
     };
@@ -201,6 +204,8 @@ fn ordered<'a>(plan: &'a Plan, view: &View<'_>) -> Vec<(Part, &'a Change)> {
     let part = |change: &Change| {
         if !change.blocked.is_empty() {
             Part::Blocked
+        } else if change.suspended.is_some() {
+            Part::Suspended
         } else if change.waiting.is_some() {
             Part::Waiting
         } else if is_pending(change, view) {
@@ -244,7 +249,10 @@ fn block(change: &Change, part: Part, view: &View<'_>, characters_max: usize) ->
         if let (Some(before), Some(after)) = (&effect.monthly_before, &effect.monthly_after) {
             words.push(prose(&format!("{} {currency} per month", difference(before, after))));
         }
-        if effect.liability.is_some() {
+        for (what, amount) in paid_once(effect) {
+            words.push(prose(&format!("{amount} {currency} {what}")));
+        }
+        if effect.liability.as_deref() == Some(UNLIMITED) {
             words.push("<b>unlimited liability</b>".to_owned());
         }
     }
@@ -253,7 +261,7 @@ fn block(change: &Change, part: Part, view: &View<'_>, characters_max: usize) ->
         Part::Ahead | Part::Pending => {
             approvals(change, characters_max / 4) + &fields(change, characters_max / 4 * 3)
         }
-        Part::Blocked | Part::Waiting => {
+        Part::Blocked | Part::Suspended | Part::Waiting => {
             reasons(change, characters_max / 2) + &fields(change, characters_max / 2)
         }
     };

@@ -15,6 +15,7 @@ mod identity;
 pub mod input;
 pub mod intent;
 pub mod judge;
+pub mod leave;
 pub mod markdown;
 mod markup;
 pub mod money;
@@ -26,6 +27,7 @@ pub mod render;
 pub mod saved;
 pub mod selection;
 pub mod settle;
+pub mod undo;
 pub mod unended;
 pub mod why;
 
@@ -34,8 +36,8 @@ pub use identity::digest_of;
 pub use input::{LeftOut, Limits, PlanInput, Scope};
 pub use selection::Selection;
 
-use crate::model::Source;
 use crate::model::text::counted;
+use crate::model::{Source, Suspension};
 use crate::plan::change::{PLAN_API_VERSION, Undeclared, Warning};
 use crate::plan::draft::Drafts;
 use chrono::SecondsFormat;
@@ -81,6 +83,12 @@ pub fn plan(input: &PlanInput) -> Plan {
         let message = "agent roles are not checked, as the store has no partner users".to_owned();
         warnings.push(Warning { resource: None, message });
     }
+    let ended_suspensions = ended_suspensions(input);
+    warnings.extend(
+        ended_suspensions
+            .iter()
+            .map(|one| Warning { resource: Some(one.resource.clone()), message: ended(one) }),
+    );
     if !input.intents.is_empty() {
         let number = counted(input.intents.len(), "operation");
         let message = format!(
@@ -113,6 +121,11 @@ pub fn plan(input: &PlanInput) -> Plan {
         records,
         outside,
         only_observed: std::mem::take(&mut drafts.only_observed),
+        ended_suspensions: if input.selection.chooses_all() {
+            ended_suspensions
+        } else {
+            Vec::new()
+        },
         policies: policy::report(&input.policies, &changes),
         changes,
         refused: Vec::new(),
@@ -126,10 +139,22 @@ pub fn plan(input: &PlanInput) -> Plan {
             || (input.manages_nothing() && *wanted == identity::first_id_of(&mut plan))
     });
     if !let_go {
-        plan.refused = brakes::refusals(input, &plan);
+        plan.refused = brakes::refusals(input, &plan, &worlds);
     }
     plan.digest = hashed.digest(&plan);
     plan
+}
+
+/// The suspensions of the set that have ended by themselves: told until an apply went well.
+fn ended_suspensions(input: &PlanInput) -> Vec<Suspension> {
+    let mine = |one: &&Suspension| one.set == input.set && one.has_ended(input.at);
+    input.suspensions.iter().filter(mine).cloned().collect()
+}
+
+/// That a suspension has ended, in words.
+fn ended(one: &Suspension) -> String {
+    let what = if one.with_all_of_it { "everything of it is" } else { "it is" };
+    format!("its suspension has ended, {what} changed again; it was suspended {}", one.story())
 }
 
 /// Fewer changes than this are not worth a second thread.

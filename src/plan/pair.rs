@@ -24,6 +24,8 @@ pub struct Pair {
     pub found: Option<Observed>,
     /// The name it had, when that changes.
     pub previous: Option<ResourceId>,
+    /// The set that owns it until now, when it is taken over.
+    pub taken_from: Option<Arc<str>>,
     /// Why it cannot be paired.
     pub blocked: Vec<Block>,
     /// What it waits for before anything can be said of it.
@@ -251,6 +253,7 @@ impl Pairing<'_> {
         let foreign = candidates.foreign.get(&desired.id).or_else(|| {
             candidates.foreign.get(candidates.foreign_by_identity.get(identity.as_ref()?)?)
         });
+        let foreign = foreign.map(|row| (row.id.clone(), row.set.clone()));
         if let Some(previous) = previous.filter(|id| self.is_known(id, candidates)) {
             match candidates.own.remove(&previous) {
                 Some(stored) => {
@@ -264,12 +267,21 @@ impl Pairing<'_> {
                     "remove the manifest of the old name, or the annotation previous-name",
                 )),
             }
-        } else if let Some(foreign) = foreign {
-            pair.blocked.push(Block::new(
-                code::BLOCK_OTHER_SET,
-                format!("{} belongs to the set {}", foreign.id, foreign.set),
-                "remove it there first, or leave it to that set",
-            ));
+        } else if let Some((id, set)) = foreign {
+            if self.input.take_ownership {
+                pair.stored = candidates.foreign.remove(&id);
+                pair.taken_from = Some(set);
+                if id != desired.id {
+                    self.renamed.insert(id.clone(), desired.id.clone());
+                    pair.previous = Some(id);
+                }
+            } else {
+                pair.blocked.push(Block::new(
+                    code::BLOCK_OTHER_SET,
+                    format!("{id} belongs to the set {set}"),
+                    "leave it to that set, remove it there first, or take it over with --take-ownership",
+                ));
+            }
         } else if let Some(external) = desired.metadata.annotation(EXTERNAL_ID) {
             match candidates.unmanaged.remove(external) {
                 Some(found) => pair.found = Some(found),

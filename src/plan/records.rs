@@ -32,7 +32,7 @@ pub fn records(
         records.push(Record {
             resource: id.clone(),
             revision: Some(stored.revision),
-            source: (stored.source != desired.source).then(|| desired.source.clone()),
+            source: (!stored.source.is_same_place(&desired.source)).then(|| desired.source.clone()),
             desired: reworded.then(|| Desired { metadata, spec: declared.clone() }),
             conditions: differing(&stored.conditions, conditions(id, ailments, worlds, None)),
         });
@@ -70,7 +70,9 @@ fn conditions(
         reason: reason.to_owned(),
         message: message.to_owned(),
     };
-    let ready = match (ailments.get(id), change.and_then(|change| change.waiting.as_ref())) {
+    // What is suspended goes on as it is.
+    let waits = change.filter(|change| change.suspended.is_none());
+    let ready = match (ailments.get(id), waits.and_then(|change| change.waiting.as_ref())) {
         (_, Some(waiting)) => condition(
             ConditionType::Ready,
             Truth::False,
@@ -90,6 +92,12 @@ fn conditions(
             let messages: Vec<_> = change.blocked.iter().map(|b| b.message.clone()).collect();
             condition(ConditionType::Synced, Truth::False, "Blocked", &messages.join("; "))
         }
+        Some(Change { suspended: Some(one), .. }) => condition(
+            ConditionType::Synced,
+            Truth::False,
+            "Suspended",
+            &format!("suspended {}", one.story()),
+        ),
         Some(Change { waiting: Some(waiting), .. }) => condition(
             ConditionType::Synced,
             Truth::False,

@@ -86,7 +86,7 @@ fn unwrapped(
             out.clear();
         }
     }
-    held(&mut out, plan, apart, paint);
+    held(&mut out, plan, apart, (paint, width));
     let pending: Vec<&Change> = plan.proceeding().filter(is_pending).collect();
     if !pending.is_empty() {
         let _ = writeln!(out, "{}", paint.bold("Already pending"));
@@ -279,16 +279,8 @@ fn one(change: &Change, paint: Paint, width: usize) -> String {
         if let (Some(before), Some(after)) = (&effect.monthly_before, &effect.monthly_after) {
             line(&format!("{} {currency} per month", difference(before, after)));
         }
-        for (what, amount) in [
-            ("to pay once", &effect.one_time),
-            ("to pay in monthly instalments", &instalments(effect)),
-            ("comes back", &effect.refund),
-            ("early-termination fee", &effect.fee),
-            ("forfeited by the cap on refunds", &effect.forfeited),
-        ] {
-            if let Some(amount) = amount {
-                line(&format!("{amount} {currency} {what}"));
-            }
+        for (what, amount) in paid_once(effect) {
+            line(&format!("{amount} {currency} {what}"));
         }
         if effect.liability.as_deref() == Some(UNLIMITED) {
             line("the partner will pay every reservation this customer buys, and is not notified");
@@ -308,9 +300,19 @@ fn one(change: &Change, paint: Paint, width: usize) -> String {
     out
 }
 
-/// What is to be paid in parts.
-fn instalments(effect: &MoneyEffect) -> Option<String> {
-    effect.liability.clone().filter(|amount| amount != UNLIMITED)
+/// What is paid once or in parts, and what comes back: words with amounts.
+pub(super) fn paid_once(effect: &MoneyEffect) -> Vec<(&'static str, &String)> {
+    let in_parts = effect.liability.as_ref().filter(|amount| *amount != UNLIMITED);
+    [
+        ("to pay once", effect.one_time.as_ref()),
+        ("to pay in monthly instalments", in_parts),
+        ("comes back", effect.refund.as_ref()),
+        ("early-termination fee", effect.fee.as_ref()),
+        ("forfeited by the cap on refunds", effect.forfeited.as_ref()),
+    ]
+    .into_iter()
+    .filter_map(|(what, amount)| Some((what, amount?)))
+    .collect()
 }
 
 /// What a policy asks for, in one line.
@@ -346,20 +348,25 @@ fn place(source: &str) -> String {
 }
 
 /// Blocked and waiting changes with why.
-fn held(out: &mut String, plan: &Plan, apart: Option<&Apart>, paint: Paint) {
+fn held(out: &mut String, plan: &Plan, apart: Option<&Apart>, (paint, width): (Paint, usize)) {
     let (blocked, waiting): (Vec<&Change>, Vec<&Change>) = plan
         .changes
         .iter()
         .filter(|change| !change.proceeds())
         .partition(|change| !change.blocked.is_empty());
-    for (title, changes) in [("Blocked", blocked), ("Waiting", waiting)] {
+    let (suspended, waiting): (Vec<&Change>, Vec<&Change>) =
+        waiting.into_iter().partition(|change| change.suspended.is_some());
+    for (title, changes) in [("Blocked", blocked), ("Suspended", suspended), ("Waiting", waiting)] {
         if changes.is_empty() {
             continue;
         }
         let _ = writeln!(out, "{}", paint.bold(title));
         for change in changes {
             let pending = apart.is_some_and(|apart| apart.is_pending(change));
-            out.push_str(&head(change, pending, paint));
+            // What is held on purpose will be done as it stands: it is shown whole.
+            let whole = change.suspended.is_some() && !pending;
+            let text = if whole { one(change, paint, width) } else { head(change, pending, paint) };
+            out.push_str(&text);
             reasons(out, change, paint);
         }
         out.push('\n');
@@ -377,6 +384,10 @@ fn reasons(out: &mut String, change: &Change, paint: Paint) {
     }
     if let (true, Some(why)) = (change.blocked.is_empty(), &change.waiting) {
         let _ = writeln!(out, "      waits for {}", printable(why));
+        if let Some(one) = &change.suspended {
+            let argument = printable(&one.argument());
+            let _ = writeln!(out, "        → partnerctl unsuspend {argument}");
+        }
     }
 }
 

@@ -33,6 +33,8 @@ pub enum Drift {
     /// It is put back as declared.
     #[default]
     PutBack,
+    /// It is put back, but for what moves money: that is left as it is, and told.
+    LeaveMoney,
     /// It is left as it is, and told.
     Leave,
 }
@@ -41,11 +43,16 @@ impl Selection {
     /// True when nothing is left out.
     #[must_use]
     pub fn is_everything(&self) -> bool {
-        let Self { labels, customers, kinds, only, exclude, exclude_kinds, risk_max, drift } = self;
+        self.chooses_all() && self.risk_max.is_none() && self.drift == Drift::PutBack
+    }
+
+    /// True when no resource is left out, whatever becomes of its risk and drift.
+    #[must_use]
+    pub fn chooses_all(&self) -> bool {
+        let Self { labels, customers, kinds, only, exclude, exclude_kinds, risk_max: _, drift: _ } =
+            self;
         labels.is_none()
             && only.is_empty()
-            && risk_max.is_none()
-            && *drift == Drift::PutBack
             && customers.is_empty()
             && kinds.is_empty()
             && exclude.is_empty()

@@ -17,6 +17,8 @@ pub struct Filter {
     pub set: Option<String>,
     /// Of one plan.
     pub plan_id: Option<String>,
+    /// With one operation id.
+    pub operation_id: Option<String>,
     /// With one operation.
     pub operation: Option<String>,
     /// With one outcome.

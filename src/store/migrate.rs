@@ -10,6 +10,8 @@ const MIGRATIONS: &[(i64, &str)] = &[
     (2, include_str!("migrations/0002_outside_effects.sql")),
     (3, include_str!("migrations/0003_touches.sql")),
     (4, include_str!("migrations/0004_log_indexes.sql")),
+    (5, include_str!("migrations/0005_authors.sql")),
+    (6, include_str!("migrations/0006_suspensions.sql")),
 ];
 
 /// Brings a database to the newest schema.

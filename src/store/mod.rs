@@ -18,7 +18,7 @@ pub use log::{Checkpoint, Filter, Head, Verification};
 pub use touches::{Glance, Judgement, Touched, Version};
 
 use crate::model::activity::Draft;
-use crate::model::{Activity, KindName, Observed, ResourceId, Stored};
+use crate::model::{Activity, KindName, Observed, ResourceId, Stored, Suspension};
 use crate::plan::intent::Intent;
 use chrono::{DateTime, Utc};
 use std::collections::BTreeSet;
@@ -78,8 +78,19 @@ pub enum Write {
         /// How.
         end: ApplyEnd,
     },
+    /// Says which commit something is brought to from now on.
+    Follow {
+        /// What: a set, or a branch.
+        what: String,
+        /// The commit.
+        commit: String,
+    },
     /// Approves a plan beforehand.
     Approve(Approval),
+    /// Suspends something, or says anew for how long and why.
+    Suspend(Box<Suspension>),
+    /// Ends a suspension, unless it was said anew until when.
+    Unsuspend(Box<Suspension>),
     /// Says that everything was looked at; the version is that of this batch.
     Judge(Judgement),
     /// Takes an approval away: it was used or withdrawn.
@@ -304,6 +315,18 @@ pub trait Store: Send {
     /// # Errors
     /// When the database fails or a row cannot be read.
     fn approvals(&self) -> Result<Vec<Approval>, StoreError>;
+
+    /// Everything that is suspended, also where that has ended by itself, in order of kind and name.
+    ///
+    /// # Errors
+    /// When the database fails or a row cannot be read.
+    fn suspensions(&self) -> Result<Vec<Suspension>, StoreError>;
+
+    /// The commit that a set, or a branch, was last brought to.
+    ///
+    /// # Errors
+    /// When the database fails.
+    fn followed(&self, what: &str) -> Result<Option<String>, StoreError>;
 
     /// The place and hash of the last activity.
     ///

@@ -7,12 +7,14 @@ use crate::cli::settings::{FileArgs, Settings};
 use crate::cli::ui::Ui;
 use crate::engine::{Workspace, machine};
 use crate::manifest::edit::{self, Unfit};
-use crate::model::ResourceId;
+use crate::model::resource::ACCEPT_DRIFT;
 use crate::model::text::{counted, printable};
+use crate::model::{Accepted, ResourceId};
 use crate::plan::diff::show;
 use crate::plan::drift::{Drifted, DriftedField, drift};
 use crate::plan::selection::Selection;
 use anyhow::Context as _;
+use chrono::{NaiveDate, Utc};
 use clap::Args;
 use similar::TextDiff;
 use std::collections::BTreeMap;
@@ -23,10 +25,13 @@ use std::sync::Arc;
 ///
 /// Writes the observed values into the manifests, each in place of the old one: comments, layout and
 /// quotes stay as they are. What was written is shown as a diff. Nothing is written when one of them
-/// cannot be; neither the store nor anything outside is touched.
+/// cannot be; neither the store nor anything outside is touched. With --except the declared value
+/// stays, and the annotation `partnerctl.dev/accept-drift` says until when and why it may differ:
+/// until then a plan leaves the field as it is and says so, then it is drift again.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  partnerctl drift accept budget/contoso --dry-run\n  \
     partnerctl drift accept budget/contoso --field spec.monthly.amount\n  \
+    partnerctl drift accept budget/contoso --except --until 2026-12-31 --reason 'agreed, ticket 7'\n  \
     partnerctl drift accept --all && git commit -am 'accept what was changed in the portal'")]
 pub struct AcceptArgs {
     #[command(flatten)]
@@ -34,9 +39,40 @@ pub struct AcceptArgs {
     /// Only this field; may be repeated
     #[arg(long, value_name = "PATH")]
     field: Vec<String>,
+    /// Keep what is declared, and accept until a day that it differs
+    #[arg(long, requires_all = ["until", "reason"])]
+    except: bool,
+    /// The day as which it is drift again (UTC)
+    #[arg(long, value_name = "DATE", requires = "except")]
+    until: Option<NaiveDate>,
+    /// Why it may differ
+    #[arg(long, value_name = "TEXT", requires = "except")]
+    reason: Option<String>,
     /// Show what would be written, and write nothing
     #[arg(long)]
     dry_run: bool,
+}
+
+/// Until when and why a field may differ.
+struct Exception {
+    until: NaiveDate,
+    reason: String,
+}
+
+impl AcceptArgs {
+    fn exception(&self) -> Result<Option<Exception>, CommandError> {
+        let Some((until, reason)) = self.until.zip(self.reason.as_ref()) else { return Ok(None) };
+        let reason = reason.trim().to_owned();
+        if until <= Utc::now().date_naive() {
+            let message = format!("{until} has begun already: nothing would be accepted");
+            return Err(CommandError::new(message).hint("give a later --until"));
+        }
+        if reason.is_empty() || reason.contains(';') {
+            return Err(CommandError::new("the reason is empty, or has a `;` in it")
+                .hint("say it in other words: `;` stands between two exceptions"));
+        }
+        Ok(Some(Exception { until, reason }))
+    }
 }
 
 /// A file before and after.
@@ -47,7 +83,7 @@ struct Edited {
 }
 
 pub fn run(args: &AcceptArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, CommandError> {
-    let files = FileArgs::default();
+    let (files, exception) = (FileArgs::default(), args.exception()?);
     let workspace = settings.workspace(&files, ui)?;
     let store = session::open_existing(settings, &workspace)?;
     let planned = plan(settings, &workspace, (&files, Selection::default()), store.as_ref(), ui)?;
@@ -68,7 +104,7 @@ pub fn run(args: &AcceptArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, 
             refused += 1;
         }
         for field in fields {
-            match edits.take(one, field)? {
+            match edits.take(one, field, exception.as_ref())? {
                 Ok(()) => accepted += 1,
                 Err(unfit) => {
                     let value = field.observed.as_ref().map_or_else(|| "nothing".to_owned(), show);
@@ -90,7 +126,8 @@ pub fn run(args: &AcceptArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, 
     } else if args.dry_run {
         ui.say("nothing was written, as --dry-run");
     } else {
-        let values = counted(accepted, "value");
+        let what = if exception.is_some() { "exception" } else { "value" };
+        let values = counted(accepted, what);
         ui.say(&format!("wrote {values}; `partnerctl plan` shows that nothing is left of it"));
     }
     Ok(Exit::Done)
@@ -131,11 +168,12 @@ struct Edits<'a> {
 }
 
 impl Edits<'_> {
-    /// Puts one observed value into its file.
+    /// Puts one observed value, or that it is an exception, into its file.
     fn take(
         &mut self,
         one: &Drifted,
         field: &DriftedField,
+        exception: Option<&Exception>,
     ) -> Result<Result<(), Unfit>, CommandError> {
         let (Some(name), Some(value)) = (&one.source.file, &field.observed) else {
             return Ok(Err(Unfit::Gone));
@@ -150,8 +188,14 @@ impl Edits<'_> {
                 Edited { path, after: before.clone(), before }
             }
         };
-        let target = (&one.resource, field.path.as_str());
-        let set = edit::set(&self.settings.kinds, name, &edited.after, target, value);
+        let (kinds, id, text) = (&self.settings.kinds, &one.resource, edited.after.as_str());
+        let set = match exception {
+            None => edit::set(kinds, name, text, (id, field.path.as_str()), value),
+            Some(exception) => {
+                let annotation = with_exception(text, id, &field.path, exception);
+                edit::annotate(kinds, name, text, (id, ACCEPT_DRIFT), &annotation)
+            }
+        };
         let (done, after) = match set {
             Ok(after) => (Ok(()), after),
             Err(unfit) => (Err(unfit), edited.after),
@@ -175,6 +219,16 @@ impl Edits<'_> {
         }
         Ok(())
     }
+}
+
+/// The annotation of a resource with one more exception in it, or another one for the field.
+fn with_exception(text: &str, id: &ResourceId, path: &str, exception: &Exception) -> String {
+    let old = edit::annotation(text, id, ACCEPT_DRIFT).unwrap_or_default();
+    let mut all = Accepted::parse(&old).unwrap_or_default();
+    all.retain(|one| one.path != path);
+    let Exception { until, reason } = exception;
+    all.push(Accepted { path: path.to_owned(), until: *until, reason: reason.clone() });
+    Accepted::text(&all)
 }
 
 /// A line of a diff as a terminal may have it.

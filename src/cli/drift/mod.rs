@@ -33,6 +33,7 @@ use std::fmt::Write as _;
 #[command(after_help = "Examples:\n  partnerctl drift\n  partnerctl drift --customer contoso\n  \
     partnerctl drift --detailed-exitcode   # 0: none, 2: some\n  \
     partnerctl drift accept budget/contoso\n  \
+    partnerctl drift accept budget/contoso --except --until 2026-12-31 --reason 'ticket 7'\n  \
     partnerctl drift revert budget/contoso --out plan.json")]
 pub struct DriftArgs {
     #[command(subcommand)]
@@ -114,8 +115,8 @@ pub fn run(args: &DriftArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, C
         Ok(Since { drifted, after })
     };
     let drifted = drift(&planned.plan).into_iter().map(since).collect::<Result<Vec<_>, _>>()?;
-    let exit =
-        if args.detailed_exitcode && !drifted.is_empty() { Exit::Changes } else { Exit::Done };
+    let is_open = drifted.iter().any(|one| one.drifted.is_open());
+    let exit = if args.detailed_exitcode && is_open { Exit::Changes } else { Exit::Done };
     let report = Report { api_version: API_VERSION.to_owned(), set: workspace.set(), drifted };
     match args.output {
         Output::Text => ui.data(&text(&report)),
@@ -132,13 +133,7 @@ fn plan(
     store: &dyn Store,
     ui: &mut Ui,
 ) -> Result<Planned, CommandError> {
-    let args = PassArgs {
-        files: files.clone(),
-        selection: SelectionArgs::default(),
-        prune: false,
-        full: false,
-        override_id: None,
-    };
+    let args = PassArgs { files: files.clone(), ..PassArgs::of_everything() };
     let mut input = session::read(settings, workspace, &args)?;
     input.selection = selection;
     let provider = session::provider(settings, workspace)?;
@@ -178,7 +173,9 @@ fn text(report: &Report) -> String {
         }
         for field in fields {
             let (declared, observed) = (shown(&field.declared), shown(&field.observed));
-            let line = format!("{}: declared {declared}, is {observed}", field.path);
+            let accepted = field.accepted.as_ref().map(|text| format!("  (accepted {text})"));
+            let accepted = accepted.unwrap_or_default();
+            let line = format!("{}: declared {declared}, is {observed}{accepted}", field.path);
             let _ = writeln!(out, "    {}", printable(&line));
         }
         if let Some(after) = after {

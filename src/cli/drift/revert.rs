@@ -37,10 +37,13 @@ pub fn run(args: &RevertArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, 
     let everything =
         plan(settings, &workspace, (&files, Selection::default()), store.as_ref(), ui)?;
     let drifted = args.chosen.of(drift(&everything.plan), settings)?;
-    let only: BTreeSet<_> =
-        drifted.into_iter().filter(|one| !one.only_observed).map(|one| one.resource).collect();
+    let only: BTreeSet<_> = drifted
+        .into_iter()
+        .filter(|one| !one.only_observed && one.is_open())
+        .map(|one| one.resource)
+        .collect();
     if only.is_empty() {
-        ui.say("nothing to put back: what is only observed is never written");
+        ui.say("nothing to put back: what is only observed, or accepted, is left alone");
         return Ok(Exit::Done);
     }
     let selection = Selection { only, ..Selection::default() };

@@ -4,7 +4,7 @@ mod text;
 
 use crate::cli::error::CommandError;
 use crate::cli::error::Exit;
-use crate::cli::session::{self, PassArgs, SelectionArgs};
+use crate::cli::session::{self, PassArgs};
 use crate::cli::settings::{FileArgs, Settings, parse_at};
 use crate::cli::ui::Ui;
 use crate::engine::Workspace;
@@ -116,7 +116,7 @@ pub fn run(args: &QuoteArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, C
     };
     let policy = policy.map_err(refuse)?;
     let terms = Terms { policy, rates: &refunds.rates, earlier: &earlier };
-    let placed = |error: QuoteError| there.placed(&old, error);
+    let placed = |error: QuoteError| there.placed(&old, &error);
     let json = how.output == Output::Json;
     match (&args.command, &new) {
         (QuoteCommand::Refund { .. }, _) => {
@@ -131,12 +131,10 @@ pub fn run(args: &QuoteArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, C
         (_, new) => {
             let compared = finance::compare(&held, new.as_ref(), at, &terms).map_err(placed)?;
             if json {
-                ui.json(&compared)?
+                ui.json(&compared)?;
             } else {
-                {
-                    let text = text::comparison(&compared, ui);
-                    ui.data(&text)
-                }
+                let text = text::comparison(&compared, ui);
+                ui.data(&text);
             }
         }
     }
@@ -170,13 +168,13 @@ impl There<'_> {
         }
         let reservation = id.to_string();
         let held = held(&reservation, &standing.spec, at).map_err(|field| {
-            self.placed(id, QuoteError::Unknown { reservation: reservation.clone(), field })
+            self.placed(id, &QuoteError::Unknown { reservation: reservation.clone(), field })
         })?;
         Ok((held, settle::history(self.world.customer_of(id).as_ref(), &self.world)))
     }
 
     /// A refusal with where the reservation is declared.
-    fn placed(&self, id: &ResourceId, error: QuoteError) -> CommandError {
+    fn placed(&self, id: &ResourceId, error: &QuoteError) -> CommandError {
         CommandError::new(format!("{error}{}", self.place(id))).hint(error.hint())
     }
 
@@ -218,13 +216,7 @@ fn declared(
         return Err(CommandError::new(format!("{id} was bought already"))
             .hint("name one that is declared and not bought yet"));
     }
-    let asked = PassArgs {
-        files: FileArgs::default(),
-        selection: SelectionArgs::default(),
-        prune: false,
-        full: true,
-        override_id: None,
-    };
+    let asked = PassArgs { full: true, ..PassArgs::of_everything() };
     let mut input = session::read(settings, workspace, &asked)?;
     let manifests = session::manifests(settings, &mut input, &there.gathered.stored, ui)?;
     let resource = manifests.resources.iter().find(|resource| resource.id == id);

@@ -20,6 +20,8 @@ const NAMED_MAX: usize = 50;
 pub struct Rules {
     /// Whether what was changed outside is put back.
     pub heal: bool,
+    /// Whether that is done also where it moves money.
+    pub heal_money: bool,
     /// The most that is risked without an approval.
     pub allow: Risk,
 }
@@ -78,8 +80,12 @@ pub fn choose(
         Choice { planned, held, whole, undeclared }
     };
     let Some(input) = input else { return Ok(choice(everything, judgement, None, None)) };
-    let drift = if rules.heal { Drift::PutBack } else { Drift::Leave };
-    let (all, judgement) = if drift == Drift::Leave && everything.changes.iter().any(puts_back) {
+    let drift = match (rules.heal, rules.heal_money) {
+        (false, _) => Drift::Leave,
+        (true, false) => Drift::LeaveMoney,
+        (true, true) => Drift::PutBack,
+    };
+    let (all, judgement) = if drift != Drift::PutBack && everything.changes.iter().any(puts_back) {
         (part(&input, Selection { drift, ..Selection::default() }), None)
     } else {
         (everything, judgement)
@@ -148,7 +154,11 @@ impl Choice {
         let open =
             self.planned.gathered.intents.iter().any(|intent: &Intent| intent.state.is_open());
         let plan = &self.planned.plan;
-        !open && (!plan.refused.is_empty() || (plan.is_empty() && plan.records.is_empty()))
+        !open
+            && (!plan.refused.is_empty()
+                || (plan.is_empty()
+                    && plan.records.is_empty()
+                    && plan.ended_suspensions.is_empty()))
     }
 
     /// How `apply` exits when all of it went well.
@@ -158,16 +168,15 @@ impl Choice {
         if stands { Exit::Held } else { Exit::Done }
     }
 
-    /// What somebody should know, each in a text of its own. `approve` is the command that approves,
-    /// `apply` the one that lets a brake go.
-    pub fn causes(&self, approve: &str, apply: &str) -> Vec<String> {
+    /// What somebody should know, each in a text of its own.
+    pub fn causes(&self, commands: &Commands) -> Vec<String> {
         let whole = self.whole();
         let mut causes = Vec::new();
         // An approval lets no brake go: it would help nobody then.
         if let Some(held) = self.held.as_ref().filter(|_| whole.refused.is_empty()) {
-            causes.push(held.text(approve));
+            causes.push(held.text(&commands.approve));
         }
-        causes.extend(refused(whole, apply));
+        causes.extend(refused(whole, commands));
         let of_changes = whole.changes.iter().filter_map(stands_against);
         let of_resources = whole.warnings.iter().filter_map(|warning| {
             Some(printable(&format!("{}: {}", warning.resource.as_ref()?, warning.message)))
@@ -219,21 +228,52 @@ impl Held {
     }
 }
 
+/// The commands that are proposed.
+pub struct Commands {
+    /// Approves a plan.
+    pub approve: String,
+    /// Lets a brake go.
+    pub let_go: LetGo,
+}
+
+/// How a brake is let go.
+pub enum LetGo {
+    /// By an apply of the same files.
+    Apply(String),
+    /// By one pass over the same branch, after an approval where that is asked for.
+    Once(String),
+}
+
+impl Commands {
+    /// The command that lets a plan pass.
+    fn pass(&self, plan: &Plan) -> Option<String> {
+        let override_with = &plan.refused.first()?.override_with;
+        let risk = plan.proceeding().map(|change| change.risk).max();
+        let risk = risk.filter(|risk| *risk != Risk::Reversible);
+        let is_asked = plan.proceeding().any(|change| change.needs_approval(Risk::Reversible));
+        Some(match (&self.let_go, risk) {
+            (LetGo::Apply(apply), None) => format!("{apply} --yes {override_with}"),
+            (LetGo::Apply(apply), Some(risk)) => {
+                format!("{apply} --yes --approve {} {override_with}", risk.as_str())
+            }
+            (LetGo::Once(once), _) if !is_asked => format!("{once} {override_with}"),
+            (LetGo::Once(once), _) => {
+                format!("{} {} && {once} {override_with}", self.approve, plan.id)
+            }
+        })
+    }
+}
+
 /// The brakes that hold a plan, with the command that lets it pass.
-fn refused(plan: &Plan, apply: &str) -> Option<String> {
+fn refused(plan: &Plan, commands: &Commands) -> Option<String> {
     let brake = |refusal: &crate::plan::change::Refusal| {
         format!("{} ({}: {})", refusal.message, refusal.setting, refusal.value)
     };
     let brakes: Vec<_> = plan.refused.iter().map(brake).collect();
-    let let_go = &plan.refused.first()?.override_with;
-    let risk = plan.proceeding().map(|change| change.risk).max().unwrap_or(Risk::Reversible);
-    let approve = match risk {
-        Risk::Reversible => String::new(),
-        risk => format!(" --approve {}", risk.as_str()),
-    };
+    let pass = commands.pass(plan)?;
     Some(
         printable(&format!("refused: plan {}: {}", plan.id, brakes.join("; ")))
-            + &format!("\n  → if all of it is meant: {apply} --yes{approve} {let_go}"),
+            + &format!("\n  → if all of it is meant: {pass}"),
     )
 }
 
@@ -251,6 +291,11 @@ fn stands_against(change: &Change) -> Option<String> {
         return Some(text);
     }
     let waiting = change.waiting.as_ref()?;
+    if let Some(one) = &change.suspended {
+        let text = printable(&format!("suspended: {action} {id} waits for {waiting}"));
+        let argument = printable(&one.argument());
+        return Some(format!("{text}\n  → partnerctl unsuspend {argument}"));
+    }
     Some(printable(&format!("waiting: {action} {id} waits for {waiting}")))
 }
 

@@ -4,14 +4,14 @@
 use crate::cli::error::{CommandError, Exit};
 use crate::cli::settings::{Here, quoted};
 use crate::cli::ui::Ui;
-use crate::cli::watch::choice::Held;
+use crate::cli::watch::choice::{Commands, Held, LetGo};
+use crate::cli::watch::eyes::Eyes;
 use crate::cli::watch::listen::SharedReport;
 use crate::cli::watch::log::Heard;
 use crate::cli::watch::millis;
 use crate::cli::watch::pass::{Passed, Passes, Stopped};
 use crate::cli::watch::report::{Ended, Outcome, WatchState};
 use crate::engine::watch::ears::Ears;
-use crate::engine::watch::snapshot::Looks;
 use crate::engine::watch::state;
 use crate::engine::watch::state::{Command, Event, Millis, Notice, State, Timing, step};
 use crate::engine::watch::told::{Told, Trouble, Word};
@@ -41,8 +41,8 @@ pub struct Driver<'a> {
     /// Times.
     pub timing: Timing,
     /// Eyes.
-    pub looks: Looks,
-    /// Ears; none with `--poll`.
+    pub eyes: Eyes,
+    /// Ears; none with `--poll` and of a branch.
     pub ears: Option<Ears>,
     /// How passes are made.
     pub passes: Passes<'a>,
@@ -80,11 +80,11 @@ impl Driver<'_> {
                     match command {
                         Command::Look => {
                             self.listen(&mut state, now(), &mut deaf_until);
-                            events.push_back(Event::Looked(self.looks.look()));
+                            events.push_back(self.look(false));
                         }
                         Command::LookAnew => {
                             self.listen(&mut state, now(), &mut deaf_until);
-                            events.push_back(Event::Looked(self.looks.look_anew()));
+                            events.push_back(self.look(true));
                         }
                         Command::Pass(tree) => events.push_back(Event::Passed(self.pass(tree))),
                         Command::Ask => events.push_back(Event::Asked(self.ask())),
@@ -177,7 +177,7 @@ impl Driver<'_> {
 
     fn pass(&mut self, tree: u64) -> state::Outcome {
         let began = Utc::now();
-        let result = self.passes.run(&mut self.looks, tree, &mut self.ui);
+        let result = self.passes.run(&mut self.eyes, tree, &mut self.ui);
         let (cautions, warnings) = self.heard.take();
         match result {
             Err(Stopped::Moved) => {
@@ -205,7 +205,9 @@ impl Driver<'_> {
         lines.push(error.chain());
         lines.extend(error.hints.iter().map(|hint| format!("  → {hint}")));
         let text = lines.join("\n");
-        if error.is_invalid() {
+        if error.is_rejected() {
+            self.stopped(began, Outcome::Rejected, Trouble::Rejected(text))
+        } else if error.is_invalid() {
             self.stopped(began, Outcome::Invalid, Trouble::Invalid(text))
         } else {
             self.stopped(began, Outcome::Failed, Trouble::Failed(text))
@@ -219,7 +221,10 @@ impl Driver<'_> {
         outcome: Outcome,
         trouble: Trouble,
     ) -> state::Outcome {
-        let (Trouble::Invalid(text) | Trouble::Failed(text) | Trouble::Locked(text)) = &trouble;
+        let (Trouble::Invalid(text)
+        | Trouble::Failed(text)
+        | Trouble::Locked(text)
+        | Trouble::Rejected(text)) = &trouble;
         let errors = [text.clone()];
         for word in self.told.trouble(trouble) {
             log_word(word);
@@ -227,7 +232,7 @@ impl Driver<'_> {
         let ended = Ended { began, outcome, plan_id: None, applied: 0 };
         self.record(ended, |report| report.trouble(&errors));
         match outcome {
-            Outcome::Invalid => state::Outcome::Invalid,
+            Outcome::Invalid | Outcome::Rejected => state::Outcome::Invalid,
             _ => state::Outcome::Failed,
         }
     }
@@ -253,8 +258,8 @@ impl Driver<'_> {
             _ if self.passes.dry_run && !whole.is_empty() => Outcome::Planned,
             _ => Outcome::Done,
         };
-        let (approve, apply) = (self.command(&["approve"]), self.command(&["apply"]));
-        let mut causes = choice.causes(&approve, &apply);
+        let commands = self.commands();
+        let mut causes = choice.causes(&commands);
         causes.extend(cautions);
         if self.passes.dry_run {
             causes.extend(choice.proposal());
@@ -272,7 +277,8 @@ impl Driver<'_> {
             words.extend(self.told.passed(&causes));
         }
         words.into_iter().for_each(log_word);
-        let told_held = held.as_ref().map(|held| (held, format!("{approve} {}", held.plan_id)));
+        let told_held =
+            held.as_ref().map(|held| (held, format!("{} {}", commands.approve, held.plan_id)));
         let ended = Ended { began, outcome, plan_id, applied };
         self.record(ended, |report| report.stands(told_held, &errors, &causes));
         let waits = held.is_some();
@@ -284,17 +290,29 @@ impl Driver<'_> {
         }
     }
 
-    /// A command of this workspace, as a shell takes it.
-    fn command(&self, words: &[&str]) -> String {
-        let mut all = vec!["partnerctl".to_owned()];
-        all.extend(words.iter().map(ToString::to_string));
-        all.extend(self.passes.settings.repeated());
-        if words == ["apply"] {
-            for path in &self.passes.args.files.filename {
-                all.extend(["-f".to_owned(), path.display().to_string()]);
+    /// The commands that are proposed.
+    fn commands(&self) -> Commands {
+        let prune = || self.passes.args.prune.then(|| "--prune".to_owned());
+        let let_go = match &self.eyes {
+            Eyes::Files(_) => {
+                let files = self.passes.args.files.filename.iter();
+                let files = files.flat_map(|path| ["-f".to_owned(), path.display().to_string()]);
+                LetGo::Apply(self.command("apply", files.chain(prune())))
             }
-            all.extend(self.passes.args.prune.then(|| "--prune".to_owned()));
-        }
+            Eyes::Branch(branch) => {
+                let heal = self.passes.heal.then(|| "--heal".to_owned());
+                let once = ["--once".to_owned()].into_iter().chain(prune()).chain(heal);
+                LetGo::Once(self.command("watch", branch.repeated().into_iter().chain(once)))
+            }
+        };
+        Commands { approve: self.command("approve", []), let_go }
+    }
+
+    /// A command of this workspace, as a shell takes it.
+    fn command(&self, word: &str, options: impl IntoIterator<Item = String>) -> String {
+        let mut all = vec!["partnerctl".to_owned(), word.to_owned()];
+        all.extend(self.passes.settings.repeated());
+        all.extend(options);
         all.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
     }
 
@@ -311,7 +329,7 @@ impl Driver<'_> {
         self.write_status();
     }
 
-    fn write_status(&mut self) {
+    pub fn write_status(&mut self) {
         let Some(path) = &self.status_file else { return };
         let report = self.report.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Err(error) = report.write(path) {
@@ -323,13 +341,18 @@ impl Driver<'_> {
     }
 }
 
-fn log_word(word: Word) {
+pub fn log_word(word: Word) {
     match word {
         Word::Trouble(Trouble::Locked(text)) => tracing::info!("{text}"),
         Word::Trouble(Trouble::Invalid(text)) => {
             tracing::error!("the manifests are not valid; what was applied stays\n{text}");
         }
         Word::Trouble(Trouble::Failed(text)) => tracing::error!("{text}"),
+        Word::Trouble(Trouble::Rejected(text)) => {
+            tracing::error!("the commit is not applied; what was applied stays\n{text}");
+        }
+        Word::Away(text) => tracing::warn!("{text}"),
+        Word::Near => tracing::info!("the branch can be fetched again"),
         Word::Mended => tracing::info!("mended: the manifests are valid again"),
         Word::Recovered => tracing::info!("recovered: what failed before went well"),
         Word::Cause(text) => tracing::warn!("{text}"),

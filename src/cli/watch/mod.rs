@@ -1,11 +1,15 @@
 //! `watch`: apply what is declared whenever it changes, by itself.
 
+mod branch;
 mod choice;
 mod driver;
+mod eyes;
+mod following;
 mod listen;
 mod log;
 mod pass;
 pub mod report;
+mod sight;
 mod stores;
 
 use crate::cli::error::{CommandError, Exit};
@@ -18,17 +22,21 @@ use crate::engine::watch::ears::{Ears, News};
 use crate::engine::watch::snapshot::Looks;
 use crate::engine::watch::state::Timing;
 use crate::engine::watch::told::Told;
+use crate::model::text::printable;
 use crate::store::Missing;
+use branch::BranchArgs;
 use chrono::Utc;
 use clap::Args;
 use driver::{Driver, Message, POLL};
+use eyes::Eyes;
+use following::Following;
 use log::{Heard, LogFormat};
 use pass::Passes;
-use report::Report;
+use report::{BranchReport, Report};
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Sender, channel};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use stores::Stores;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -41,13 +49,15 @@ use tracing_subscriber::filter::LevelFilter;
 /// applied stays. Changes that cost money or cannot be undone are held, with what depends on them,
 /// until `partnerctl approve` approves the plan that the log names, or at once where `watch: {allow:
 /// [costly]}` of partnerctl.yaml says so; the rest is applied. What was changed outside is told, and
-/// put back only with --heal. The log goes to stderr; Ctrl-C or SIGTERM ends the watch when what is
+/// put back only with --heal. With --git it is a branch of a repository that is followed, without a
+/// checkout: its newest commit is applied, and the log names it with its author. The log goes to stderr; Ctrl-C or SIGTERM ends the watch when what is
 /// under way is done.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:\n  partnerctl watch\n  \
     partnerctl watch --prune --heal --interval 10m\n  \
     partnerctl watch --once   # one pass, with the exit codes of apply\n  \
     partnerctl watch --dry-run\n  \
+    partnerctl watch --git https://git.contoso.example/tenants.git --branch main\n  \
     partnerctl watch --log-format json --status-file watch.json --listen 127.0.0.1:9464")]
 pub struct WatchArgs {
     #[command(flatten)]
@@ -58,15 +68,22 @@ pub struct WatchArgs {
     /// Put back what was changed outside
     #[arg(long)]
     heal: bool,
+    /// With --heal: put back also what moves money, as amounts of budgets
+    #[arg(long, requires = "heal")]
+    heal_money: bool,
     /// Plan and tell, apply nothing
     #[arg(long)]
     dry_run: bool,
     /// Run one pass and exit as apply does
     #[arg(long)]
     once: bool,
-    /// The longest time without a pass
-    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = parse_interval)]
-    interval: Duration,
+    /// Let the brakes of exactly this plan go
+    #[arg(long = "override", value_name = "PLAN-ID")]
+    override_id: Option<String>,
+    /// The longest time without a pass, 5m unless it is said; with --git also how often the branch is
+    /// looked at, else every minute, and on this machine every five seconds
+    #[arg(long, value_name = "TIME", value_parser = parse_interval)]
+    interval: Option<Duration>,
     /// How long the files must rest before a pass
     #[arg(long, value_name = "TIME", default_value = "100ms", value_parser = parse_debounce)]
     debounce: Duration,
@@ -85,34 +102,22 @@ pub struct WatchArgs {
     /// Log also passes that found nothing to do
     #[arg(short, long, conflicts_with = "quiet")]
     verbose: bool,
+    #[command(flatten)]
+    branch: BranchArgs,
 }
+
+/// The longest time without a pass, unless it is said.
+const INTERVAL: Duration = Duration::from_secs(300);
 
 pub fn run(args: &WatchArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, CommandError> {
     let workspace = settings.workspace(&args.files, ui)?;
-    if args.files.filename.iter().any(|path| path.as_os_str() == "-") {
-        return Err(CommandError::new("standard input cannot be watched")
-            .hint("name a file or a folder with -f"));
-    }
-    let (roots, _) = settings.roots(&args.files, &workspace)?;
-    if let Some(missing) = roots.iter().find(|root| !root.exists()) {
-        let message = format!("there is no file or folder {}", missing.display());
-        return Err(CommandError::new(message).hint("name manifests with -f"));
-    }
-    if let Some(file) = args.status_file.as_deref().filter(|file| is_below(file, &roots)) {
-        let message = format!("the status file {} is among the manifests", file.display());
-        return Err(CommandError::new(message).hint("put it beside them: it would wake the watch"));
-    }
+    let roots = roots(args, settings, &workspace)?;
     // What is wrong with the options is no matter of a later pass.
     session::demand_lasting(settings, &workspace)?;
     session::provider(settings, &workspace)?;
     session::open(settings, &workspace, Missing::Leave)?;
     let listener = args.listen.map(listen::bind).transpose()?;
-    let level = match (args.verbose, settings.is_quiet()) {
-        (true, _) => LevelFilter::DEBUG,
-        (false, false) => LevelFilter::INFO,
-        (false, true) => LevelFilter::WARN,
-    };
-    log::begin(args.log_format, level)?;
+    log::begin(args.log_format, level(args, settings))?;
 
     let (sender, messages) = channel();
     let (stop_sender, stop) = tokio::sync::watch::channel(false);
@@ -124,16 +129,24 @@ pub fn run(args: &WatchArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, C
         // Nobody waits for it any more when the watch has ended.
         let _ended = sender.send(Message::Woken);
     };
+    let branch = args.branch.follow(settings, &workspace, stop.clone())?;
+    if let Some(branch) = &branch {
+        let (url, name, path) = branch.names();
+        let git = BranchReport::new(url, name, path);
+        report.lock().unwrap_or_else(PoisonError::into_inner).git = Some(git);
+        tracing::info!("following the {}", printable(&branch.shown()));
+    } else {
+        tracing::info!("watching {}", shown(&roots));
+    }
+    let has_ears = !args.poll && branch.is_none();
     let news = News::default();
     let mut driver = Driver {
-        timing: Timing {
-            debounce: millis(args.debounce),
-            interval: millis(args.interval),
-            poll: args.poll.then_some(POLL),
-            once: args.once,
+        timing: timing(args, branch.as_ref()),
+        ears: has_ears.then(|| Ears::new(&roots, &workspace.folder, news.clone(), wake)),
+        eyes: match branch {
+            Some(branch) => Eyes::Branch(Box::new(branch)),
+            None => Eyes::Files(Box::new(Looks::new(roots, beside.into(), news))),
         },
-        looks: Looks::new(roots.clone(), beside.into(), news.clone()),
-        ears: (!args.poll).then(|| Ears::new(&roots, &workspace.folder, news, wake)),
         passes: passes(args, settings, &workspace, stop),
         here: Here::now(),
         told: Told::default(),
@@ -144,9 +157,55 @@ pub fn run(args: &WatchArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, C
         held: None,
         exit: Exit::Error,
     };
-    tracing::info!("watching {}", shown(&roots));
     let exit = driver.run(&messages);
     Ok(if args.once { exit } else { Exit::Done })
+}
+
+/// The roots to watch; none where a branch is followed.
+fn roots(
+    args: &WatchArgs,
+    settings: &Settings,
+    workspace: &Workspace,
+) -> Result<Vec<PathBuf>, CommandError> {
+    if args.branch.is_given() {
+        return Ok(Vec::new());
+    }
+    if args.files.filename.iter().any(|path| path.as_os_str() == "-") {
+        return Err(CommandError::new("standard input cannot be watched")
+            .hint("name a file or a folder with -f"));
+    }
+    let (roots, _) = settings.roots(&args.files, workspace)?;
+    if let Some(missing) = roots.iter().find(|root| !root.exists()) {
+        let message = format!("there is no file or folder {}", missing.display());
+        return Err(CommandError::new(message).hint("name manifests with -f"));
+    }
+    if let Some(file) = args.status_file.as_deref().filter(|file| is_below(file, &roots)) {
+        let message = format!("the status file {} is among the manifests", file.display());
+        return Err(CommandError::new(message).hint("put it beside them: it would wake the watch"));
+    }
+    Ok(roots)
+}
+
+fn level(args: &WatchArgs, settings: &Settings) -> LevelFilter {
+    match (args.verbose, settings.is_quiet()) {
+        (true, _) => LevelFilter::DEBUG,
+        (false, false) => LevelFilter::INFO,
+        (false, true) => LevelFilter::WARN,
+    }
+}
+
+fn timing(args: &WatchArgs, branch: Option<&Following>) -> Timing {
+    let poll = match branch {
+        Some(branch) => Some(millis(args.interval.unwrap_or(branch.poll()))),
+        None => args.poll.then_some(POLL),
+    };
+    Timing {
+        debounce: millis(args.debounce),
+        interval: millis(args.interval.unwrap_or(INTERVAL)),
+        poll,
+        once: args.once,
+        chance: session::nonce(),
+    }
 }
 
 fn passes<'a>(
@@ -161,10 +220,12 @@ fn passes<'a>(
             files: args.files.clone(),
             selection: SelectionArgs::default(),
             prune: args.prune,
+            take_ownership: false,
             full: false,
-            override_id: None,
+            override_id: args.override_id.clone(),
         },
         heal: args.heal,
+        heal_money: args.heal_money,
         dry_run: args.dry_run,
         // A watch asks again by itself; a single pass waits as long as `apply` does.
         lock_timeout: Duration::from_secs(if args.once { 30 } else { 1 }),
@@ -242,7 +303,7 @@ fn is_below(file: &Path, roots: &[PathBuf]) -> bool {
 
 fn shown(roots: &[PathBuf]) -> String {
     let names: Vec<_> = roots.iter().map(|root| root.display().to_string()).collect();
-    crate::model::text::printable(&names.join(", "))
+    printable(&names.join(", "))
 }
 
 fn millis(time: Duration) -> u64 {

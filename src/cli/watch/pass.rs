@@ -9,13 +9,12 @@ use crate::cli::session::{self, PassArgs};
 use crate::cli::settings::Settings;
 use crate::cli::ui::Ui;
 use crate::cli::watch::choice::{Choice, Held, Rules, choose};
+use crate::cli::watch::eyes::Eyes;
 use crate::cli::watch::stores::Stores;
 use crate::engine::lease;
 use crate::engine::memory::{self, Kept};
 use crate::engine::operate::Ended;
 use crate::engine::tree::WORKSPACE_FILE;
-use crate::engine::watch::snapshot::Looks;
-use crate::engine::watch::state::Seen;
 use crate::engine::{Workspace, machine};
 use crate::model::text::printable;
 use crate::plan::{Plan, render};
@@ -40,6 +39,8 @@ pub struct Passes<'a> {
     pub args: PassArgs,
     /// Whether what was changed outside is put back.
     pub heal: bool,
+    /// Whether that is done also where it moves money.
+    pub heal_money: bool,
     /// Whether it is planned and told only.
     pub dry_run: bool,
     /// How long to wait for another apply before saying so.
@@ -91,13 +92,13 @@ struct Round {
 
 impl Passes<'_> {
     /// Runs a pass over the tree with this number.
-    pub fn run(&mut self, looks: &mut Looks, tree: u64, ui: &mut Ui) -> Result<Passed, Stopped> {
+    pub fn run(&mut self, eyes: &mut Eyes, tree: u64, ui: &mut Ui) -> Result<Passed, Stopped> {
         let mut applied = 0;
         for number in 1.. {
-            let round = match self.round(looks, tree, ui) {
+            let round = match self.round(eyes, tree, ui) {
                 // What was read while it was written is no mistake of anybody.
                 Err(Stopped::Error(error)) if error.is_invalid() => {
-                    rested(looks, tree)?;
+                    eyes.rested(tree)?;
                     return Err(Stopped::Error(error));
                 }
                 other => other?,
@@ -110,19 +111,28 @@ impl Passes<'_> {
         Err(Stopped::Moved)
     }
 
-    fn round(&mut self, looks: &mut Looks, tree: u64, ui: &mut Ui) -> Result<Round, Stopped> {
+    fn round(&mut self, eyes: &mut Eyes, tree: u64, ui: &mut Ui) -> Result<Round, Stopped> {
         let settings = self.settings;
-        let workspace = self.workspace(ui)?;
+        let workspace = eyes.workspace(&settings.kinds, self.workspace(ui)?, ui)?;
         self.stores.open(settings, &workspace)?;
         self.recognise(&workspace)?;
         let provider = session::provider(settings, &workspace)?;
-        let (planned, _) = self.plan(looks, tree, &workspace, provider.as_ref(), None, ui)?;
+        let store = self.stores.reading();
+        eyes.accept(&workspace.set(), |mark| store.map_or(Ok(None), |store| store.followed(mark)))?;
+        // Who signed is known now, and may act.
+        let workspace = eyes.workspace(&settings.kinds, workspace, ui)?;
+        let (planned, _) = self.plan(eyes, tree, &workspace, provider.as_ref(), None, ui)?;
         let choice = self.choose(planned, &workspace)?;
-        rested(looks, tree)?;
+        eyes.rested(tree)?;
         // Where there is no store yet, nobody could approve.
         let asks = choice.held.is_some() && self.stores.reading().is_none();
         if self.dry_run || (choice.is_nothing() && !asks) {
             let exit = choice.exit();
+            let is_there = self.stores.reading().is_some() && !self.dry_run;
+            if is_there && choice.whole().refused.is_empty() {
+                let store = self.stores.writing(settings, &workspace)?;
+                eyes.note(&workspace.set(), store.lock().as_mut(), None)?;
+            }
             return Ok(Round { passed: Passed { exit, choice, applied: 0 }, again: false });
         }
         let store = self.stores.writing(settings, &workspace)?;
@@ -137,7 +147,7 @@ impl Passes<'_> {
         let refunds = std::sync::Arc::new(workspace.refunds());
         let place =
             Place { settings, provider, store, epoch, actor, command: "watch", refunds, stop };
-        let round = self.under_lease(choice, &workspace, &place, looks, tree, ui);
+        let round = self.under_lease(choice, &workspace, &place, eyes, tree, ui);
         let released: Result<(), StoreError> = held.release();
         let round = round?;
         released?;
@@ -150,7 +160,7 @@ impl Passes<'_> {
         choice: Choice,
         workspace: &Workspace,
         place: &Place<'_>,
-        looks: &mut Looks,
+        eyes: &mut Eyes,
         tree: u64,
         ui: &mut Ui,
     ) -> Result<Round, Stopped> {
@@ -164,11 +174,12 @@ impl Passes<'_> {
             drop(choice);
             self.stores.open(self.settings, workspace)?;
             let provider = place.provider.as_ref();
-            let (planned, resumed) =
-                self.plan(looks, tree, workspace, provider, Some(place), ui)?;
+            let (planned, resumed) = self.plan(eyes, tree, workspace, provider, Some(place), ui)?;
             (self.choose(planned, workspace)?, resumed)
         };
-        rested(looks, tree)?;
+        // Somebody else may have brought it to another commit meanwhile.
+        eyes.accept(&workspace.set(), |mark| place.store.lock().followed(mark))?;
+        eyes.rested(tree)?;
         if *self.stop.borrow() {
             return Err(Stopped::Moved);
         }
@@ -176,6 +187,8 @@ impl Passes<'_> {
             let passed = Passed { exit: Exit::Held, choice, applied: 0 };
             return Ok(Round { passed, again: false });
         }
+        // Before anything is done: whatever becomes of it, the next commit must descend from this one.
+        eyes.note(&workspace.set(), place.store.lock().as_mut(), Some(place.epoch))?;
         tell_plan(&choice.planned.plan, ui);
         let mut events = Events::open(false, None)?;
         let carried = place.carry_out(&choice.planned, HANDS, &mut events, ui)?;
@@ -194,17 +207,27 @@ impl Passes<'_> {
     /// since the last pass, only that is looked at.
     fn plan(
         &mut self,
-        looks: &mut Looks,
+        eyes: &mut Eyes,
         tree: u64,
         workspace: &Workspace,
         provider: &dyn Provider,
         place: Option<&Place<'_>>,
         ui: &mut Ui,
     ) -> Result<(Planned, Vec<Ended>), Stopped> {
-        rested(looks, tree)?;
+        eyes.rested(tree)?;
         let (settings, args, at) = (self.settings, self.args.clone(), Utc::now());
         let pass =
             Pass { keeps_input: true, ..Pass::new(settings, workspace, &args, provider, at) };
+        let looks = match eyes {
+            Eyes::Files(looks) => looks,
+            Eyes::Branch(branch) => {
+                let mut input = branch.input(settings, &args)?;
+                return Ok(match place {
+                    Some(place) => place.plan(&pass, &mut input, HANDS, ui)?,
+                    None => (pass.plan(&mut input, self.stores.reading(), ui)?, Vec::new()),
+                });
+            }
+        };
         let mut input = session::asked(settings, workspace, &args)?;
         let store = self.stores.reading();
         if let (Some(store), Some(kept), Some(moved)) = (store, &mut self.kept, looks.moved())
@@ -237,7 +260,8 @@ impl Passes<'_> {
     }
 
     fn choose(&self, planned: Planned, workspace: &Workspace) -> Result<Choice, CommandError> {
-        let rules = Rules { heal: self.heal, allow: workspace.watch_allows() };
+        let rules =
+            Rules { heal: self.heal, heal_money: self.heal_money, allow: workspace.watch_allows() };
         let ttl = TimeDelta::hours(saved::TTL_HOURS);
         choose(planned, rules, |plan| {
             let (kinds, roles) = (&self.settings.kinds, plan.roles_to_approve());
@@ -288,11 +312,6 @@ impl Passes<'_> {
             |store: Box<dyn Store>| saved::is_approved(kinds, store.as_ref(), plan_id, roles, ttl);
         store.map_or(Ok(false), asked)
     }
-}
-
-/// Demands that the tree is still the one that was seen at rest.
-fn rested(looks: &mut Looks, tree: u64) -> Result<(), Stopped> {
-    if looks.look() == Seen::Tree(tree) { Ok(()) } else { Err(Stopped::Moved) }
 }
 
 /// Tells what is about to be done; a plan that only writes records down is not worth a word.

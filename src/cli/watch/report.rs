@@ -1,6 +1,7 @@
 //! How a watch stands: the status file, and what is answered over HTTP.
 
 use crate::cli::watch::choice::{Held, HeldChange};
+use crate::engine::follow::Commit;
 use crate::engine::machine::write_for_now;
 use crate::kinds::Risk;
 use crate::model::ResourceId;
@@ -43,6 +44,8 @@ pub struct Report {
     last_success_at: Option<String>,
     /// What is held for approval; null when nothing is.
     held: Option<HeldReport>,
+    /// The branch that is followed; null where files are watched.
+    pub git: Option<BranchReport>,
     /// What stands in the way now: diagnostics, failures, another apply.
     pub errors: Vec<String>,
     /// What else somebody should know: what is blocked, refused, changed outside, undeclared.
@@ -67,6 +70,49 @@ pub enum WatchState {
     Ended,
 }
 
+/// A branch that is followed.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct BranchReport {
+    /// The repository.
+    pub url: String,
+    /// The branch.
+    pub branch: String,
+    /// The folder in it; null for its top.
+    pub path: Option<String>,
+    /// The commit it was at when it was last seen; null before that.
+    pub commit: Option<String>,
+    /// Who wrote that commit, as it claims.
+    pub author: Option<String>,
+    /// When it was last seen.
+    pub seen_at: Option<String>,
+    /// Why it cannot be seen now; null when it can. The last commit stays in force meanwhile.
+    pub away: Option<String>,
+}
+
+impl BranchReport {
+    /// A branch that was not seen yet.
+    pub fn new(url: &str, branch: &str, path: Option<&str>) -> Self {
+        Self {
+            url: url.to_owned(),
+            branch: branch.to_owned(),
+            path: path.map(str::to_owned),
+            commit: None,
+            author: None,
+            seen_at: None,
+            away: None,
+        }
+    }
+
+    /// The branch is at a commit.
+    pub fn seen(&mut self, commit: &Commit, now: DateTime<Utc>) {
+        self.commit = Some(commit.id.to_string());
+        self.author = Some(commit.author.to_string());
+        self.seen_at = Some(instant(now));
+        self.away = None;
+    }
+}
+
 /// A pass.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -81,6 +127,8 @@ pub struct LastPass {
     pub plan_id: Option<String>,
     /// Changes that it applied.
     pub applied: u64,
+    /// The commit it was over; null where files are watched.
+    pub commit: Option<String>,
 }
 
 /// How a pass ended.
@@ -97,6 +145,8 @@ pub enum Outcome {
     Blocked,
     /// A brake holds the plan.
     Refused,
+    /// The commit is not applied: the branch was rewritten, or a signature is missing.
+    Rejected,
     /// The manifests or the settings are not valid.
     Invalid,
     /// Somebody else applies.
@@ -108,12 +158,13 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Done,
         Self::Planned,
         Self::Held,
         Self::Blocked,
         Self::Refused,
+        Self::Rejected,
         Self::Invalid,
         Self::Locked,
         Self::Partly,
@@ -128,6 +179,7 @@ impl Outcome {
             Self::Held => "held",
             Self::Blocked => "blocked",
             Self::Refused => "refused",
+            Self::Rejected => "rejected",
             Self::Invalid => "invalid",
             Self::Locked => "locked",
             Self::Partly => "partly",
@@ -137,7 +189,7 @@ impl Outcome {
 
     /// True when the pass saw everything and did what it may.
     fn is_success(self) -> bool {
-        !matches!(self, Self::Invalid | Self::Locked | Self::Partly | Self::Failed)
+        !matches!(self, Self::Rejected | Self::Invalid | Self::Locked | Self::Partly | Self::Failed)
     }
 }
 
@@ -195,6 +247,7 @@ impl Report {
             last_pass: None,
             last_success_at: None,
             held: None,
+            git: None,
             errors: Vec::new(),
             notes: Vec::new(),
             outcomes: BTreeMap::new(),
@@ -216,7 +269,8 @@ impl Report {
             self.last_success_at = Some(instant(now));
         }
         let (began_at, ended_at) = (instant(began), instant(now));
-        self.last_pass = Some(LastPass { began_at, ended_at, outcome, plan_id, applied });
+        let commit = self.git.as_ref().and_then(|git| git.commit.clone());
+        self.last_pass = Some(LastPass { began_at, ended_at, outcome, plan_id, applied, commit });
     }
 
     /// What stands now beside the changes: what is held, errors, notes.
@@ -285,6 +339,13 @@ impl Report {
         put("paused", "gauge", "1 while a root of the manifests is missing.", &one(paused));
         let ready = i64::from(self.unready().is_none());
         put("ready", "gauge", "1 when the last pass got through.", &one(ready));
+        if let Some(git) = &self.git {
+            let help = "1 while the branch that is followed cannot be looked at.";
+            put("git_away", "gauge", help, &one(i64::from(git.away.is_some())));
+            let commit = git.commit.as_deref().unwrap_or_default();
+            let help = "1, with the commit at which the branch was last seen.";
+            put("git_commit_info", "gauge", help, &[(format!("{{commit=\"{commit}\"}}"), 1)]);
+        }
         let at = |instant: Option<DateTime<Utc>>| one(instant.map_or(0, |at| at.timestamp()));
         let help = "When the last pass ended, in seconds since 1970.";
         put("last_pass_timestamp_seconds", "gauge", help, &at(self.last_end));
@@ -311,7 +372,8 @@ fn cut(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Ended, Outcome, Report, WatchState};
+    use super::{BranchReport, Ended, Outcome, Report, WatchState};
+    use crate::engine::follow::Commit;
 
     #[test]
     fn it_is_ready_when_the_last_pass_got_through_and_no_root_is_missing() {
@@ -336,6 +398,7 @@ mod tests {
                 "-",
                 "-",
                 "-",
+                "the last pass ended rejected",
                 "the last pass ended invalid",
                 "the last pass ended locked",
                 "the last pass ended partly",
@@ -352,6 +415,11 @@ mod tests {
         let mut report = Report::new(now);
         let ended = Ended { began: now, outcome: Outcome::Done, plan_id: None, applied: 3 };
         report.ended(ended, now);
+        assert!(!report.metrics().contains("git"), "files are watched");
+        let mut git = BranchReport::new("a", "main", None);
+        git.seen(&Commit { id: "c1".into(), author: "a".into() }, now);
+        git.away = Some("no answer".to_owned());
+        report.git = Some(git);
         let text = report.metrics();
         for line in text.lines() {
             let sample = line.split_once(' ').map(|(name, value)| (name, value.parse::<i64>()));
@@ -365,6 +433,8 @@ mod tests {
             "partnerctl_watch_passes_total{outcome=\"failed\"} 0",
             "partnerctl_watch_changes_applied_total 3",
             "partnerctl_watch_ready 1",
+            "partnerctl_watch_git_away 1",
+            "partnerctl_watch_git_commit_info{commit=\"c1\"} 1",
             "partnerctl_watch_last_success_timestamp_seconds 1795262400",
         ] {
             assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");

@@ -40,7 +40,7 @@ pub struct CaseFile {
 
 /// What is expected of a plan. What is named here must be all there is of its sort: `blocked: {}`
 /// means that nothing is blocked. What is not named may be as it likes.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(
     rename_all = "camelCase",
     deny_unknown_fields,
@@ -65,6 +65,14 @@ pub struct Expect {
     pub undeclared: Option<Vec<Line>>,
     /// The codes of everything that is wrong with the manifests.
     pub problems: Option<Vec<Line>>,
+}
+
+impl Expect {
+    /// True when nothing is expected of a plan.
+    #[must_use]
+    pub fn is_of_no_plan(&self) -> bool {
+        Self { problems: None, ..self.clone() } == Self::default()
+    }
 }
 
 /// What a plan counts.

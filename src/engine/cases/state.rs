@@ -6,7 +6,9 @@ use crate::kinds::{KindEntry, Kinds};
 use crate::model::condition::{ConditionType, Truth};
 use crate::model::problem::{Location, Problem};
 use crate::model::tree::{Node, Value};
-use crate::model::{Condition, KindName, Metadata, Observed, ResourceId, Source, Spec, Stored};
+use crate::model::{
+    Condition, KindName, Metadata, Observed, ResourceId, Source, Spec, Stored, code,
+};
 use crate::provider::{Directory, Ids};
 use crate::store::Write;
 use chrono::{DateTime, Utc};
@@ -39,6 +41,7 @@ pub fn state(
         .into_iter()
         .filter_map(|item| row(kinds, set, &managed.file, item, &mut problems))
         .collect();
+    problems.extend(twice(managed));
     let mut directory = Directory::new(kinds.clone(), rows.clone(), Vec::new());
     let mut ids = Ids::new(LINEAGE, 0);
     let mut things: BTreeMap<(KindName, String), Observed> = BTreeMap::new();
@@ -81,6 +84,26 @@ fn items<'a>(listed: &Listed<'a>) -> Vec<&'a Node> {
     listed.roots.iter().flat_map(of).collect()
 }
 
+/// Resources that stand there twice.
+fn twice(listed: &Listed<'_>) -> Vec<Problem> {
+    let mut firsts: BTreeMap<(&str, &str), &Node> = BTreeMap::new();
+    let mut problems = Vec::new();
+    for item in items(listed) {
+        let text = |path: &str| item.at(path).and_then(Node::text).unwrap_or_default();
+        let (kind, name) = (text("kind"), text("metadata.name"));
+        let Some(first) = firsts.get(&(kind, name)) else {
+            firsts.insert((kind, name), item);
+            continue;
+        };
+        let at =
+            |node: &Node| Location { file: listed.file.clone(), span: node.place("metadata.name") };
+        let message = format!("{kind}/{name} stands here twice");
+        let places = vec![at(item), at(first)];
+        problems.push(Problem::new(code::DUPLICATE_NAME, places, message, "remove one"));
+    }
+    problems
+}
+
 /// A resource as the store would keep it; `None` where reading its state says what is wrong.
 fn row(
     kinds: &Kinds,
@@ -119,6 +142,7 @@ fn row(
             line: number("metadata.source.line").and_then(|line| u32::try_from(line).ok()),
             file: file.map(Arc::from),
             commit: given("metadata.source.commit").map(Arc::from),
+            author: given("metadata.source.author").map(Arc::from),
         },
         id,
     })

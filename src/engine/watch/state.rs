@@ -2,6 +2,12 @@
 //!
 //! An event or a timer never says what to do; it makes the machine look. Two looks that show the
 //! same tree, with quiet in between, begin a pass. While a root is missing there are no passes.
+//!
+//! A branch is looked at in the same way, but a commit never moves: one look is enough. While its
+//! repository is away, the last commit that was seen stays in force.
+
+use crate::engine::pause::pause;
+use std::time::Duration;
 
 /// Milliseconds since the watch began.
 pub type Millis = u64;
@@ -20,6 +26,8 @@ const RESTLESS_AFTER: Millis = 30_000;
 const RETRY_FIRST: Millis = 1_000;
 /// The longest pause after a pass that failed.
 const RETRY_MAX: Millis = 300_000;
+/// The first pause after a branch could not be looked at, and the longest.
+const AWAY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(300));
 
 /// The times that are set from outside.
 #[derive(Debug, Clone, Copy)]
@@ -32,6 +40,8 @@ pub struct Timing {
     pub poll: Option<Millis>,
     /// Whether everything ends after the first pass.
     pub once: bool,
+    /// Chance, for pauses that many take at the same time.
+    pub chance: u64,
 }
 
 /// What a look shows.
@@ -41,6 +51,10 @@ pub enum Seen {
     Missing,
     /// The tree; equal numbers are equal trees.
     Tree(u64),
+    /// The tree of a commit, which never moves; equal numbers are equal commits.
+    Commit(u64),
+    /// The repository of the branch cannot be asked; what it held stays in force.
+    Away,
 }
 
 /// How a pass ended.
@@ -131,6 +145,10 @@ pub struct State {
     passed: Option<u64>,
     /// A pass is due even where the tree is the one that passed.
     forced: bool,
+    /// The commit that was seen last.
+    commit: Option<u64>,
+    /// Looks in a row for which the repository was away, and when to ask it again.
+    away: (u32, Millis),
     /// Something was heard during the pass.
     woken: bool,
     /// The pass under way is the last.
@@ -153,6 +171,8 @@ impl State {
             phase: Phase::Resting,
             look_at: None,
             passed: None,
+            commit: None,
+            away: (0, 0),
             forced: true,
             woken: false,
             stopping: false,
@@ -199,11 +219,26 @@ impl State {
     fn rest(&mut self, now: Millis) {
         self.phase = Phase::Resting;
         self.look_at = None;
-        self.poll_at = self.timing.poll.map(|poll| now.saturating_add(poll));
+        self.poll_at = match self.away {
+            (0, _) => self.timing.poll.map(|poll| now.saturating_add(poll)),
+            (_, until) => Some(until),
+        };
+    }
+
+    /// Begins a pass over a tree.
+    fn begin(&mut self, now: Millis, tree: u64) -> Command {
+        self.phase = Phase::Passing { tree };
+        self.woken = false;
+        self.fruitless = (0, now);
+        Command::Pass(tree)
     }
 
     /// Begins to look. The first look is for comparing with the second.
     fn settle(&mut self, now: Millis) -> Vec<Command> {
+        let (vain, until) = self.away;
+        if vain > 0 && now < until {
+            return self.with_what_was_seen(now);
+        }
         self.phase = Phase::Settling { since: now, last: None, told: false };
         self.look_at = None;
         vec![Command::Look]
@@ -219,8 +254,8 @@ impl State {
             Phase::Resting if self.resync_at <= now || come(self.retry_at) => {
                 // What was not heard of is found now.
                 self.forced = true;
-                self.settle(now);
-                vec![Command::LookAnew]
+                let commands = self.settle(now);
+                if commands == [Command::Look] { vec![Command::LookAnew] } else { commands }
             }
             Phase::Resting if come(self.ask_at) => {
                 self.ask_at = Some(now.saturating_add(APPROVAL_LOOK));
@@ -269,6 +304,8 @@ impl State {
                 return commands;
             }
             Seen::Tree(tree) => tree,
+            Seen::Commit(commit) => return self.found(now, commit),
+            Seen::Away => return self.away(now),
         };
         if self.phase == Phase::Paused {
             commands.push(Command::Say(Notice::Back));
@@ -284,15 +321,49 @@ impl State {
             self.phase = Phase::Settling { since, last: Some(tree), told: told || restless };
             self.look_at = Some(now.saturating_add(self.timing.debounce));
         } else if self.forced || self.passed != Some(tree) {
-            self.phase = Phase::Passing { tree };
-            self.woken = false;
-            self.fruitless = (0, now);
-            commands.push(Command::Pass(tree));
+            commands.push(self.begin(now, tree));
         } else {
             self.fruitless = ((self.fruitless.0 + 1).min(FRUITLESS_MAX), now);
             self.rest(now);
         }
         commands
+    }
+
+    /// The branch is at this commit.
+    fn found(&mut self, now: Millis, commit: u64) -> Vec<Command> {
+        self.commit = Some(commit);
+        self.away = (0, 0);
+        if self.forced || self.passed != Some(commit) {
+            return vec![self.begin(now, commit)];
+        }
+        self.rest(now);
+        Vec::new()
+    }
+
+    /// The branch could not be looked at.
+    fn away(&mut self, now: Millis) -> Vec<Command> {
+        if self.timing.once {
+            self.phase = Phase::Ended;
+            return vec![Command::End];
+        }
+        let tries = self.away.0.saturating_add(1);
+        let (first, longest) = AWAY;
+        let time = pause(first, longest, tries, self.timing.chance).as_millis();
+        self.away = (tries, now.saturating_add(Millis::try_from(time).unwrap_or(RETRY_MAX)));
+        self.with_what_was_seen(now)
+    }
+
+    /// Does what is due with the commit that was seen last.
+    fn with_what_was_seen(&mut self, now: Millis) -> Vec<Command> {
+        if let Some(commit) = self.commit.filter(|_| self.forced) {
+            return vec![self.begin(now, commit)];
+        }
+        // Without any there is nothing to do before it was asked again.
+        if self.commit.is_none() {
+            self.resync_at = self.resync_at.max(self.away.1);
+        }
+        self.rest(now);
+        Vec::new()
     }
 
     fn ended(&mut self, now: Millis, outcome: Outcome) -> Vec<Command> {
@@ -354,5 +425,7 @@ pub fn step(mut state: State, now: Millis, event: Event) -> (State, Vec<Command>
     (state, commands)
 }
 
+#[cfg(test)]
+mod followed;
 #[cfg(test)]
 mod tests;

@@ -11,6 +11,8 @@ pub enum Trouble {
     Failed(String),
     /// Somebody else applies.
     Locked(String),
+    /// The commit is not applied: it replaces what was applied, or nobody trusted signed it.
+    Rejected(String),
 }
 
 /// What is to be said now.
@@ -22,6 +24,10 @@ pub enum Word {
     Mended,
     /// Passes get through again.
     Recovered,
+    /// The branch cannot be looked at.
+    Away(String),
+    /// It can be again.
+    Near,
     /// Something stands that somebody should know.
     Cause(String),
     /// Something is worth knowing once.
@@ -32,6 +38,7 @@ pub enum Word {
 #[derive(Debug, Default)]
 pub struct Told {
     trouble: Option<Trouble>,
+    away: Option<String>,
     standing: BTreeSet<String>,
     remarks: BTreeSet<String>,
 }
@@ -46,6 +53,20 @@ impl Told {
             self.remarks.clear();
         }
         self.remarks.insert(text.clone()).then_some(Word::Remark(text))
+    }
+
+    /// The branch cannot be looked at. Where only numbers differ, how long something took, it is the
+    /// same cause.
+    pub fn away(&mut self, text: &str) -> Option<Word> {
+        let cause: String = text.chars().filter(|c| !c.is_ascii_digit()).collect();
+        let is_new = self.away.as_ref() != Some(&cause);
+        self.away = Some(cause);
+        is_new.then(|| Word::Away(text.to_owned()))
+    }
+
+    /// The branch was looked at.
+    pub fn near(&mut self) -> Option<Word> {
+        self.away.take().map(|_| Word::Near)
     }
 
     /// A pass did not get through. What stood before still does, as far as anybody knows.
@@ -68,7 +89,7 @@ impl Told {
     pub fn passed(&mut self, causes: &[String]) -> Vec<Word> {
         let mut words = match self.trouble.take() {
             Some(Trouble::Invalid(_)) => vec![Word::Mended],
-            Some(Trouble::Failed(_)) => vec![Word::Recovered],
+            Some(Trouble::Failed(_) | Trouble::Rejected(_)) => vec![Word::Recovered],
             Some(Trouble::Locked(_)) | None => Vec::new(),
         };
         let before = std::mem::take(&mut self.standing);
@@ -116,6 +137,19 @@ mod tests {
         assert_eq!(told.passed(&[]), []);
         assert_eq!(told.trouble(bad("a")), [Word::Trouble(bad("a"))]);
         assert_eq!(told.passed(&[]), [Word::Mended]);
+    }
+
+    #[test]
+    fn a_branch_that_is_away_is_told_once_for_each_cause_whatever_passes_do_meanwhile() {
+        let mut told = Told::default();
+        let away = |text: &str| Some(Word::Away(text.to_owned()));
+        assert_eq!(told.near(), None);
+        assert_eq!(told.away("no answer after 12 ms"), away("no answer after 12 ms"));
+        assert_eq!(told.passed(&[]), []);
+        assert_eq!(told.away("no answer after 7 ms"), None);
+        assert_eq!(told.away("no such branch"), away("no such branch"));
+        assert_eq!((told.near(), told.near()), (Some(Word::Near), None));
+        assert_eq!(told.away("no such branch"), away("no such branch"));
     }
 
     #[test]

@@ -230,5 +230,6 @@ fn told(reason: Reason) -> &'static str {
         Reason::Undeclared => "it is no longer declared",
         Reason::Renamed => "it is declared under another name",
         Reason::Unmanaged => "it is there already and declared for the first time",
+        Reason::Taken => "another set owns it until now, and it is taken over",
     }
 }

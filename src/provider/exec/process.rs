@@ -232,8 +232,8 @@ impl Drop for Live {
     }
 }
 
-/// Waits for a program to end; then ends it, with what it may have started.
-fn part(child: &mut Child, patience: Duration) {
+/// Waits for a program to end; then ends it, with what it may have started in its process group.
+pub fn part(child: &mut Child, patience: Duration) {
     let until = Instant::now() + patience;
     while Instant::now() < until {
         if matches!(child.try_wait(), Ok(Some(_)) | Err(_)) {

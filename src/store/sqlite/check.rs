@@ -3,7 +3,7 @@
 use crate::model::Spec;
 use crate::store::StoreError;
 use crate::store::log::Verification;
-use crate::store::sqlite::{TransactError, corrupt, intents, json, log, rows};
+use crate::store::sqlite::{TransactError, corrupt, intents, json, log, rows, suspensions};
 use chrono::DateTime;
 use rusqlite::{Connection, Row};
 
@@ -77,6 +77,7 @@ fn unreadable(connection: &Connection) -> rusqlite::Result<Vec<String>> {
     read_all(intents::INTENTS, &mut |row| intents::intent(row).map(drop))?;
     read_all(intents::APPLIES, &mut |row| intents::apply(row).map(drop))?;
     read_all(intents::APPROVALS, &mut |row| intents::approval(row).map(drop))?;
+    read_all(suspensions::SUSPENSIONS, &mut |row| suspensions::suspension(row).map(drop))?;
     let activities = format!("SELECT {} FROM activities ORDER BY seq", log::COLUMNS);
     read_all(&activities, &mut |row| log::activity(row).map(drop))?;
     Ok(found)

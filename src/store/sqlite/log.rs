@@ -35,12 +35,13 @@ pub(super) fn append(
         operation_id: &draft.operation_id,
         outcome: draft.outcome.as_str(),
         reason: &draft.reason,
+        source_author: draft.source.author.as_deref(),
     };
     *head = Head { seq: columns.seq, hash: columns.hash(&head.hash, lineage) };
     transaction
         .prepare_cached(&format!(
             "INSERT INTO activities ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, \
-             $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)"
+             $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)"
         ))?
         .execute(params![
             columns.seq,
@@ -61,12 +62,14 @@ pub(super) fn append(
             columns.outcome,
             columns.reason,
             head.hash,
+            columns.source_author,
         ])?;
     Ok(())
 }
 
 pub(super) const COLUMNS: &str = "seq, at, actor, source_commit, source_file, source_line, command, \
-     set_name, kind, name, operation, before, after, plan_id, operation_id, outcome, reason, hash";
+     set_name, kind, name, operation, before, after, plan_id, operation_id, outcome, reason, hash, \
+     source_author";
 
 /// The columns of a row exactly as the database has them; `Err` names a column of another type.
 fn columns<'r>(row: &'r Row<'_>) -> rusqlite::Result<Result<(Columns<'r>, &'r str), String>> {
@@ -123,6 +126,7 @@ fn columns<'r>(row: &'r Row<'_>) -> rusqlite::Result<Result<(Columns<'r>, &'r st
         operation_id: text!(14),
         outcome: text!(15),
         reason: text!(16),
+        source_author: maybe!(18),
     };
     Ok(Ok((columns, text!(17))))
 }
@@ -142,6 +146,7 @@ pub(super) fn activity(row: &Row<'_>) -> Result<Activity, StoreError> {
         actor: columns.actor.to_owned(),
         source: ActivitySource {
             commit: columns.source_commit.map(str::to_owned),
+            author: columns.source_author.map(str::to_owned),
             file: columns.source_file.map(str::to_owned),
             line: columns.source_line.and_then(|line| u32::try_from(line).ok()),
             command: columns.command.to_owned(),
@@ -188,6 +193,7 @@ pub(super) fn wanted(filter: &Filter) -> (String, Vec<String>) {
         actor,
         set,
         plan_id,
+        operation_id,
         operation,
         outcome,
         since,
@@ -209,6 +215,7 @@ pub(super) fn wanted(filter: &Filter) -> (String, Vec<String>) {
         ("actor =", actor),
         ("set_name =", set),
         ("plan_id =", plan_id),
+        ("operation_id =", operation_id),
         ("operation =", operation),
         ("outcome =", outcome),
         ("at >=", since),

@@ -6,9 +6,10 @@ mod intents;
 mod lease;
 mod log;
 mod rows;
+mod suspensions;
 mod touches;
 
-use crate::model::{Activity, KindName, Observed, ResourceId, Stored};
+use crate::model::{Activity, KindName, Observed, ResourceId, Stored, Suspension};
 use crate::plan::intent::Intent;
 use crate::store::backup::{Contents, Examined, Problems};
 use crate::store::history::{ApplyRecord, Approval};
@@ -172,6 +173,11 @@ fn text_of<T: serde::Serialize>(value: &T) -> String {
     serde_json::to_string(value).unwrap_or_default()
 }
 
+/// Where the commit that something is brought to stands.
+fn followed(what: &str) -> String {
+    format!("followed {what}")
+}
+
 fn write_one(
     transaction: &Transaction<'_>,
     lineage: &str,
@@ -208,6 +214,16 @@ fn write_one(
         Write::EndApply { id, end } => intents::end(transaction, id, end)?,
         // Written last: its version is that of the whole batch.
         Write::Judge(_) => {}
+        Write::Suspend(one) => suspensions::put(transaction, one)?,
+        Write::Unsuspend(one) => suspensions::drop(transaction, one)?,
+        Write::Follow { what, commit } => {
+            transaction
+                .prepare_cached(
+                    "INSERT INTO meta (key, value) VALUES ($1, $2) \
+                     ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+                )?
+                .execute(params![followed(what), commit])?;
+        }
         Write::Approve(approval) => intents::approve(transaction, approval)?,
         Write::WithdrawApproval { plan_id } => intents::withdraw(transaction, plan_id)?,
     }
@@ -341,6 +357,19 @@ impl Store for Sqlite {
 
     fn approvals(&self) -> Result<Vec<Approval>, StoreError> {
         self.query(intents::APPROVALS, &[], intents::approval)
+    }
+
+    fn suspensions(&self) -> Result<Vec<Suspension>, StoreError> {
+        self.query(suspensions::SUSPENSIONS, &[], suspensions::suspension)
+    }
+
+    fn followed(&self, what: &str) -> Result<Option<String>, StoreError> {
+        let sql = "SELECT value FROM meta WHERE key = $1";
+        let ask = || -> rusqlite::Result<Option<String>> {
+            let mut statement = self.connection.prepare_cached(sql)?;
+            statement.query_row([followed(what)], |row| row.get(0)).optional()
+        };
+        ask().map_err(|e| self.failed(e))
     }
 
     fn head(&self) -> Result<Head, StoreError> {

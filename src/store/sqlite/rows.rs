@@ -49,7 +49,12 @@ impl Reader {
                 generation: row.get(4)?,
                 revision: row.get(5)?,
                 external_id: row.get(10)?,
-                source: Source { file: row.get(12)?, line: row.get(13)?, commit: row.get(14)? },
+                source: Source {
+                    file: row.get(12)?,
+                    line: row.get(13)?,
+                    commit: row.get(14)?,
+                    author: None,
+                },
                 id: id.clone(),
                 metadata: Metadata::default(),
                 spec: Spec::default(),
@@ -109,7 +114,7 @@ fn insert(transaction: &Transaction<'_>, row: &Stored) -> rusqlite::Result<()> {
         observed,
         external_id,
         conditions,
-        source: Source { file, line, commit },
+        source: Source { file, line, commit, author: _ },
     } = row;
     let text = spec.canonical();
     // Mostly the three are alike.

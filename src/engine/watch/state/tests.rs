@@ -4,7 +4,8 @@ use super::{Command, Event, Millis, Notice, Outcome, Seen, State, Timing, step};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 
-const TIMING: Timing = Timing { debounce: 100, interval: 300_000, poll: None, once: false };
+const TIMING: Timing =
+    Timing { debounce: 100, interval: 300_000, poll: None, once: false, chance: 7 };
 
 /// A world with one folder, and what the watch over it did.
 struct World {

@@ -1,0 +1,124 @@
+//! What is suspended is left alone, whatever a plan would do to it, and its end is told.
+
+use crate::common::TestEnv;
+use serde_json::Value;
+
+const CUSTOMERS: &str = "
+apiVersion: partnerctl.dev/v1
+kind: Customer
+metadata: {name: contoso}
+spec: {companyName: Contoso, domain: contoso.example, country: NL}
+---
+apiVersion: partnerctl.dev/v1
+kind: Customer
+metadata: {name: fabrikam}
+spec: {companyName: Fabrikam, domain: fabrikam.example, country: NL}
+---
+apiVersion: partnerctl.dev/v1
+kind: Subscription
+metadata: {name: azure}
+spec: {customerRef: {name: contoso}, offer: {type: AzurePlan}}
+---
+";
+
+const BUDGET: &str = "
+apiVersion: partnerctl.dev/v1
+kind: Budget
+metadata: {name: contoso}
+spec: {customerRef: {name: contoso}, monthly: {amount: 10, currency: EUR}}
+";
+
+fn workspace() -> TestEnv {
+    let env = TestEnv::workspace(&format!("{CUSTOMERS}{BUDGET}"));
+    env.ok(&["apply", "--yes"]);
+    env
+}
+
+/// Lets every suspension end a minute ago.
+fn end_all(env: &TestEnv) {
+    let connection = rusqlite::Connection::open(env.path().join(".partnerctl/state.db")).unwrap();
+    let at = chrono::Utc::now() - chrono::TimeDelta::minutes(1);
+    let at = at.to_rfc3339_opts(chrono::SecondsFormat::Millis, true);
+    assert!(connection.execute("UPDATE suspensions SET until = $1", [at]).unwrap() > 0);
+}
+
+fn amount(env: &TestEnv) -> String {
+    let budget = env.ok(&["get", "budget", "contoso", "-o", "json"]);
+    let budget: Value = serde_json::from_str(&budget).unwrap();
+    budget["items"][0]["status"]["observed"]["monthly"]["amount"].as_str().unwrap().to_owned()
+}
+
+const ENDED: &str = "its suspension has ended";
+
+fn says_that_it_ended(env: &TestEnv) -> bool {
+    env.ok(&["plan"]).contains(ENDED)
+}
+
+#[test]
+fn an_end_is_told_until_an_apply_of_everything_went_well() {
+    let env = workspace();
+    env.ok(&["suspend", "budget/contoso", "--until", "2098-01-01"]);
+    env.write("manifests/all.yaml", format!("{CUSTOMERS}{BUDGET}").replace("10", "20"));
+    env.ok(&["apply", "--yes"]);
+    assert_eq!(amount(&env), "10.00");
+    assert!(!says_that_it_ended(&env));
+    end_all(&env);
+    assert!(says_that_it_ended(&env));
+    assert!(env.ok(&["status"]).contains("No longer so    Budget/contoso"));
+    env.ok(&["apply", "--yes", "--customer", "fabrikam"]);
+    assert!(says_that_it_ended(&env), "a part says nothing of the rest");
+    env.ok(&["apply", "--yes"]);
+    assert_eq!(amount(&env), "20.00");
+    assert!(!says_that_it_ended(&env));
+    assert_eq!(env.ok(&["suspend"]), "");
+}
+
+#[test]
+fn a_watch_leaves_alone_what_is_suspended_says_when_that_ends_and_goes_on() {
+    let env = workspace();
+    let watch = || {
+        let output = env.run(&["watch", "--once", "--heal", "--prune"]);
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    env.ok(&["suspend", "--customer", "contoso", "--until", "2098-01-01", "--reason", "audit"]);
+    env.write("manifests/all.yaml", format!("{CUSTOMERS}{BUDGET}").replace("10", "20"));
+    let (code, told) = watch();
+    assert_eq!(code, Some(0), "{told}");
+    assert!(told.contains("suspended: update Budget/contoso waits for the end of"), "{told}");
+    assert_eq!(amount(&env), "10.00");
+    end_all(&env);
+    let (code, told) = watch();
+    assert_eq!(code, Some(0), "{told}");
+    assert!(told.contains(&format!("Customer/contoso: {ENDED}")), "{told}");
+    assert_eq!(amount(&env), "20.00");
+    let (_, told) = watch();
+    assert!(!told.contains(ENDED), "{told}");
+}
+
+#[test]
+fn what_is_suspended_is_not_deleted_and_keeps_what_it_rests_on() {
+    let env = workspace();
+    env.ok(&["suspend", "sub/azure"]);
+    env.write("manifests/all.yaml", CUSTOMERS.split("---").nth(1).unwrap());
+    let prune = ["--prune", "--yes", "--approve", "irreversible"];
+    let output = env.run(&[&["apply"], &prune[..]].concat());
+    assert_eq!(output.status.code(), Some(0), "the customer waits for its subscription");
+    let names = env.ok(&["get", "all", "-o", "name"]);
+    assert_eq!(names, "Customer/contoso\nCustomer/fabrikam\nSubscription/azure\n");
+    env.ok(&["unsuspend", "sub/azure"]);
+    env.ok(&[&["apply"], &prune[..]].concat());
+    assert_eq!(env.ok(&["get", "all", "-o", "name"]), "Customer/fabrikam\n");
+}
+
+#[test]
+fn another_set_leaves_it_alone_as_well_and_hears_nothing_of_the_end() {
+    let env = workspace();
+    env.write("other/partnerctl.yaml", "set: other\nstore: sqlite:../.partnerctl/state.db\n");
+    env.write("other/manifests/all.yaml", "apiVersion: partnerctl.dev/v1\nkind: RoleAssignment\nmetadata: {name: reader}\nspec: {scope: {subscriptionRef: {name: azure}}, principal: {type: User, name: a@contoso.example}, role: Reader}\n");
+    env.ok(&["suspend", "--customer", "contoso", "--until", "2098-01-01"]);
+    let plan = env.ok(&["--workspace", "other", "plan"]);
+    assert!(plan.contains("Suspended\n  + create RoleAssignment/reader"), "{plan}");
+    end_all(&env);
+    let plan = env.ok(&["--workspace", "other", "plan"]);
+    assert!(!plan.contains("uspen"), "{plan}");
+}
