@@ -60,6 +60,7 @@ fn plan_of_new_customers(bencher: Bencher, customers: usize) {
         lineage: None,
         set: "bench".to_owned(),
         actor: "a".to_owned(),
+        staff: partnerctl::kinds::Staff::default(),
         desired: resources(customers),
         stored: Arc::default(),
         unmanaged: Vec::new(),

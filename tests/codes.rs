@@ -6,7 +6,7 @@ use partnerctl::engine::apply::directory_of;
 use partnerctl::engine::gather::load;
 use partnerctl::engine::tree::Texts;
 use partnerctl::engine::{gather, ingest};
-use partnerctl::kinds::Kinds;
+use partnerctl::kinds::{Kinds, Staff};
 use partnerctl::manifest::codes::{CodeText, texts};
 use partnerctl::model::code::CODES;
 use partnerctl::plan::why::{Mark, Node, why};
@@ -15,6 +15,9 @@ use partnerctl::provider::Ids;
 use partnerctl::provider::embedded::Embedded;
 use partnerctl::store::{Batch, Missing, Store, open};
 use std::collections::BTreeSet;
+
+/// Who plans the examples.
+const ACTOR: &str = "admin@partner.example";
 
 fn one_file(text: &str) -> Texts {
     Texts { texts: [("all.yaml".into(), text.into())].into(), problems: Vec::new() }
@@ -36,7 +39,8 @@ fn input(store: &dyn Store, text: &str, set: &str, scope: Scope, at: DateTime<Ut
         at,
         lineage: gathered.lineage.clone(),
         set: set.to_owned(),
-        actor: "a".to_owned(),
+        staff: Staff::of(ACTOR, &gathered.staff),
+        actor: ACTOR.to_owned(),
         desired: manifests.resources,
         stored: gathered.stored,
         unmanaged: gathered.unmanaged,
@@ -170,6 +174,7 @@ fn why_names_every_block_with_its_remedy_and_mends_what_a_manifest_can_mend() {
         }
     }
     // Another set, a vanished purchase and a taken place are for people to decide.
-    let expected = ["B0101", "B0103", "B0104", "B0105", "B0108", "B0109", "B0110", "B0111"];
+    let expected =
+        ["B0101", "B0103", "B0104", "B0105", "B0108", "B0109", "B0110", "B0111", "B0132"];
     assert_eq!(mended.into_iter().collect::<Vec<_>>(), expected);
 }

@@ -138,6 +138,7 @@ impl Workspace {
         let recollection = Recollection {
             version: gathered.version.clone().unwrap(),
             begun: LATE,
+            window: partnerctl::engine::memory::Window::default(),
             selectors: Vec::new(),
             kept: files.iter().map(|_| Vec::new()).collect(),
             files,
@@ -160,6 +161,7 @@ impl Workspace {
             lineage: gathered.lineage.clone(),
             set: "test".to_owned(),
             actor: "a".to_owned(),
+            staff: partnerctl::kinds::Staff::default(),
             desired,
             stored: gathered.stored.clone(),
             unmanaged: gathered.unmanaged.clone(),
@@ -205,6 +207,7 @@ impl Workspace {
             store: self.store.as_ref(),
             place,
             begun: LATE,
+            at: "2026-11-21T12:00:00Z".parse().unwrap(),
             also: &[],
         }
     }

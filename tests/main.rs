@@ -25,6 +25,7 @@ mod properties;
 mod python;
 mod refunds;
 mod reservations;
+mod roles;
 mod saved;
 mod stale;
 mod stories;

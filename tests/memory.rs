@@ -6,7 +6,8 @@ use partnerctl::engine::memory::{Kept, Place, format};
 use partnerctl::engine::narrow::Look;
 use partnerctl::engine::tree::{Found, Sources, find};
 use partnerctl::engine::wake::wake;
-use partnerctl::kinds::Kinds;
+use partnerctl::engine::workspace::open as open_workspace;
+use partnerctl::kinds::{Kinds, Staff};
 use partnerctl::plan::{Limits, PlanInput, Scope, Selection, plan, saved};
 use partnerctl::store::{self, Missing};
 use proptest::prelude::*;
@@ -39,6 +40,10 @@ enum Step {
     Other(State),
     /// A file is written again with the same text.
     Touch(u8),
+    /// The partner's staff becomes another one of [`STAFF`].
+    Staff(u8),
+    /// Somebody else acts from now on.
+    Actor(u8),
     /// A customer, with everything of it or its budget alone, is suspended: for good, or until a day.
     Suspend(u8, bool, bool),
     /// That ends.
@@ -86,12 +91,36 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (any::<u8>(), 0..4u8).prop_map(|(which, how)| Step::Outside(which, how)),
         1 => calm().prop_map(Step::Other),
         1 => any::<u8>().prop_map(Step::Touch),
+        2 => (0..5u8).prop_map(Step::Staff),
+        1 => (0..3u8).prop_map(Step::Actor),
         1 => any::<bool>().prop_map(Step::Retain),
         1 => prop::bool::weighted(0.7).prop_map(Step::Accept),
         2 => (0..6u8, any::<bool>(), any::<bool>()).prop_map(|(c, all, ends)| Step::Suspend(c, all, ends)),
         1 => (0..6u8, any::<bool>()).prop_map(|(customer, all)| Step::Unsuspend(customer, all)),
         2 => any::<u8>().prop_map(Step::Policies),
     ]
+}
+
+/// Partner users with their roles, as manifests declare them: none; somebody who may do everything and
+/// somebody who may not; the roles moved; and one who is Owner of subscriptions of customers as well.
+const STAFF: [&[(&str, &str)]; 5] = [
+    &[],
+    &[("admin", "GlobalAdmin, AdminAgent, SalesAgent"), ("ann", "HelpdeskAgent")],
+    &[("admin", "GlobalAdmin"), ("ann", "AdminAgent, SalesAgent")],
+    &[("admin", "GlobalAdmin, AdminAgent, SalesAgent"), ("P1", "")],
+    &[("P1", "AdminAgent"), ("ann", "GlobalAdmin, AdminAgent")],
+];
+const ACTORS: [&str; 3] = ["admin@partner.example", "ANN@partner.example", "guest@partner.example"];
+
+fn staff(number: u8) -> Vec<String> {
+    let one = |(name, roles): &(&str, &str)| {
+        format!(
+            "apiVersion: partnerctl.dev/v1\nkind: PartnerUser\nmetadata: {{name: {}}}\nspec: \
+             {{userPrincipalName: {name}@partner.example, roles: [{roles}]}}\n",
+            name.to_lowercase()
+        )
+    };
+    STAFF[usize::from(number)].iter().map(one).collect()
 }
 
 /// A state without a selector: with one, everything has to do with everything.
@@ -106,6 +135,8 @@ struct History {
     before: Vec<String>,
     files: u8,
     retain: bool,
+    staff: u8,
+    actor: u8,
     accept: bool,
 }
 
@@ -121,6 +152,8 @@ impl History {
             before: Vec::new(),
             files: 1,
             retain: false,
+            staff: 0,
+            actor: 0,
             accept: false,
         }
     }
@@ -128,9 +161,21 @@ impl History {
     /// Writes the documents into files: what belongs to one customer may be in several.
     fn write(&self) {
         let mut texts: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        for (index, document) in self.documents.iter().enumerate() {
+        let staff = staff(self.staff);
+        for (index, document) in self.documents.iter().chain(&staff).enumerate() {
             let file = format!("manifests/f{}.yaml", index % usize::from(self.files));
-            let mut document = document.clone();
+            // Some roles ended in the past, others end in the future, and so do permissions.
+            let mut document = document
+                .replace("name: P1}", "name: p1@partner.example}")
+                .replace(
+                    "name: P2}, role: Owner",
+                    "name: P2}, role: Owner, until: 2026-11-21T13:00:00Z",
+                )
+                .replace("name: P0}, role: Owner", "name: P0}, role: Owner, until: 2099-01-01")
+                .replace(
+                    "acknowledgeLiability: true",
+                    "acknowledgeLiability: true, until: 2099-02-01",
+                );
             if self.accept && document.contains("kind: Budget") && !document.contains("annotations")
             {
                 let accepted = format!("spec.monthly.amount until {ENDS}: agreed");
@@ -171,6 +216,8 @@ impl History {
             }
             Step::Back => std::mem::swap(&mut self.documents, &mut self.before),
             Step::Move(files) => self.files = *files,
+            Step::Staff(staff) => self.staff = *staff,
+            Step::Actor(actor) => self.actor = *actor,
             Step::Retain(retain) => self.retain = *retain,
             Step::Accept(accept) => self.accept = *accept,
             Step::Policies(policies) => self.env.write("partnerctl.yaml", settings(*policies)),
@@ -189,8 +236,16 @@ impl History {
                 }
             }
             Step::Apply(prune, customer) => {
-                let mut args =
-                    vec!["apply", "--yes", "--approve", "irreversible", "--approve", "policy"];
+                let mut args = vec![
+                    "--as",
+                    self.actor(),
+                    "apply",
+                    "--yes",
+                    "--approve",
+                    "irreversible",
+                    "--approve",
+                    "policy",
+                ];
                 let name = customer.map(|customer| format!("c{customer}"));
                 args.extend(prune.then_some("--prune"));
                 args.extend(name.iter().flat_map(|name| ["--customer", name]));
@@ -218,6 +273,10 @@ impl History {
         self.write();
     }
 
+    fn actor(&self) -> &'static str {
+        ACTORS[usize::from(self.actor)]
+    }
+
     fn outside(&self, which: usize, how: u8) {
         let listed = self.env.run(&["get", "all", "--unmanaged", "-o", "json"]);
         let listed = if listed.status.success() && which.is_multiple_of(2) {
@@ -237,6 +296,7 @@ impl History {
             1 if observed.get("companyName").is_some() => {
                 observed["companyName"] = json!(format!("Outside {which}"));
             }
+            1 if observed.get("roles").is_some() => observed["roles"] = json!(["SalesAgent"]),
             1 if observed.get("monthly").is_some() => observed["monthly"]["amount"] = json!("7.00"),
             1 | 2 => observed["friendlyName"] = json!(format!("outside {which}")),
             _ => item["metadata"]["name"] = json!(format!("outside-{which}")),
@@ -258,7 +318,7 @@ impl History {
     /// memory then is the one of the first.
     fn answers(&self, args: &[&str]) -> [(Option<i32>, String, String); 3] {
         let say = |more: &[&str]| {
-            let output = self.env.run(&[args, more].concat());
+            let output = self.env.run(&[&["--as", self.actor()], args, more].concat());
             let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
             (output.status.code(), text(&output.stdout), text(&output.stderr))
         };
@@ -319,26 +379,31 @@ impl Process {
             store: opened.as_ref(),
             place: &place,
             begun: 0,
+            at: AT.parse().unwrap(),
             also: &[],
         };
         let mut woken = wake(&look, kept, &moved).unwrap()?;
+        let Ok(workspace) = open_workspace(&kinds, history.env.path()) else {
+            panic!("the settings are not valid")
+        };
         let input = PlanInput {
             kinds: kinds.clone(),
             at: AT.parse().unwrap(),
             lineage: woken.gathered.lineage.clone(),
             set: "test".to_owned(),
             actor: actor.to_owned(),
+            staff: Staff::of(actor, &woken.gathered.staff),
             desired: std::mem::take(&mut woken.desired),
             stored: woken.gathered.stored.clone(),
             unmanaged: woken.gathered.unmanaged.clone(),
             intents: Vec::new(),
-            suspensions: Vec::new(),
+            suspensions: woken.gathered.suspensions.clone(),
             vanished_folders: Default::default(),
             take_ownership: false,
             scope: Scope::Whole,
             selection: Selection::default(),
             limits: Limits { at_least: 1000, ..Limits::default() },
-            policies: Default::default(),
+            policies: workspace.policies.clone(),
             refunds: Default::default(),
             override_id: None,
             left_out: woken.left_out,
@@ -414,7 +479,8 @@ fn an_older_memory_is_not_kept_for_files_that_moved_since() {
 impl Process {
     /// Compares what it plans with what is planned from everything.
     fn check(&mut self, history: &History) -> Result<(), String> {
-        let output = history.env.run(&["plan", "-o", "json", "--at", AT, "--full"]);
+        let output =
+            history.env.run(&["--as", history.actor(), "plan", "-o", "json", "--at", AT, "--full"]);
         let Ok(expected) = serde_json::from_slice::<Value>(&output.stdout) else {
             // Nothing can be planned: so does it say that more must be looked at.
             return match self.plan(history, "") {
@@ -456,12 +522,13 @@ proptest! {
         let mut history = History::new();
         for (number, step) in steps.iter().enumerate() {
             history.take(step);
-            let questions: [&[&str]; 6] = [
+            let questions: [&[&str]; 7] = [
                 &["status", "-o", "json"],
                 &["plan", "-o", "json", "--at", AT],
                 &["plan", "-o", "json", "--at", LATER],
                 &["plan", "-o", "json", "--at", AT, "--take-ownership"],
                 &["plan", "-o", "json", "--at", AT, "--prune"],
+                &["plan", "-o", "json", "--at", "2099-01-15"],
                 &["plan", "-o", "json", "--at", AT, "--customer", "c1", "--exclude", "budget/b1"],
             ];
             for question in questions {

@@ -231,6 +231,7 @@ impl World {
             lineage: gathered.lineage.clone(),
             set: "test".to_owned(),
             actor: "a".to_owned(),
+            staff: partnerctl::kinds::Staff::default(),
             desired: manifests.resources,
             stored: gathered.stored,
             unmanaged: gathered.unmanaged,

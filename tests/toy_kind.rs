@@ -95,6 +95,7 @@ fn planned(text: &str, gathered: &Gathered) -> Plan {
         lineage: gathered.lineage.clone(),
         set: "test".to_owned(),
         actor: "a".to_owned(),
+        staff: partnerctl::kinds::Staff::default(),
         desired: manifests.resources,
         stored: gathered.stored.clone(),
         unmanaged: gathered.unmanaged.clone(),

@@ -384,3 +384,26 @@ fn what_was_read_before_the_tree_moved_is_not_applied() {
     assert_eq!(watch.said("INFO Plan "), 1, "{}", watch.log());
     watch.end();
 }
+
+#[test]
+fn what_ends_by_itself_ends_on_time() {
+    let soon = chrono::Utc::now() + chrono::TimeDelta::seconds(12);
+    let soon = soon.to_rfc3339_opts(chrono::SecondsFormat::Millis, true);
+    let project = format!(
+        "---\napiVersion: partnerctl.dev/v1\nkind: RoleAssignment\nmetadata: {{name: project}}\nspec:\n  \
+         scope: {{subscriptionRef: {{name: contoso-azure}}}}\n  principal: {{type: Group, name: Migration}}\n  \
+         role: Reader\n  until: {soon}\n"
+    );
+    let env = TestEnv::workspace(&(customer("contoso") + &project));
+    // Nobody prunes, and the next pass of its own accord is an hour away.
+    let mut watch = watch(&env, &["--interval", "1h"]);
+    watch.until_said("Delete role assignment RoleAssignment/project");
+    watch.settled(false);
+    let last = activities(&env).pop().unwrap();
+    assert_eq!(
+        (&last["operation"], &last["reason"]),
+        (&"Delete role assignment".into(), &"expired".into())
+    );
+    assert!(last["at"].as_str().unwrap() >= soon.as_str(), "{last} is before {soon}");
+    watch.end();
+}

@@ -13,12 +13,14 @@ use crate::engine::lease::SharedStore;
 use crate::engine::operate::Ended;
 use crate::engine::policies::partner_users;
 use crate::engine::{Gathered, Workspace, stale};
-use crate::kinds::AgentRole;
+use crate::kinds::{AgentRole, Staff};
+use crate::model::{ResourceId, Stored};
 use crate::plan::policy::roles::{Held, held};
-use crate::plan::{Plan, render};
+use crate::plan::{Change, Plan, render, roles};
 use crate::store::Missing;
 use chrono::{TimeDelta, Utc};
 use clap::{Args, ValueEnum};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -150,7 +152,7 @@ fn under_lease(
             let (gathered, resumed) = place.resume(place.gather(ui)?, hands, ui)?;
             fits(plan, &gathered, place)?;
             let plan = plan.as_ref().clone();
-            (Planned { gathered, plan, judgement: None, input: None }, resumed)
+            (Planned { gathered, plan, judgement: None, input: None, next_end: None }, resumed)
         }
     };
     let plan = &planned.plan;
@@ -195,12 +197,27 @@ fn fits(plan: &Plan, gathered: &Gathered, place: &Place<'_>) -> Result<(), Comma
     let mut moved = stale::moved(plan, gathered, kinds, now);
     moved.extend(stale::worse(plan, gathered, kinds, &place.refunds, now.date_naive()));
     if moved.is_empty() {
-        return Ok(());
+        return may(plan, gathered, place);
     }
     let error = CommandError::new(format!("the plan is stale: {}", moved.join("; ")));
     Err(error.exit(Exit::Conflict).hint(
         "nothing was applied; plan again, `plan --compare` with this file shows what is different",
     ))
+}
+
+/// Refuses a saved plan that who applies it may not do: the roles are those of now.
+fn may(plan: &Plan, gathered: &Gathered, place: &Place<'_>) -> Result<(), CommandError> {
+    let staff = Staff::of(&place.actor, &gathered.staff);
+    let rows: BTreeMap<&ResourceId, &Stored> =
+        gathered.stored.iter().map(|row| (&row.id, row)).collect();
+    let observed = |change: &Change| {
+        rows.get(change.previous.as_ref().unwrap_or(&change.id))?.observed.as_ref()
+    };
+    let refused = roles::against_plan(plan, &place.settings.kinds, &staff, observed);
+    let Some((_, hint)) = refused.first() else { return Ok(()) };
+    let reasons: Vec<&str> = refused.iter().map(|(message, _)| message.as_str()).collect();
+    let message = format!("{} may not apply this plan: {}", place.actor, reasons.join("; "));
+    Err(CommandError::new(message).exit(Exit::Held).hint(format!("nothing was applied; {hint}")))
 }
 
 /// The options of this call that belong into the proposed one.

@@ -15,13 +15,15 @@ use crate::engine::operate::Ended;
 use crate::engine::resume::{can_resume, resume};
 use crate::engine::work::{Notice, Work};
 use crate::finance::RefundTerms;
+use crate::model::ResourceId;
 use crate::model::text::{counted, printable};
-use crate::plan::Plan;
 use crate::plan::intent::Intent;
+use crate::plan::{Change, Plan};
 use crate::provider::{Context, Ids, Outside, Provider};
 use crate::store::{ApplyRecord, Batch, Judgement, Missing, Write};
 use anyhow::Context as _;
 use chrono::{DateTime, SubsecRound, Utc};
+use std::collections::BTreeSet;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -196,7 +198,7 @@ impl Place<'_> {
     /// Carries out a plan that was agreed to, and tells how it ended.
     pub fn carry_out(
         &self,
-        Planned { plan, gathered, judgement, input: _ }: &Planned,
+        Planned { plan, gathered, judgement, input: _, next_end: _ }: &Planned,
         parallelism: usize,
         events: &mut Events,
         ui: &mut Ui,
@@ -237,10 +239,40 @@ impl Place<'_> {
         shown.finish();
         let done = applied.count(|status| *status == Status::Done);
         let exit = conclude(plan, &applied, events, ui);
+        self.hand_on(plan, &applied, ui)?;
         if matches!(exit, Exit::Done | Exit::Held) {
             self.forget_ended(plan)?;
         }
         Ok(CarriedOut { exit, done })
+    }
+
+    /// Tells what a person must hand on of what was made.
+    fn hand_on(&self, plan: &Plan, applied: &Applied, ui: &mut Ui) -> Result<(), CommandError> {
+        let kinds = &self.settings.kinds;
+        let wants = |change: &&Change| {
+            let (Some(entry), Some(desired)) = (kinds.get(&change.kind), &change.desired) else {
+                return false;
+            };
+            let mut made = entry.effective(&desired.spec);
+            (entry.born)(&mut made, DateTime::UNIX_EPOCH);
+            (entry.handout)(&made).is_some()
+        };
+        let made = plan.proceeding().filter(|change| change.action.makes()).filter(wants);
+        let mut ids: BTreeSet<ResourceId> = made.map(|change| change.id.clone()).collect();
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let done = applied.statuses.iter().filter(|(_, status)| *status == Status::Done);
+        let done: BTreeSet<&ResourceId> = done.map(|(id, _)| id).collect();
+        ids.retain(|id| done.contains(id));
+        for row in self.store.lock().resources_of(&ids)? {
+            let entry = kinds.get(row.id.kind.as_str());
+            let text = entry.zip(row.observed.as_ref()).and_then(|(e, seen)| (e.handout)(seen));
+            if let Some(text) = text {
+                ui.say(&printable(&format!("{}: {text}", row.id)));
+            }
+        }
+        Ok(())
     }
 
     /// Forgets suspensions that have ended by themselves: an apply of everything went well since.

@@ -6,7 +6,7 @@ use crate::cli::session::{self, Input, PassArgs, check_names};
 use crate::cli::settings::{Settings, environment};
 use crate::cli::ui::Ui;
 use crate::engine::commit::{self, Committed, Origin};
-use crate::engine::gather::load;
+use crate::engine::gather::{load, staff_among};
 use crate::engine::git::{Git, GitError};
 use crate::engine::tree::Sources;
 use crate::engine::workspace::WorkspaceFile;
@@ -226,7 +226,8 @@ impl Commits<'_> {
         let set = from.workspace.set();
         let rows = as_applied(&self.settings.kinds, &resources, &set, self.at);
         let lineage = Some(STANDS_IN.to_owned());
-        Ok(Gathered { lineage, stored: Arc::new(rows), ..Gathered::default() })
+        let staff = staff_among(&rows);
+        Ok(Gathered { lineage, stored: Arc::new(rows), staff, ..Gathered::default() })
     }
 
     fn named(&self, resources: Vec<Resource>, commit: &Arc<str>) -> Vec<Resource> {

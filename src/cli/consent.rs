@@ -196,6 +196,7 @@ mod tests {
             lineage: None,
             set: "test".to_owned(),
             actor: "a".to_owned(),
+            staff: Default::default(),
             desired: manifests.resources,
             stored: Default::default(),
             unmanaged: Vec::new(),

@@ -4,6 +4,7 @@
 mod adopt;
 mod apply;
 mod approve;
+mod calendar;
 mod carry_out;
 mod commits;
 mod completions;
@@ -90,6 +91,7 @@ enum Command {
     Explain(explain::ExplainArgs),
     Why(why::WhyArgs),
     Log(log::LogArgs),
+    Calendar(calendar::CalendarArgs),
     Quote(quote::QuoteArgs),
     Ingest(ingest::IngestArgs),
     Undo(undo::UndoArgs),
@@ -144,6 +146,7 @@ fn dispatch(command: Command, settings: &Settings, ui: &mut Ui) -> Result<Exit, 
         Command::Explain(args) => explain::run(&args, settings, ui),
         Command::Why(args) => why::run(&args, settings, ui),
         Command::Log(args) => log::run(&args, settings, ui),
+        Command::Calendar(args) => calendar::run(&args, settings, ui),
         Command::Quote(args) => quote::run(&args, settings, ui),
         Command::Ingest(args) => ingest::run(&args, settings, ui),
         Command::Undo(args) => undo::run(&args, settings, ui),

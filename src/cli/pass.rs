@@ -6,13 +6,14 @@ use crate::cli::settings::{Settings, program};
 use crate::cli::ui::Ui;
 use crate::engine::cold::{Ground, cold};
 use crate::engine::gather::from_workspace;
-use crate::engine::memory::{Kept, Key, Place};
+use crate::engine::memory::{Kept, Key, Place, Window};
 use crate::engine::moved::Moved;
 use crate::engine::narrow::{Look, Narrow, Next, narrow};
 use crate::engine::remember::{Recollection, places, remember};
 use crate::engine::tree::Found;
 use crate::engine::wake::wake;
 use crate::engine::{Gathered, Workspace};
+use crate::kinds::Staff;
 use crate::manifest::Manifests;
 use crate::model::{Resource, ResourceId};
 use crate::plan::{LeftOut, Plan, PlanInput, Scope, plan};
@@ -48,6 +49,8 @@ pub struct Planned {
     pub judgement: Option<Judgement>,
     /// What it was planned from, where that is kept.
     pub input: Option<PlanInput>,
+    /// When something that is declared ends next.
+    pub next_end: Option<DateTime<Utc>>,
 }
 
 impl<'a> Pass<'a> {
@@ -141,7 +144,7 @@ impl<'a> Pass<'a> {
         also: &'b [ResourceId],
     ) -> Look<'b> {
         let (kinds, workspace) = (&self.settings.kinds, self.workspace.folder.as_path());
-        Look { kinds, workspace, folder, store, place, begun, also }
+        Look { kinds, workspace, folder, store, place, begun, at: self.at, also }
     }
 
     /// The plan of what was heard of since the last pass of this process; `None` when more must be
@@ -173,9 +176,10 @@ impl<'a> Pass<'a> {
         }
         let plan = plan(&planned);
         let judgement = self.judgement(input, &plan, woken.unmanaged);
+        let next_end = woken.window.to;
         let gathered = woken.keep(kept, &self.settings.kinds, &planned.desired, &plan);
         let input = self.keeps_input.then_some(planned);
-        Ok(Some(Planned { gathered, plan, judgement, input }))
+        Ok(Some(Planned { gathered, plan, judgement, input, next_end }))
     }
 
     /// What the last pass remembered, to be kept in this process; `found` are all the files.
@@ -188,7 +192,7 @@ impl<'a> Pass<'a> {
 
     /// The plan of what was found, which is remembered; `None` when more must be known.
     fn planned(&self, found: Narrow<'_>, input: &Input, place: &Place) -> Option<Planned> {
-        let Narrow { desired, gathered, mut left_out, unmanaged, next } = found;
+        let Narrow { desired, gathered, mut left_out, unmanaged, window, next } = found;
         if !input.selection.is_everything() {
             left_out.chosen = 0;
         }
@@ -212,7 +216,7 @@ impl<'a> Pass<'a> {
         }
         let judgement = self.judgement(input, &plan, unmanaged);
         let input = self.keeps_input.then_some(planned);
-        Some(Planned { gathered, plan, judgement, input })
+        Some(Planned { gathered, plan, judgement, input, next_end: window.to })
     }
 
     /// The plan of everything, which is remembered.
@@ -237,8 +241,9 @@ impl<'a> Pass<'a> {
             remember(recollection, kinds, &planned.desired, &gathered, &plan, &place);
         }
         let judgement = self.judgement(input, &plan, !gathered.unmanaged.is_empty());
+        let window = Window::default().around(self.at, &planned.kinds, &planned.desired);
         let input = self.keeps_input.then_some(planned);
-        Ok(Planned { gathered, plan, judgement, input })
+        Ok(Planned { gathered, plan, judgement, input, next_end: window.to })
     }
 
     /// What can be said of the set once the whole of a plan is done.
@@ -280,12 +285,14 @@ impl<'a> Pass<'a> {
         gathered: &Gathered,
         left_out: LeftOut,
     ) -> PlanInput {
+        let actor = self.settings.actor(self.workspace);
         PlanInput {
             kinds: self.settings.kinds.clone(),
             at: self.at,
             lineage: gathered.lineage.clone(),
             set: self.workspace.set(),
-            actor: self.settings.actor(self.workspace),
+            staff: Staff::of(&actor, &gathered.staff),
+            actor,
             vanished_folders: self.vanished_folders(input, &desired, gathered),
             desired,
             stored: gathered.stored.clone(),
@@ -380,7 +387,9 @@ impl<'a> Pass<'a> {
         let folder = &self.workspace.folder;
         selectors = from_workspace(selectors, folder);
         let with_place = |one: Resource| Some((*places_of_selectors.get(&one.id)?, one));
+        let kinds = &self.settings.kinds;
         Some(Recollection {
+            window: Window::default().around(self.at, kinds, &manifests.resources),
             version,
             begun: input.begun,
             selectors: selectors.into_iter().filter_map(with_place).collect(),

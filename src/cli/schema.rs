@@ -1,5 +1,6 @@
 //! `schema`: JSON Schemas of manifests and machine formats.
 
+use crate::cli::calendar::Calendar;
 use crate::cli::completions::KindWord;
 use crate::cli::drift::Report as DriftReport;
 use crate::cli::error::{CommandError, Exit};
@@ -85,6 +86,7 @@ pub fn files(kinds: &Kinds) -> Vec<(String, String)> {
         ("list".to_owned(), list_schema(kinds)),
         ("event.v1".to_owned(), schema_for!(Event).to_value()),
         ("status.v1".to_owned(), schema_for!(Status).to_value()),
+        ("calendar.v1".to_owned(), schema_for!(Calendar).to_value()),
         ("drift.v1".to_owned(), schema_for!(DriftReport).to_value()),
         ("watch.v1".to_owned(), schema_for!(WatchReport).to_value()),
         ("undo.v1".to_owned(), schema_for!(UndoReport).to_value()),

@@ -7,11 +7,12 @@
 
 use crate::engine::gather::FromWorkspace;
 use crate::engine::islands::{self, AsItIs, Key};
-use crate::engine::memory::{Back, Declared, Front, Whose};
+use crate::engine::memory::{Back, Declared, Front, Whose, Window};
 use crate::engine::moved::Moved;
 use crate::engine::narrow::{Look, Narrow, look_at};
 use crate::engine::remember::{Beside, bytes, number};
 use crate::engine::tree::{Found, Sources, read_file};
+use crate::kinds::expiry;
 use crate::manifest;
 use crate::model::condition::all_is_well;
 use crate::model::digest::Digest;
@@ -43,6 +44,8 @@ struct Said {
     mark: [u8; 16],
     keys: Vec<u8>,
     named: Key,
+    /// True when it ends by itself: then what it says depends on the time.
+    ends: bool,
 }
 
 /// What the rows say, as far as it is needed.
@@ -100,6 +103,7 @@ pub fn cold<'m>(
         settled: 0,
         foreign: 0,
         quiet: false,
+        window: Window::default(),
         kinds: look.kinds.iter().map(|entry| entry.facts.kind.to_owned()).collect(),
         files: Vec::new(),
     };
@@ -174,6 +178,7 @@ fn see(
             // What time alone may change is like no row.
             mark: if entry.timed { [u8::MAX; 16] } else { said(&resource) },
             named: keys[0],
+            ends: expiry::until(entry, &resource.spec).is_some(),
             keys: bytes(keys),
         });
     }
@@ -228,7 +233,11 @@ fn compare(ground: &mut Ground, mut rows: Rows, moved: &mut Moved) -> Rows {
     for (place, file) in ground.files.iter_mut().enumerate() {
         moved.files[place].1 = Some(file.digest);
         let agrees = |said: &Said| {
-            rows.settled.get(&said.named).is_some_and(|row| row.mark == said.mark && !row.declared)
+            !said.ends
+                && rows
+                    .settled
+                    .get(&said.named)
+                    .is_some_and(|row| row.mark == said.mark && !row.declared)
         };
         if !file.documents.iter().all(agrees) {
             continue;

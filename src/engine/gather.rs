@@ -2,7 +2,7 @@
 
 use crate::engine::lease::SharedStore;
 use crate::engine::tree::{Texts, in_parallel};
-use crate::kinds::{Kinds, ReferenceTo};
+use crate::kinds::{Kinds, ReferenceTo, staff};
 use crate::manifest::document::FileRead;
 use crate::manifest::{self, Beyond, Manifests};
 use crate::model::{KindName, Observed, Resource, ResourceId, Spec, Stored, Suspension};
@@ -35,6 +35,8 @@ pub struct Gathered {
     pub suspensions: Vec<Suspension>,
     /// The version of the store.
     pub version: Option<Version>,
+    /// The partner users that there are, managed or not.
+    pub staff: Vec<Observed>,
 }
 
 /// Why a pass could not begin.
@@ -100,7 +102,8 @@ fn kept_with(store: &dyn Store, rows: Vec<Stored>) -> Result<Kept, StoreError> {
 pub fn gather(store: Option<&dyn Store>, provider: &dyn Provider) -> Result<Gathered, GatherError> {
     let Some(store) = store else {
         let actual = provider.observe(None)?;
-        return Ok(Gathered { unmanaged: actual.clone(), actual, ..Gathered::default() });
+        let (staff, unmanaged) = (staff_of(&actual), actual.clone());
+        return Ok(Gathered { unmanaged, actual, staff, ..Gathered::default() });
     };
     if provider.outside().is_none() {
         let (mut state, mut actual) = (Kept::default(), Ok(Vec::new()));
@@ -166,7 +169,27 @@ pub fn some(
     rows: Vec<Stored>,
     things: Vec<Observed>,
 ) -> Result<Gathered, StoreError> {
-    Ok(together(store.lineage(), kept_with(store, rows)?, things))
+    let staff = store.actual_of_kind(&KindName::new(staff::KIND))?;
+    Ok(Gathered { staff, ..together(store.lineage(), kept_with(store, rows)?, things) })
+}
+
+/// The partner users among rows, as things.
+#[must_use]
+pub fn staff_among(rows: &[Stored]) -> Vec<Observed> {
+    let of_staff = rows.iter().filter(|row| row.id.kind.as_str() == staff::KIND);
+    of_staff.filter_map(as_thing).collect()
+}
+
+/// A row as the thing it was recorded from; `None` where none was.
+fn as_thing(row: &Stored) -> Option<Observed> {
+    let (external_id, spec) = (row.external_id.clone()?, row.observed.clone()?);
+    let (kind, name) = (row.id.kind.clone(), own_name(&row.id.name));
+    Some(Observed { kind, external_id, name, spec })
+}
+
+/// The partner users among everything there is.
+fn staff_of(actual: &[Observed]) -> Vec<Observed> {
+    actual.iter().filter(|thing| thing.kind.as_str() == staff::KIND).cloned().collect()
 }
 
 /// What there is where rows and things are given as values, and no store is.
@@ -220,12 +243,7 @@ fn named_now(
 /// When the store fails.
 pub fn recorded(store: &dyn Store) -> Result<Gathered, StoreError> {
     let state = kept_consistently(store)?;
-    let thing = |row: &Stored| {
-        let (external_id, spec) = (row.external_id.clone()?, row.observed.clone()?);
-        let (kind, name) = (row.id.kind.clone(), own_name(&row.id.name));
-        Some(Observed { kind, external_id, name, spec })
-    };
-    let actual = state.rows.iter().filter_map(thing).collect();
+    let actual = state.rows.iter().filter_map(as_thing).collect();
     Ok(together(store.lineage(), state, actual))
 }
 
@@ -259,6 +277,7 @@ fn together(lineage: &str, state: Kept, actual: Vec<Observed>) -> Gathered {
         unmanaged,
         stored: Arc::new(stored),
         recorded: Arc::new(recorded),
+        staff: staff_of(&actual),
         actual,
         intents,
         suspensions,

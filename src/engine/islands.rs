@@ -3,6 +3,7 @@
 //! Planning looks from a resource only along these. So a plan of whole islands says of each of their
 //! resources what the plan of everything would.
 
+use crate::kinds::staff;
 use crate::kinds::{KindEntry, Kinds, ReferenceTo};
 use crate::model::resource::{EXTERNAL_ID, PREVIOUS_NAME};
 use crate::model::{Metadata, Observed, Resource, ResourceId, Spec, Stored};
@@ -17,7 +18,23 @@ pub type Key = u64;
 fn key(kind: &str, what: &str, text: &str) -> Key {
     let mut hasher = DefaultHasher::new();
     (kind, what, text).hash(&mut hasher);
-    hasher.finish()
+    hasher.finish() & !LISTENS
+}
+
+/// The mark of a key that is only listened for: whoever has it is reached when the other moves, and
+/// reaches nobody by it. Else everybody's access would be one island with the partner's staff.
+const LISTENS: Key = 1 << 63;
+
+/// The key under which others listen for a key.
+#[must_use]
+pub fn listening_for(key: Key) -> Key {
+    key | LISTENS
+}
+
+/// True when a key reaches others, and does not only listen for them.
+#[must_use]
+pub fn is_spoken(key: Key) -> bool {
+    key & LISTENS == 0
 }
 
 /// The key of a name.
@@ -35,6 +52,9 @@ pub fn external(kind: &str, id: &str) -> Key {
 fn of_spec(entry: &KindEntry, spec: &Spec, keys: &mut Vec<Key>) {
     let kind = entry.facts.kind;
     keys.extend(entry.sameness(spec).map(|text| key(kind, "same", &text)));
+    let listens =
+        (entry.looks_at_staff)(spec).map(|text| listening_for(key(staff::KIND, "same", &text)));
+    keys.extend(listens);
     for reference in entry.facts.references {
         keys.extend(reference.target(spec).map(|target| match target {
             ReferenceTo::Resource(id) => named(reference.kind, id.name.as_str()),
@@ -99,13 +119,13 @@ impl Keys {
     /// Adds keys; true when one of them is new.
     pub fn add(&mut self, keys: impl IntoIterator<Item = Key>) -> bool {
         let before = self.0.len();
-        self.0.extend(keys);
+        self.0.extend(keys.into_iter().filter(|key| is_spoken(*key)));
         self.0.len() > before
     }
 
-    /// True when one of these is among them.
+    /// True when one of these is among them, or what it listens for.
     pub fn meet(&self, mut keys: impl Iterator<Item = Key>) -> bool {
-        keys.any(|key| self.0.contains(&key))
+        keys.any(|key| self.0.contains(&(key & !LISTENS)))
     }
 
     /// All of them, in no order.

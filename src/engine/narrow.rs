@@ -8,7 +8,7 @@
 use crate::engine::Gathered;
 use crate::engine::gather::{self, FromWorkspace, read_files};
 use crate::engine::islands::{self, Keys};
-use crate::engine::memory::{Back, Declared, Front, Memory, Place, Whose};
+use crate::engine::memory::{Back, Declared, Front, Memory, Place, Whose, Window};
 use crate::engine::moved::Moved;
 use crate::engine::reach::{Reach, Split, id_of};
 use crate::engine::remember::{Recollection, keys, taken};
@@ -18,6 +18,7 @@ use crate::manifest::{self, Beyond, Document, FileRead};
 use crate::model::{Resource, ResourceId, Source, Stored};
 use crate::plan::LeftOut;
 use crate::store::{Store, StoreError, Touched, Version};
+use chrono::{DateTime, Utc};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
@@ -36,6 +37,8 @@ pub struct Look<'a> {
     pub place: &'a Place,
     /// When the pass began to read, in nanoseconds since 1970.
     pub begun: i64,
+    /// The plan's clock.
+    pub at: DateTime<Utc>,
     /// Resources to look at in any case.
     pub also: &'a [ResourceId],
 }
@@ -50,6 +53,8 @@ pub struct Narrow<'m> {
     pub left_out: LeftOut,
     /// True when there may be things that nobody manages.
     pub unmanaged: bool,
+    /// The times between which this is so.
+    pub window: Window,
     /// What is remembered of it.
     pub next: Next<'m>,
 }
@@ -74,6 +79,10 @@ pub fn narrow<'m>(
     memory: &'m mut Memory,
 ) -> Result<Option<Narrow<'m>>, StoreError> {
     if !sources.texts.problems.is_empty() || !look.store.intents()?.is_empty() {
+        return Ok(None);
+    }
+    // Something has ended since, or has not yet.
+    if !memory.front.window.holds(look.at) {
         return Ok(None);
     }
     let Some(touched) = touched(look.store, &memory.front.version)? else { return Ok(None) };
@@ -126,7 +135,9 @@ pub fn look_at<'m>(
     let count = |whose: Whose| kept_others.iter().filter(|one| one.whose == whose).count();
     let left_out = LeftOut { settled, chosen: settled, foreign: count(Whose::Foreign) };
     let unmanaged = count(Whose::Unmanaged) > 0 || !gathered.unmanaged.is_empty();
+    let window = front.window.around(look.at, look.kinds, &desired);
     let next = Next::Another(Recollection {
+        window,
         version: look.store.version()?,
         begun: look.begun,
         selectors: reach.selectors,
@@ -135,7 +146,7 @@ pub fn look_at<'m>(
         kept_others,
         places,
     });
-    Ok(Some(Narrow { desired, gathered, left_out, unmanaged, next }))
+    Ok(Some(Narrow { desired, gathered, left_out, unmanaged, window, next }))
 }
 
 /// What transactions touched since; `None` when that is not known.
@@ -163,8 +174,8 @@ fn nothing_moved<'m>(
         Next::Renewed(Box::new(Front { begun: look.begun, files, ..front.clone() }))
     });
     let gathered = gather::some(look.store, Vec::new(), Vec::new())?;
-    let (desired, unmanaged) = (Vec::new(), true);
-    Ok(Some(Narrow { desired, gathered, left_out, unmanaged, next }))
+    let (desired, unmanaged, window) = (Vec::new(), true, front.window);
+    Ok(Some(Narrow { desired, gathered, left_out, unmanaged, window, next }))
 }
 
 impl Moved {

@@ -2,7 +2,7 @@
 
 use crate::engine::Gathered;
 use crate::engine::islands;
-use crate::engine::memory::{Back, Declared, File, Front, Other, Place, Whose};
+use crate::engine::memory::{Back, Declared, File, Front, Other, Place, Whose, Window};
 use crate::engine::tree::Found;
 use crate::kinds::Kinds;
 use crate::model::{Metadata, Observed, Resource, ResourceId, Source, Spec, Stored};
@@ -17,6 +17,8 @@ pub struct Recollection<'m> {
     pub version: Version,
     /// When the pass began to read.
     pub begun: i64,
+    /// The times between which it holds.
+    pub window: Window,
     /// Manifests that choose others by a selector, with the places of their files.
     pub selectors: Vec<(usize, Resource)>,
     /// The files.
@@ -87,7 +89,8 @@ pub fn remember(
     }
     let fresh = fresh(&recollection.places, kinds, desired, gathered, plan);
     let others = others(kinds, &place.key().set, desired, gathered);
-    let Recollection { version, begun, selectors, files, mut kept, kept_others, .. } = recollection;
+    let Recollection { version, begun, window, selectors, files, mut kept, kept_others, .. } =
+        recollection;
     let selectors: Vec<(usize, String)> =
         selectors.iter().map(|(file, resource)| (*file, self::kept(resource))).collect();
     for Fresh { file, kind, name, resource, keys } in &fresh {
@@ -102,6 +105,7 @@ pub fn remember(
         key: place.key().clone(),
         version,
         begun,
+        window,
         settled,
         foreign: count(Whose::Foreign),
         quiet: unsettled == 0 && count(Whose::Undeclared) == 0,

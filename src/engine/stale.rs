@@ -3,13 +3,13 @@
 use crate::engine::Gathered;
 use crate::engine::apply::directory_of;
 use crate::finance::RefundTerms;
-use crate::kinds::{Kinds, ReferenceTo};
+use crate::kinds::{Kinds, ReferenceTo, Staff};
 use crate::model::{Observed, ResourceId, Spec, Stored, Suspension};
 use crate::plan::basis::observed_digest;
 use crate::plan::change::{Action, Basis};
 use crate::plan::intent::Intent;
 use crate::plan::unended::Unended;
-use crate::plan::{Change, Plan};
+use crate::plan::{Change, Plan, roles};
 use crate::provider::{Directory, refund};
 use chrono::{DateTime, NaiveDate, Utc};
 use std::collections::{BTreeMap, BTreeSet};
@@ -38,6 +38,8 @@ pub fn moved(plan: &Plan, gathered: &Gathered, kinds: &Kinds, at: DateTime<Utc>)
         moved.extend(newcomers.alike(plan));
         moved.extend(newcomers.resting(plan));
         moved.extend(newcomers.unended(plan, &gathered.intents));
+        let lost = roles::lost(plan, kinds, &Staff::of("", &gathered.staff));
+        moved.extend(lost.iter().map(|role| format!("nobody would be {} any more", role.as_str())));
         moved.extend(suspended(plan, &gathered.suspensions, at));
     }
     moved

@@ -5,6 +5,7 @@
 
 use crate::engine::Gathered;
 use crate::engine::islands;
+use crate::engine::memory::Window;
 use crate::engine::memory::kept::{Kept, Reread};
 use crate::engine::narrow::{Checked, Look, Text, check, parse, seeds, touched};
 use crate::engine::remember::{fresh, others};
@@ -26,6 +27,8 @@ pub struct Woken {
     pub left_out: LeftOut,
     /// True when there may be things that nobody manages.
     pub unmanaged: bool,
+    /// The times between which this is so.
+    pub window: Window,
     /// What becomes of what is kept.
     next: Next,
 }
@@ -43,7 +46,10 @@ struct Next {
 /// # Errors
 /// When the store fails.
 pub fn wake(look: &Look<'_>, kept: &Kept, moved: &[Found]) -> Result<Option<Woken>, StoreError> {
-    if kept.key() != look.place.key() || !look.store.intents()?.is_empty() {
+    if kept.key() != look.place.key() || !kept.window().holds(look.at) {
+        return Ok(None);
+    }
+    if !look.store.intents()?.is_empty() {
         return Ok(None);
     }
     let Some(touched) = touched(look.store, kept.version())? else { return Ok(None) };
@@ -61,8 +67,9 @@ pub fn wake(look: &Look<'_>, kept: &Kept, moved: &[Found]) -> Result<Option<Woke
     let Some(Checked { desired, gathered, places }) = checked else { return Ok(None) };
     let unmanaged = wanted.unmanaged || !gathered.unmanaged.is_empty();
     let version = look.store.version()?;
+    let window = kept.window().around(look.at, look.kinds, &desired);
     let next = Next { version, looked_at: wanted.places, reread, places };
-    Ok(Some(Woken { desired, gathered, left_out: wanted.left_out, unmanaged, next }))
+    Ok(Some(Woken { desired, gathered, left_out: wanted.left_out, unmanaged, window, next }))
 }
 
 /// The files that hold something else than before, and those of which the store no longer says what
@@ -106,7 +113,7 @@ impl Woken {
         let set = kept.key().set.clone();
         let fresh = fresh(&places, kinds, desired, &self.gathered, plan);
         let others = others(kinds, &set, desired, &self.gathered);
-        kept.follow(version, &looked_at, reread, fresh, &others);
+        kept.follow((version, self.window), &looked_at, reread, fresh, &others);
         self.gathered
     }
 }

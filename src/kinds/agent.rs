@@ -19,6 +19,22 @@ pub enum AgentRole {
 }
 
 impl AgentRole {
+    /// Every role.
+    pub const ALL: [Self; 6] = [
+        Self::AdminAgent,
+        Self::SalesAgent,
+        Self::HelpdeskAgent,
+        Self::GlobalAdmin,
+        Self::UserManagementAdmin,
+        Self::BillingAdmin,
+    ];
+
+    /// The role of a name.
+    #[must_use]
+    pub fn of_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| role.as_str() == name)
+    }
+
     /// The name as manifests and messages have it.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -43,10 +59,20 @@ impl AgentRole {
 /// Roles as a sentence has them: `AdminAgent or SalesAgent`.
 #[must_use]
 pub fn one_of(roles: &[AgentRole]) -> String {
+    joined(roles, "or")
+}
+
+/// Roles as a sentence has them: `GlobalAdmin and AdminAgent`.
+#[must_use]
+pub fn all_of(roles: &[AgentRole]) -> String {
+    joined(roles, "and")
+}
+
+fn joined(roles: &[AgentRole], word: &str) -> String {
     let names: Vec<&str> = roles.iter().map(|role| role.as_str()).collect();
     match names.as_slice() {
         [] => String::new(),
         [one] => (*one).to_owned(),
-        [most @ .., last] => format!("{} or {last}", most.join(", ")),
+        [most @ .., last] => format!("{} {word} {last}", most.join(", ")),
     }
 }

@@ -3,8 +3,8 @@
 use crate::kinds::reference::Ref;
 use crate::kinds::selector::Selector;
 use crate::kinds::{
-    AgentRole, Column, Facts, Field, Kind, Mend, Missing, Operation, Reference, ReferenceTo, Rule,
-    Standing, Transition, Verdict, Weight, World, customer as customers, rule, subscription,
+    Column, Facts, Field, Kind, Mend, Missing, Operation, Reference, ReferenceTo, Rule, Standing,
+    Transition, Verdict, Weight, World, customer as customers, permit, rule, subscription,
 };
 use crate::model::problem::Finding;
 use crate::model::{Money, Resource, ResourceId, ResourceName, Spec, code};
@@ -57,7 +57,7 @@ const CURRENCY: Rule = Rule::blocks("its currency is the customer's", currency)
 const USAGE: Rule =
     Rule::blocks("the customer has a usage-based subscription to spend on", has_usage)
         .weighs(Weight::Warns)
-        .roles(&[AgentRole::AdminAgent, AgentRole::SalesAgent])
+        .roles(permit::SALES)
         .asked(|transition| transition.after.is_some());
 
 fn currency(transition: &Transition<'_>, world: &World) -> Verdict {
@@ -109,7 +109,7 @@ impl Kind for Budget {
         about: "The monthly Azure spending budget of a customer",
         deleting: "remove the amount",
         identity: "its customer: each has one budget",
-        roles: &[AgentRole::AdminAgent],
+        roles: permit::BUDGETS,
         roles_note: "",
         fields: &[
             Field::new("customerRef").immutable(

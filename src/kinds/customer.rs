@@ -2,9 +2,10 @@
 
 use crate::kinds::reservation::Reservation;
 use crate::kinds::{
-    AgentRole, Column, Facts, Field, Kind, Missing, Operation, Risk, RiskRule, Rule, Standing,
-    Transition, Verdict, Weight, World,
+    Column, Facts, Field, Kind, Missing, Operation, Risk, RiskRule, Rule, Standing, Transition,
+    Verdict, Weight, World, permit,
 };
+use crate::model::digest::Digest;
 use crate::model::scalar::{Country, Domain, Email, Line, Uuid};
 use crate::model::{Currency, Spec, code};
 use chrono::{DateTime, Utc};
@@ -67,7 +68,7 @@ struct BillingContact {
 
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, expecting = "an address, {line1: …}")]
-struct Address {
+pub(super) struct Address {
     /// Street and number.
     #[serde(skip_serializing_if = "Option::is_none")]
     line1: Option<Line>,
@@ -94,6 +95,9 @@ struct Address {
 const AGAIN: &str = "it is fixed when the customer is added: end this relationship and add the \
                      customer again, or put the old value back";
 
+/// Where the embedded provider's invitations are accepted: nowhere, but the same for a domain each time.
+const INVITATIONS: &str = "https://invitations.partner.example/";
+
 /// What a relationship may be, as observed.
 const RELATIONSHIPS: [&str; 3] = ["Pending", "Granted", "Revoked"];
 
@@ -101,7 +105,7 @@ const RELATIONSHIPS: [&str; 3] = ["Pending", "Granted", "Revoked"];
 pub(super) const RELATIONSHIP: Rule =
     Rule::blocks("the customer has granted the partner's relationship", related)
         .weighs(Weight::Waits)
-        .roles(&[AgentRole::AdminAgent, AgentRole::SalesAgent]);
+        .roles(permit::SALES);
 
 const NOTHING_ACTIVE: Rule = Rule::blocks(
     "to end the relationship: no active subscription or reservation is left under it",
@@ -160,7 +164,7 @@ impl Kind for Customer {
         about: "An organisation the partner sells to",
         deleting: "end the reseller relationship",
         identity: "its domain, in any letter case",
-        roles: &[AgentRole::AdminAgent, AgentRole::SalesAgent],
+        roles: permit::SALES,
         roles_note: "ending a relationship needs both GlobalAdmin and AdminAgent",
         fields: &[
             Field::new("domain").immutable(AGAIN).any_case(),
@@ -176,6 +180,7 @@ impl Kind for Customer {
             Column::new("COUNTRY", "country"),
             Column::new("RELATIONSHIP", "relationship"),
             Column::wide("CURRENCY", "currency"),
+            Column::wide("INVITATION", "invitation"),
             Column::wide("TENANT", "tenantId"),
         ],
         example: r#"apiVersion: partnerctl.dev/v1
@@ -233,5 +238,16 @@ spec:
     fn born(spec: &mut Spec, _: DateTime<Utc>) {
         let invited = spec.text("onboarding") == Some("Invite");
         spec.set("relationship", if invited { "Pending" } else { "Granted" }.into());
+        if let Some(domain) = spec.text("domain").filter(|_| invited) {
+            let code = &Digest::default().text(&domain.to_lowercase()).hex()[..20];
+            let link = format!("{INVITATIONS}{code}");
+            spec.set("invitation", link.as_str().into());
+        }
+    }
+
+    fn handout(observed: &Spec) -> Option<String> {
+        let link = observed.text("invitation")?;
+        let waits = observed.text("relationship") == Some("Pending");
+        waits.then(|| format!("show the customer this link, to accept the invitation: {link}"))
     }
 }

@@ -4,23 +4,31 @@
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 pub mod agent;
+mod billing_profile;
 mod budget;
 mod customer;
+pub mod expiry;
 mod fields;
+mod partner_user;
+pub mod permit;
 pub mod reference;
 pub mod reservation;
 mod reservation_permission;
 mod role_assignment;
 pub mod rule;
 pub mod selector;
+pub mod staff;
 pub mod state;
 mod subscription;
 pub mod transition;
 pub mod world;
 
 pub use agent::AgentRole;
+pub use expiry::{Dated, Ending};
 pub use fields::{Column, Compare, Field, Reference, ReferenceTo};
+pub use permit::Permit;
 pub use rule::{Mend, Missing, RiskRule, Rule, Verdict, Weight};
+pub use staff::Staff;
 pub use transition::{AfterEnd, Block, Liability, Operation, Risk, Transition};
 pub use world::{Standing, World};
 
@@ -38,9 +46,11 @@ pub const KINDS: &[KindEntry] = &[
     KindEntry::of::<customer::Customer>(),
     KindEntry::of::<subscription::Subscription>(),
     KindEntry::of::<budget::Budget>(),
+    KindEntry::of::<billing_profile::BillingProfile>(),
     KindEntry::of::<reservation::Reservation>(),
     KindEntry::of::<role_assignment::RoleAssignment>(),
     KindEntry::of::<reservation_permission::ReservationPermission>(),
+    KindEntry::of::<partner_user::PartnerUser>(),
 ];
 
 /// What is fixed about a kind.
@@ -58,8 +68,7 @@ pub struct Facts {
     pub deleting: &'static str,
     /// What makes two of them the same thing, in words; empty for a kind without identity.
     pub identity: &'static str,
-    /// Who may change it (domain.md 8). Told by `explain` and `why`; plans do not enforce it yet,
-    /// because the store has no partner users.
+    /// Who may change it. Where the table of [`permit`] speaks of the kind, its rows are checked.
     pub roles: &'static [AgentRole],
     /// Where other roles are needed; may be empty.
     pub roles_note: &'static str,
@@ -87,9 +96,11 @@ pub trait Kind: Serialize + DeserializeOwned + JsonSchema {
     /// The changes that are not reversible (design section 5).
     const RISKS: &'static [RiskRule] = &[];
 
-    /// True when deleting only ends management: nothing else happens to the thing.
-    const RELEASES: bool = false;
+    /// True when deleting only ends management and changes nothing outside.
+    const ONLY_RELEASED: bool = false;
 
+    /// What becomes of one whose `until` has passed.
+    const ENDING: Ending = Ending::Never;
     /// True when time alone can change what a plan says of one: such are looked at in every pass.
     const TIMED: bool = false;
 
@@ -138,6 +149,11 @@ pub trait Kind: Serialize + DeserializeOwned + JsonSchema {
         None
     }
 
+    /// Partner users whose state it looks at, by what [`Kind::identity`] calls them.
+    fn looks_at_staff(_spec: &Spec) -> Option<String> {
+        None
+    }
+
     /// Changes of other resources that must come first beyond what references say: a grant comes
     /// after the Owner, a revocation before the Owner goes.
     fn follows(_transition: &Transition<'_>, _before: &World, _after: &World) -> Vec<ResourceId> {
@@ -173,6 +189,17 @@ pub trait Kind: Serialize + DeserializeOwned + JsonSchema {
         false
     }
 
+    /// What a person must hand on once it is made, as a sentence: the link of an invitation.
+    fn handout(_observed: &Spec) -> Option<String> {
+        None
+    }
+
+    /// When something happens by itself: an expiry, a renewal, the end of a window. `observed` is the
+    /// state outside, where there is one.
+    fn dates(_spec: &Spec, _observed: Option<&Spec>) -> Vec<Dated> {
+        Vec::new()
+    }
+
     /// True when its time is over. The store keeps it as history, and it may still be referred to,
     /// but nothing is done about it any more.
     fn ended(_spec: &Spec, _at: DateTime<Utc>) -> bool {
@@ -206,6 +233,10 @@ pub struct KindEntry {
     pub rules: &'static [Rule],
     /// See [`Kind::RISKS`].
     pub risks: &'static [RiskRule],
+    /// See [`Kind::ONLY_RELEASED`].
+    pub only_released: bool,
+    /// See [`Kind::ENDING`].
+    pub ending: Ending,
     /// Reads the `spec` of a document and checks it; findings carry paths below the document.
     pub decode: Decode,
     /// See [`Kind::check_among`].
@@ -224,6 +255,8 @@ pub struct KindEntry {
     pub check_observed: fn(&Spec) -> Option<String>,
     /// See [`Kind::gate`].
     pub gate: fn(&Spec) -> Option<String>,
+    /// See [`Kind::looks_at_staff`].
+    pub looks_at_staff: fn(&Spec) -> Option<String>,
     /// See [`Kind::follows`].
     pub follows: fn(&Transition<'_>, &World, &World) -> Vec<ResourceId>,
     /// See [`Kind::stops`].
@@ -238,8 +271,10 @@ pub struct KindEntry {
     pub liability: fn(&Transition<'_>, &World) -> Option<Liability>,
     /// See [`Kind::bought`].
     pub bought: fn(&Spec) -> bool,
-    /// See [`Kind::RELEASES`].
-    pub releases: bool,
+    /// See [`Kind::handout`].
+    pub handout: fn(&Spec) -> Option<String>,
+    /// See [`Kind::dates`].
+    pub dates: fn(&Spec, Option<&Spec>) -> Vec<Dated>,
     /// See [`Kind::TIMED`].
     pub timed: bool,
     /// See [`Kind::ended`].
@@ -264,6 +299,8 @@ impl KindEntry {
             facts: T::FACTS,
             rules: T::RULES,
             risks: T::RISKS,
+            only_released: T::ONLY_RELEASED,
+            ending: T::ENDING,
             decode: decode_spec::<T>,
             check_among: T::check_among,
             identity: T::identity,
@@ -273,6 +310,7 @@ impl KindEntry {
             ailment: T::ailment,
             check_observed: T::check_observed,
             gate: T::gate,
+            looks_at_staff: T::looks_at_staff,
             follows: T::follows,
             stops: T::stops,
             risk: T::risk,
@@ -280,7 +318,8 @@ impl KindEntry {
             monthly: T::monthly,
             liability: T::liability,
             bought: T::bought,
-            releases: T::RELEASES,
+            handout: T::handout,
+            dates: T::dates,
             timed: T::TIMED,
             ended: T::ended,
             after_end: T::after_end,

@@ -312,7 +312,7 @@ impl Kind for Reservation {
         },
     ];
 
-    const RELEASES: bool = true;
+    const ONLY_RELEASED: bool = true;
     const TIMED: bool = true;
 
     const FACTS: Facts = Facts {

@@ -2,11 +2,12 @@
 
 use crate::kinds::reference::Ref;
 use crate::kinds::{
-    AgentRole, Column, Facts, Field, Kind, Liability, Mend, Missing, Operation, Reference,
-    ReferenceTo, Rule, Standing, Transition, Verdict, Weight, World, customer, role_assignment,
-    rule, subscription,
+    Column, Dated, Ending, Facts, Field, Kind, Liability, Mend, Missing, Operation, Reference,
+    ReferenceTo, Rule, Standing, Transition, Verdict, Weight, World, customer, expiry, permit,
+    role_assignment, rule, subscription,
 };
 use crate::model::problem::Finding;
+use crate::model::scalar::Moment;
 use crate::model::{Currency, Resource, ResourceId, Spec, code};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, Serializer};
@@ -32,6 +33,9 @@ pub struct ReservationPermission {
     /// Must be true when Allowed: the partner knows that it pays.
     #[serde(skip_serializing_if = "Option::is_none")]
     acknowledge_liability: Option<bool>,
+    /// When the permission ends: a day, from its beginning in UTC, or an instant. Then it is Denied.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    until: Option<Moment>,
 }
 
 #[derive(Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -57,15 +61,10 @@ fn in_order<S: Serializer>(list: &Option<Vec<Product>>, serializer: S) -> Result
 const CUSTOMER: Reference = Reference::new("customerRef", "Customer");
 const SUBSCRIPTION: Reference = Reference::new("subscriptionRef", "Subscription");
 
-/// Only an Admin agent may turn it on or off (domain.md 4).
-pub(super) const MAY_CHANGE: &[AgentRole] = &[AgentRole::AdminAgent];
-const MAY_BUY: &[AgentRole] = &[AgentRole::AdminAgent, AgentRole::SalesAgent];
-const MAY_ASSIGN: &[AgentRole] = &[AgentRole::GlobalAdmin, AgentRole::SalesAgent];
-
 /// What an Allowed permission needs, in the order in which it is brought about (domain.md 4).
 const EXISTS: Rule =
     Rule::blocks("to allow: the subscription exists, bought by the partner", exists)
-        .roles(MAY_BUY)
+        .roles(permit::SALES)
         .asked(allows);
 const SAME_CUSTOMER: Rule =
     Rule::blocks("to allow: the subscription is the customer's own", same_customer)
@@ -76,15 +75,15 @@ const USAGE_BASED: Rule = Rule::blocks(
     usage_based,
 )
 .validated(code::NOT_USAGE_BASED, "spec.subscriptionRef")
-.roles(MAY_BUY)
+.roles(permit::SALES)
 .asked(allows);
 const ACTIVE: Rule = Rule::blocks("to allow: the subscription is active", active)
     .validated(code::NOT_ACTIVE, "spec.subscriptionRef")
-    .roles(MAY_BUY)
+    .roles(permit::SALES)
     .asked(allows);
 const OWNED: Rule =
     Rule::blocks("to allow: a user or group of the customer is Owner of the subscription", owned)
-        .roles(MAY_ASSIGN)
+        .roles(permit::ACCESS)
         .asked(allows);
 const ACKNOWLEDGED: Rule =
     Rule::blocks("to allow: the partner acknowledges that it pays", acknowledged)
@@ -202,7 +201,7 @@ fn owned(transition: &Transition<'_>, world: &World) -> Verdict {
     let id = &named.id;
     let mut owners = world
         .referrers(id, Some("RoleAssignment"))
-        .filter(|assignment| role_assignment::is_customer_owner(assignment));
+        .filter(|assignment| role_assignment::is_customer_owner(assignment, world));
     if let Some(owner) = owners.next() {
         return Verdict::Holds(format!("{} makes a customer user Owner of {id}", owner.id));
     }
@@ -277,6 +276,8 @@ impl Kind for ReservationPermission {
     const RULES: &'static [Rule] =
         &[customer::RELATIONSHIP, EXISTS, SAME_CUSTOMER, USAGE_BASED, ACTIVE, OWNED, ACKNOWLEDGED];
 
+    const ENDING: Ending = Ending::Becomes("purchase", "Denied");
+
     const FACTS: Facts = Facts {
         kind: "ReservationPermission",
         plural: "reservationpermissions",
@@ -284,7 +285,7 @@ impl Kind for ReservationPermission {
         about: "Whether a customer may buy Azure reservations itself",
         deleting: "set the permission to Denied",
         identity: "its customer: each has one permission",
-        roles: MAY_CHANGE,
+        roles: permit::PERMISSIONS,
         roles_note: "SalesAgent and HelpdeskAgent may only read it",
         fields: &[
             Field::new("customerRef")
@@ -298,6 +299,7 @@ impl Kind for ReservationPermission {
             Column::new("SUBSCRIPTION", "subscriptionRef"),
             Column::new("PURCHASE", "purchase"),
             Column::wide("PRODUCTS", "products"),
+            Column::wide("UNTIL", "until"),
         ],
         example: r"apiVersion: partnerctl.dev/v1
 kind: ReservationPermission
@@ -360,7 +362,7 @@ spec:
         let Some(ReferenceTo::Resource(id)) = SUBSCRIPTION.target(spec) else { return Vec::new() };
         after
             .referrers(&id, Some("RoleAssignment"))
-            .filter(|assignment| role_assignment::is_customer_owner(assignment))
+            .filter(|assignment| role_assignment::is_customer_owner(assignment, after))
             .map(|assignment| assignment.id.clone())
             .collect()
     }
@@ -375,6 +377,11 @@ spec:
             (false, false) if transition.after.is_none() => "Delete customer purchase permissions",
             (false, false) => "Record customer purchase permissions (off)",
         }
+    }
+
+    fn dates(spec: &Spec, _: Option<&Spec>) -> Vec<Dated> {
+        let allowed = is_allowed(spec);
+        if allowed { expiry::date(spec, "the permission to buy ends") } else { Vec::new() }
     }
 
     fn liability(transition: &Transition<'_>, after: &World) -> Option<Liability> {

@@ -3,17 +3,18 @@
 use crate::kinds::reference::Ref;
 use crate::kinds::reservation_permission as permission;
 use crate::kinds::{
-    AgentRole, Column, Facts, Field, Kind, Mend, Missing, Operation, Reference, ReferenceTo, Rule,
-    Standing, Transition, Verdict, World, customer, rule,
+    Column, Dated, Ending, Facts, Field, Kind, Mend, Missing, Operation, Reference, ReferenceTo,
+    Rule, Standing, Transition, Verdict, World, customer, expiry, permit, rule,
 };
 use crate::model::problem::Finding;
-use crate::model::scalar::{Invalid, Line, Uuid, scalar};
+use crate::model::scalar::{Invalid, Line, Moment, Uuid, scalar};
 use crate::model::{ResourceId, Spec, code};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// The spec of a RoleAssignment. A change of any field makes a new assignment and removes the old.
+/// The spec of a RoleAssignment. A change of scope, principal or role makes a new assignment
+/// and removes the old.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, expecting = "the spec of a RoleAssignment")]
 pub struct RoleAssignment {
@@ -23,6 +24,9 @@ pub struct RoleAssignment {
     principal: Principal,
     /// A role's name or the id of a role definition.
     role: Role,
+    /// When the role ends: a day, from its beginning in UTC, or an instant. Then it is removed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    until: Option<Moment>,
 }
 
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
@@ -40,7 +44,7 @@ struct Scope {
     /// A reservation.
     #[serde(skip_serializing_if = "Option::is_none")]
     reservation_ref: Option<Ref>,
-    /// A billing profile; by `external:` until this version has that kind.
+    /// A billing profile.
     #[serde(skip_serializing_if = "Option::is_none")]
     billing_profile_ref: Option<Ref>,
     /// The id of a billing account.
@@ -133,6 +137,8 @@ impl fmt::Display for Role {
 const SCOPES: [&str; 4] =
     ["subscriptionRef", "reservationRef", "billingProfileRef", "billingAccount"];
 
+const IDENTITY: [&str; 3] = ["scope", "principal", "role"];
+
 const ANEW: &str = "a change makes a new assignment, then removes this one";
 
 const KEEPS_AN_OWNER: Rule =
@@ -148,7 +154,7 @@ const NOT_RESTED_ON: Rule = Rule::blocks(
     },
 )
 .code(code::BLOCK_IN_USE)
-.roles(permission::MAY_CHANGE);
+.roles(permit::PERMISSIONS);
 
 fn keeps_an_owner(transition: &Transition<'_>, after: &World) -> Verdict {
     let Some(ReferenceTo::Resource(subscription)) =
@@ -185,7 +191,7 @@ pub(super) fn new_owner(subscription: &ResourceId, lost: Option<&Spec>, world: &
     let has_a_role = world
         .referrers(subscription, Some("RoleAssignment"))
         .filter(|assignment| !is_owner(&assignment.spec))
-        .filter(|assignment| is_person(&assignment.spec))
+        .filter(|assignment| is_customer_person(&assignment.spec, world))
         .filter_map(|assignment| assignment.spec.get("principal").cloned())
         .find(|principal| lost.and_then(|lost| lost.get("principal")) != Some(principal));
     let principal = has_a_role.unwrap_or_else(|| {
@@ -203,6 +209,8 @@ pub(super) fn new_owner(subscription: &ResourceId, lost: Option<&Spec>, world: &
 impl Kind for RoleAssignment {
     const RULES: &'static [Rule] = &[customer::RELATIONSHIP, KEEPS_AN_OWNER, NOT_RESTED_ON];
 
+    const ENDING: Ending = Ending::Goes;
+
     const FACTS: Facts = Facts {
         kind: "RoleAssignment",
         plural: "roleassignments",
@@ -210,7 +218,7 @@ impl Kind for RoleAssignment {
         about: "A role of a person, group or application on a scope",
         deleting: "remove the role assignment",
         identity: "scope, principal and role together; the principal in any letter case",
-        roles: &[AgentRole::GlobalAdmin, AgentRole::SalesAgent],
+        roles: permit::ACCESS,
         roles_note: "on a reservation AdminAgent, GlobalAdmin, HelpdeskAgent, SalesAgent or \
                      UserManagementAdmin; on a billing account or profile GlobalAdmin or BillingAdmin",
         fields: &[
@@ -221,7 +229,7 @@ impl Kind for RoleAssignment {
         references: &[
             Reference::new("scope.subscriptionRef", "Subscription"),
             Reference::new("scope.reservationRef", "Reservation"),
-            Reference::later("scope.billingProfileRef", "BillingProfile"),
+            Reference::new("scope.billingProfileRef", "BillingProfile"),
         ],
         replaceable: true,
         columns: &[
@@ -232,6 +240,7 @@ impl Kind for RoleAssignment {
             Column::new("PRINCIPAL", "principal.name|principal.id"),
             Column::new("ROLE", "role"),
             Column::wide("TYPE", "principal.type"),
+            Column::wide("UNTIL", "until"),
         ],
         example: r"apiVersion: partnerctl.dev/v1
 kind: RoleAssignment
@@ -297,6 +306,10 @@ spec:
         Some(format!("{scope} {} {}", principal.to_lowercase(), spec.text("role")?))
     }
 
+    fn looks_at_staff(spec: &Spec) -> Option<String> {
+        spec.text("principal.name").map(str::to_lowercase)
+    }
+
     fn follows(transition: &Transition<'_>, before: &World, after: &World) -> Vec<ResourceId> {
         owned_subscription(transition)
             .map(|subscription| permission::revoked(&subscription, before, after))
@@ -304,7 +317,19 @@ spec:
     }
 
     fn operation(transition: &Transition<'_>) -> Operation {
-        if transition.after.is_some() { "Create role assignment" } else { "Delete role assignment" }
+        match (transition.before, transition.after) {
+            (None, _) => "Create role assignment",
+            // Of what is there only its end can change; another role is another assignment.
+            (Some(_), Some(_)) if IDENTITY.iter().all(|path| !transition.changes(path)) => {
+                "Update role assignment"
+            }
+            (Some(_), Some(_)) => "Create role assignment",
+            (Some(_), None) => "Delete role assignment",
+        }
+    }
+
+    fn dates(spec: &Spec, _: Option<&Spec>) -> Vec<Dated> {
+        expiry::date(spec, "the role ends")
     }
 }
 
@@ -312,13 +337,16 @@ fn is_owner(spec: &Spec) -> bool {
     spec.text("role") == Some("Owner")
 }
 
-/// A customer user who is Owner: a User or a Group; applications do not count (domain.md 4).
-pub(super) fn is_customer_owner(assignment: &Standing) -> bool {
-    is_owner(&assignment.spec) && is_person(&assignment.spec)
+/// A customer user who is Owner: a User or a Group; neither applications nor the partner's own staff
+/// count (domain.md 4).
+pub(super) fn is_customer_owner(assignment: &Standing, world: &World) -> bool {
+    is_owner(&assignment.spec) && is_customer_person(&assignment.spec, world)
 }
 
-fn is_person(spec: &Spec) -> bool {
-    matches!(spec.text("principal.type"), Some("User" | "Group"))
+fn is_customer_person(spec: &Spec, world: &World) -> bool {
+    let of_the_partner =
+        || spec.text("principal.name").is_some_and(|name| world.staff().knows(name));
+    matches!(spec.text("principal.type"), Some("User" | "Group")) && !of_the_partner()
 }
 
 /// The subscription that loses an Owner by this transition.

@@ -3,8 +3,8 @@
 use crate::kinds::reference::Ref;
 use crate::kinds::reservation_permission as permission;
 use crate::kinds::{
-    AgentRole, Column, Facts, Field, Kind, Mend, Missing, Operation, Reference, Risk, RiskRule,
-    Rule, Transition, Verdict, World, customer,
+    Column, Facts, Field, Kind, Mend, Missing, Operation, Reference, Risk, RiskRule, Rule,
+    Transition, Verdict, World, customer, permit,
 };
 use crate::model::problem::Finding;
 use crate::model::scalar::Line;
@@ -108,7 +108,7 @@ const NOT_RESTED_ON: Rule = Rule::blocks(
     |transition, after| permission::held_back(transition.id, transition.id, after),
 )
 .code(code::BLOCK_IN_USE)
-.roles(permission::MAY_CHANGE)
+.roles(permit::PERMISSIONS)
 .asked(Subscription::stops);
 
 fn cancellable(transition: &Transition<'_>, _: &World) -> Verdict {
@@ -190,7 +190,7 @@ impl Kind for Subscription {
         about: "An Azure plan or a licence bought for a customer",
         deleting: "cancel the subscription",
         identity: "",
-        roles: &[AgentRole::AdminAgent, AgentRole::SalesAgent],
+        roles: permit::SALES,
         roles_note: "",
         fields: &[
             Field::new("customerRef").immutable(OTHER),

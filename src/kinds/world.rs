@@ -1,5 +1,6 @@
 //! A state of the world to judge by: resources by id, and who refers to whom.
 
+use crate::kinds::staff::{self, Staff};
 use crate::kinds::{Kinds, ReferenceTo};
 use crate::model::{ResourceId, Spec};
 use std::collections::BTreeMap;
@@ -23,6 +24,8 @@ struct Things {
     standing: BTreeMap<ResourceId, Arc<Thing>>,
     /// Sorted, by what they refer to.
     referrers: BTreeMap<ResourceId, Arc<Vec<ResourceId>>>,
+    /// Partner users, also those that are not among the resources because they stay as they are.
+    staff: Staff,
 }
 
 #[derive(Debug, Clone)]
@@ -42,6 +45,19 @@ impl World {
         world
     }
 
+    /// The same with the partner's staff.
+    #[must_use]
+    pub fn with_staff(mut self, staff: Staff) -> Self {
+        Arc::make_mut(&mut self.0).staff = staff;
+        self
+    }
+
+    /// The partner's staff in this world, and who acts.
+    #[must_use]
+    pub fn staff(&self) -> &Staff {
+        &self.0.staff
+    }
+
     /// Puts a resource into the world, in place of the one with its id.
     pub fn put(&mut self, kinds: &Kinds, standing: Standing) {
         let references =
@@ -55,6 +71,9 @@ impl World {
             .collect();
         let things = Arc::make_mut(&mut self.0);
         let id = standing.id.clone();
+        if id.kind.as_str() == staff::KIND {
+            things.staff.put(&standing.spec);
+        }
         let new = Arc::new(Thing { standing, targets });
         if let Some(old) = things.standing.insert(id.clone(), new.clone()) {
             things.forget(&id, &old.targets);
@@ -74,6 +93,9 @@ impl World {
         }
         let things = Arc::make_mut(&mut self.0);
         if let Some(old) = things.standing.remove(id) {
+            if id.kind.as_str() == staff::KIND {
+                things.staff.take(&old.standing.spec);
+            }
             things.forget(id, &old.targets);
         }
     }

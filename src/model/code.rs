@@ -74,8 +74,11 @@ codes! {
     BLOCK_TAKEN = "B0112", "Something else already stands for it";
     BLOCK_UNKNOWN = "B0113", "Nobody knows how an earlier operation on it ended";
     BLOCK_POLICY = "B0120", "A policy of the workspace denies it";
-    BLOCK_ENDED = "B0130", "Its time is over, or never began";
-    BLOCK_QUOTE = "B0131", "The refund or the exchange cannot be reckoned";
+    BLOCK_ROLE = "B0130", "Who plans it lacks an agent role";
+    BLOCK_LAST_ADMIN = "B0131", "It is the last with a role that somebody must hold";
+    BLOCK_BEGINNING = "B0132", "The first partner users would lock out who declares them";
+    BLOCK_ENDED = "B0140", "Its time is over, or never began";
+    BLOCK_QUOTE = "B0141", "The refund or the exchange cannot be reckoned";
 }
 
 #[cfg(test)]

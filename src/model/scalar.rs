@@ -1,5 +1,7 @@
 //! Texts with a grammar: how they are read, why one is refused, and what their JSON Schema says.
 
+use crate::model::moment;
+use chrono::{DateTime, SecondsFormat, Utc};
 use std::fmt;
 
 /// Why a text is refused: what is wrong, and what to write instead.
@@ -286,6 +288,39 @@ impl Email {
 impl fmt::Display for Email {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+/// A day or an instant: `2026-12-01` is its beginning in UTC. Written as an instant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Moment(DateTime<Utc>);
+
+scalar!(Moment, "a day or an instant", "2026-12-01", |text| Self::parse(text), {
+    "type": "string",
+    "anyOf": [
+        {"pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"},
+        {"pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})$"}
+    ]
+});
+
+impl Moment {
+    fn parse(text: &str) -> Result<Self, Invalid> {
+        moment::parse(text).map(Self).map_err(|hint| {
+            let shown: String = text.chars().take(60).collect();
+            Invalid::new(format!("`{shown}` is no day and no instant"), hint)
+        })
+    }
+
+    /// The instant that is meant.
+    #[must_use]
+    pub fn instant(self) -> DateTime<Utc> {
+        self.0
+    }
+}
+
+impl fmt::Display for Moment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.to_rfc3339_opts(SecondsFormat::AutoSi, true))
     }
 }
 

@@ -1,7 +1,7 @@
 //! Two states of the manifests: what the later one does to the earlier one, and what the earlier one
 //! alone would do as well.
 
-use crate::kinds::Kinds;
+use crate::kinds::{Ending, Kinds, expiry};
 use crate::model::text::counted;
 use crate::model::{Resource, ResourceId, Stored};
 use crate::plan::Plan;
@@ -78,6 +78,7 @@ pub fn as_applied(
     let row = |resource: &Resource| {
         let mut observed = resource.spec.clone();
         if let Some(entry) = kinds.get(resource.id.kind.as_str()) {
+            observed = expiry::as_of(entry, &resource.spec, at).into_owned();
             (entry.born)(&mut observed, at);
             if (entry.gate)(&observed).is_some() {
                 observed.set("relationship", "Granted".into());
@@ -98,7 +99,14 @@ pub fn as_applied(
             source: resource.source.clone(),
         }
     };
-    let mut rows: Vec<Stored> = resources.iter().map(row).collect();
+    // What has ended by then is not there.
+    let stays = |resource: &&Resource| {
+        let entry = kinds.get(resource.id.kind.as_str());
+        entry.is_none_or(|entry| {
+            entry.ending != Ending::Goes || expiry::over(entry, &resource.spec, at).is_none()
+        })
+    };
+    let mut rows: Vec<Stored> = resources.iter().filter(stays).map(row).collect();
     rows.sort_by(|a, b| a.id.cmp(&b.id));
     rows
 }

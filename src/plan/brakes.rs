@@ -1,7 +1,7 @@
 //! Brakes: plans that do too much at once are printed, and not applied.
 
 use crate::model::text::counted;
-use crate::plan::change::{Action, MoneyEffect, Plan, Reason, Refusal};
+use crate::plan::change::{Action, Change, MoneyEffect, Plan, Reason, Refusal};
 use crate::plan::judge::Worlds;
 use crate::plan::money::number;
 use crate::plan::{PlanInput, Scope};
@@ -16,7 +16,9 @@ type Measure = fn(&MoneyEffect) -> Decimal;
 pub fn refusals(input: &PlanInput, plan: &Plan, worlds: &Worlds) -> Vec<Refusal> {
     let owned = input.owned();
     let count = |actions: &[Action]| {
-        plan.proceeding().filter(|c| actions.contains(&c.action) && !c.release).count()
+        // What ends on a declared day was meant to: a brake would keep access open.
+        let counts = |c: &&Change| !c.release && c.reason != Reason::Expired;
+        plan.proceeding().filter(|c| actions.contains(&c.action)).filter(counts).count()
     };
     let refuse = |setting: &str, value: String, message: String| Refusal {
         setting: setting.to_owned(),
@@ -140,6 +142,7 @@ mod tests {
             lineage: None,
             set: "test".to_owned(),
             actor: "a".to_owned(),
+            staff: Default::default(),
             desired: Vec::new(),
             stored: Default::default(),
             unmanaged: Vec::new(),

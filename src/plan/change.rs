@@ -73,6 +73,8 @@ pub enum Reason {
     Renamed,
     /// Exists already, declared for the first time.
     Unmanaged,
+    /// Its declared `until` has passed.
+    Expired,
     /// Owned by another set until now, and taken over.
     Taken,
 }
@@ -89,6 +91,7 @@ impl Reason {
             Self::Undeclared => "undeclared",
             Self::Renamed => "renamed",
             Self::Unmanaged => "unmanaged",
+            Self::Expired => "expired",
             Self::Taken => "taken",
         }
     }

@@ -1,7 +1,7 @@
 //! The first version of each change: what differs, before anything is judged.
 
 use crate::finance::{ExchangeQuote, Quote};
-use crate::kinds::{AfterEnd, Block, KindEntry, Risk, Transition};
+use crate::kinds::{AfterEnd, Block, Ending, KindEntry, Risk, Transition, expiry};
 use crate::model::resource::{DeletionPolicy, Management};
 use crate::model::{Metadata, Resource, ResourceId, Source, Spec, Stored, Suspension, code};
 use crate::plan::change::{Action, Change, Desired, FieldChange, OnlyObserved, Reason, Warning};
@@ -9,6 +9,8 @@ use crate::plan::judge::Worlds;
 use crate::plan::pair::{Pair, Pairs};
 use crate::plan::policy::Ruling;
 use crate::plan::{PlanInput, Scope, diff, leave, money};
+use chrono::{DateTime, SecondsFormat, Utc};
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -100,6 +102,17 @@ fn declared(
     desired: &Resource,
     drafts: &mut Drafts,
 ) {
+    let over = expiry::over(entry, &desired.spec, input.at);
+    if let Some(over) = over
+        && !ends(input, entry, pair, (desired, over), drafts)
+    {
+        return;
+    }
+    let ended = over.map(|_| {
+        let spec = expiry::as_of(entry, &desired.spec, input.at).into_owned();
+        Resource { spec, ..desired.clone() }
+    });
+    let desired = ended.as_ref().unwrap_or(desired);
     let stored = pair.stored.as_ref();
     let metadata = diff::keep_protection(&desired.metadata, stored.map(|s| &s.metadata));
     let management = metadata.management();
@@ -148,7 +161,14 @@ fn declared(
             }
         }
     }
-    let mut difference = difference(entry, desired, &draft, observed, drafts);
+    // What ended since it was applied became what it becomes: nobody changed that outside.
+    let applied = stored.and_then(|stored| stored.last_applied.as_ref());
+    let applied = applied.map(|applied| match over {
+        Some(_) => Cow::Borrowed(applied),
+        None => expiry::as_of(entry, applied, input.at),
+    });
+    let specs = (applied.as_deref(), observed);
+    let mut difference = difference(entry, desired, &draft, specs, drafts);
     if pair.found.is_none() {
         difference = leave::without(input, entry, desired, &draft, difference, drafts);
     }
@@ -169,6 +189,13 @@ fn declared(
     }
     draft.fields = difference.fields;
     (draft.action, draft.reason) = what_and_why(pair, &draft, difference.replaces);
+    let ending = |field: &FieldChange| match entry.ending {
+        Ending::Becomes(path, _) => field.path.strip_prefix("spec.") == Some(path),
+        _ => false,
+    };
+    if over.is_some() && draft.fields.iter().any(ending) {
+        draft.reason = Reason::Expired;
+    }
     if let Some(stored) = stored {
         draft.fields.extend(diff::compare_metadata(&draft.metadata, &stored.metadata));
     }
@@ -183,16 +210,54 @@ fn declared(
     drafts.changing.push(draft);
 }
 
+/// What is done with something whose end has come; true when it goes on being what it has become.
+/// What is not there is not made any more.
+fn ends(
+    input: &PlanInput,
+    entry: &KindEntry,
+    pair: &Arc<Pair>,
+    (desired, over): (&Resource, DateTime<Utc>),
+    drafts: &mut Drafts,
+) -> bool {
+    let (stored, source) = (pair.stored.as_ref(), &desired.source);
+    let over = over.to_rfc3339_opts(SecondsFormat::AutoSi, true);
+    let metadata = diff::keep_protection(&desired.metadata, stored.map(|s| &s.metadata));
+    let place = source.to_string();
+    let place = if place.is_empty() { place } else { format!(" ({place})") };
+    let leave = |drafts: &mut Drafts, what: &str| {
+        drafts.warn(&desired.id, &format!("it expired {over}{place}, {what}"));
+        drafts.unchanged.push(pair.clone());
+        false
+    };
+    let own = stored.filter(|_| pair.found.is_none());
+    let Some(own) = own.filter(|own| own.observed.is_some() || entry.ending == Ending::Goes) else {
+        return leave(
+            drafts,
+            "and nothing is made of it: remove the manifest, or set a later `until`",
+        );
+    };
+    if metadata.management() != Management::Manage {
+        return leave(drafts, "and is left alone: it is only observed, or only created");
+    }
+    if entry.ending != Ending::Goes {
+        return true;
+    }
+    let mut draft = removal(entry, pair, own, Reason::Expired, own.observed.is_none());
+    if !draft.release {
+        protect(entry, stored, &mut draft, input);
+    }
+    drafts.changing.push(draft);
+    false
+}
+
 /// What differs, as far as partnerctl may change it; of what is only observed it is told.
 fn difference(
     entry: &KindEntry,
     desired: &Resource,
     draft: &Draft,
-    observed: &Spec,
+    (last_applied, observed): (Option<&Spec>, &Spec),
     drafts: &mut Drafts,
 ) -> diff::Difference {
-    let stored = draft.pair.stored.as_ref();
-    let last_applied = stored.and_then(|stored| stored.last_applied.as_ref());
     let difference = diff::compare(entry, &desired.spec, last_applied, observed);
     match draft.metadata.management() {
         Management::Manage => return difference,
@@ -333,9 +398,25 @@ fn undeclared(input: &PlanInput, pair: &Arc<Pair>, stored: &Stored, drafts: &mut
     }
     let before = stored.observed.as_ref().map(|observed| entry.effective(observed));
     let release = before.is_none()
-        || entry.releases
+        || entry.only_released
         || stored.metadata.deletion_policy() == DeletionPolicy::Retain
         || stored.metadata.management() != Management::Manage;
+    let mut draft = removal(entry, pair, stored, Reason::Undeclared, release);
+    if !release {
+        protect(entry, Some(stored), &mut draft, input);
+    }
+    drafts.changing.push(draft);
+}
+
+/// The removal of what a row stands for; a release only ends its management.
+fn removal(
+    entry: &KindEntry,
+    pair: &Arc<Pair>,
+    stored: &Stored,
+    reason: Reason,
+    release: bool,
+) -> Draft {
+    let before = stored.observed.as_ref().map(|observed| entry.effective(observed));
     let fields = stored.observed.as_ref().map(|spec| diff::fields_of(entry, spec));
     let fields = fields.unwrap_or_default();
     let fields = fields.into_iter().map(|(path, value)| FieldChange {
@@ -344,11 +425,11 @@ fn undeclared(input: &PlanInput, pair: &Arc<Pair>, stored: &Stored, drafts: &mut
         after: None,
         drift: false,
     });
-    let mut draft = Draft {
+    Draft {
         id: stored.id.clone(),
         pair: pair.clone(),
         action: Action::Delete,
-        reason: Reason::Undeclared,
+        reason,
         fields: if release { Vec::new() } else { fields.collect() },
         after: if release { before.clone() } else { None },
         before,
@@ -360,11 +441,7 @@ fn undeclared(input: &PlanInput, pair: &Arc<Pair>, stored: &Stored, drafts: &mut
         policies: Vec::new(),
         refund: None,
         exchange: None,
-    };
-    if !release {
-        protect(entry, Some(stored), &mut draft, input);
     }
-    drafts.changing.push(draft);
 }
 
 impl Drafts {
@@ -446,6 +523,7 @@ impl Draft {
             desired: pair
                 .declared
                 .as_ref()
+                .filter(|_| *action != Action::Delete)
                 .map(|declared| Desired { metadata: metadata.clone(), spec: declared.clone() }),
             operation: entry.map(|entry| self.operation(entry, input)).unwrap_or_default(),
             effect: entry
@@ -454,7 +532,7 @@ impl Draft {
             removal: entry.filter(|_| *action == Action::Replace).map(|entry| {
                 (entry.operation)(&Transition { after: None, ..transition }).to_owned()
             }),
-            previous: pair.previous.clone(),
+            previous: pair.previous.clone().filter(|_| *action != Action::Delete),
             external_id: match (&pair.found, stored) {
                 (Some(found), _) => Some(found.external_id.clone()),
                 (None, stored) => stored.and_then(|stored| stored.external_id.clone()),

@@ -1,7 +1,7 @@
 //! Everything a plan is made from.
 
 use crate::finance::RefundTerms;
-use crate::kinds::Kinds;
+use crate::kinds::{AgentRole, Kinds, Staff};
 use crate::model::{Money, Observed, Resource, Stored, Suspension};
 use crate::plan::intent::Intent;
 use crate::plan::policy::Policies;
@@ -23,6 +23,8 @@ pub struct PlanInput {
     pub set: String,
     /// Who claims to plan it.
     pub actor: String,
+    /// The partner users that are stored, whoever manages them, and who of them acts.
+    pub staff: Staff,
     /// What the manifests declare.
     pub desired: Vec<Resource>,
     /// What the store manages, of every set, with what the provider says now.
@@ -66,6 +68,12 @@ pub struct LeftOut {
 }
 
 impl PlanInput {
+    /// True when who plans holds a role, as it is stored: what the plan gives does not count.
+    #[must_use]
+    pub fn actor_has(&self, role: AgentRole) -> bool {
+        self.staff.holds(self.staff.actor(), role)
+    }
+
     /// How many resources the planned set owns.
     #[must_use]
     pub fn owned(&self) -> usize {

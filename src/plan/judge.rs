@@ -7,6 +7,7 @@ use crate::plan::change::Action;
 use crate::plan::draft::{Draft, Drafts};
 use crate::plan::pair::Pairs;
 use crate::plan::policy;
+use crate::plan::roles;
 use crate::plan::settle;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -73,6 +74,7 @@ pub fn judge(input: &PlanInput, pairs: &Pairs, drafts: &mut Drafts) -> Worlds {
     for draft in &mut drafts.changing {
         let blocks = against(input, draft, &ideal, &managed);
         draft.blocked.extend(blocks);
+        draft.blocked.extend(roles::against(input, draft));
         draft.blocked.dedup();
         if !drafts.outside.contains(&draft.id) {
             policy::put(draft, &mut drafts.warnings);
@@ -214,7 +216,7 @@ fn why(draft: &Draft) -> String {
 
 /// Everything that exists before the plan, managed by whom ever.
 fn before(input: &PlanInput, pairs: &Pairs) -> World {
-    let mut world = World::default();
+    let mut world = World::default().with_staff(input.staff.clone());
     let mut put = |id: &ResourceId, spec: &crate::model::Spec| {
         if let Some(entry) = input.kinds.get(id.kind.as_str()) {
             let standing = Standing { id: id.clone(), spec: entry.effective(spec) };

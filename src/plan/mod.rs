@@ -24,6 +24,7 @@ pub mod pair;
 pub mod policy;
 pub mod records;
 pub mod render;
+pub mod roles;
 pub mod saved;
 pub mod selection;
 pub mod settle;
@@ -78,8 +79,7 @@ pub fn plan(input: &PlanInput) -> Plan {
         resource: Some(resource.clone()),
         message: message.clone(),
     }));
-    // Whose roles may do what is checked against partner users, which this version does not keep.
-    if !changes.is_empty() {
+    if !changes.is_empty() && !input.staff.is_checked() {
         let message = "agent roles are not checked, as the store has no partner users".to_owned();
         warnings.push(Warning { resource: None, message });
     }

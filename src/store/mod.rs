@@ -245,6 +245,12 @@ pub trait Store: Send {
     /// When the database fails or a row cannot be read.
     fn actual_of(&self, ids: &BTreeSet<(KindName, String)>) -> Result<Vec<Observed>, StoreError>;
 
+    /// Everything of one kind that the embedded provider has, in order of the id.
+    ///
+    /// # Errors
+    /// When the database fails or a row cannot be read.
+    fn actual_of_kind(&self, kind: &KindName) -> Result<Vec<Observed>, StoreError>;
+
     /// The managed resource that has an external id.
     ///
     /// # Errors

@@ -73,10 +73,10 @@ pub fn choose(
     rules: Rules,
     approved: impl Fn(&Plan) -> Result<bool, CommandError>,
 ) -> Result<Choice, CommandError> {
-    let Planned { gathered, plan: everything, judgement, input } = planned;
+    let Planned { gathered, plan: everything, judgement, input, next_end } = planned;
     let undeclared = everything.undeclared.clone();
     let choice = |plan, judgement, held, whole| {
-        let planned = Planned { gathered, plan, judgement, input: None };
+        let planned = Planned { gathered, plan, judgement, input: None, next_end };
         Choice { planned, held, whole, undeclared }
     };
     let Some(input) = input else { return Ok(choice(everything, judgement, None, None)) };

@@ -62,6 +62,8 @@ pub struct Driver<'a> {
     pub held: Option<Held>,
     /// How the last pass would exit.
     pub exit: Exit,
+    /// When something that is declared ends next, as the last pass saw it.
+    pub next_end: Option<DateTime<Utc>>,
 }
 
 impl Driver<'_> {
@@ -86,7 +88,13 @@ impl Driver<'_> {
                             self.listen(&mut state, now(), &mut deaf_until);
                             events.push_back(self.look(true));
                         }
-                        Command::Pass(tree) => events.push_back(Event::Passed(self.pass(tree))),
+                        Command::Pass(tree) => {
+                            events.push_back(Event::Passed(self.pass(tree)));
+                            let left = self.next_end.map(|end| end - Utc::now());
+                            let left =
+                                left.map(|left| left.num_milliseconds().try_into().unwrap_or(0));
+                            state.expect(left.map(|left: Millis| now().saturating_add(left + 1)));
+                        }
                         Command::Ask => events.push_back(Event::Asked(self.ask())),
                         Command::Say(notice) => self.say(notice),
                         Command::End => {
@@ -177,6 +185,7 @@ impl Driver<'_> {
 
     fn pass(&mut self, tree: u64) -> state::Outcome {
         let began = Utc::now();
+        self.next_end = None;
         let result = self.passes.run(&mut self.eyes, tree, &mut self.ui);
         let (cautions, warnings) = self.heard.take();
         match result {
@@ -246,6 +255,7 @@ impl Driver<'_> {
     ) -> state::Outcome {
         let Passed { exit, choice, applied } = passed;
         self.exit = exit;
+        self.next_end = choice.planned.next_end;
         let whole = choice.whole();
         let held = choice.held.clone().filter(|_| whole.refused.is_empty());
         let plan_id = Some(whole.id.clone());

@@ -156,6 +156,7 @@ pub fn run(args: &WatchArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, C
         heard,
         held: None,
         exit: Exit::Error,
+        next_end: None,
     };
     let exit = driver.run(&messages);
     Ok(if args.once { exit } else { Exit::Done })

@@ -12,7 +12,7 @@ pub use expected::Failure;
 use crate::engine::Workspace;
 use crate::engine::gather::{FromWorkspace, Gathered, load};
 use crate::engine::tree::{Texts, read_roots};
-use crate::kinds::Kinds;
+use crate::kinds::{Kinds, Staff};
 use crate::manifest::{Manifests, report, yaml};
 use crate::model::decode::{Fault, decode};
 use crate::model::problem::{Location, Problem};
@@ -214,12 +214,14 @@ fn input(
 ) -> PlanInput {
     let workspace = ground.workspace;
     let actor = file.actor.as_ref().or(workspace.file.actor.as_ref());
+    let actor = actor.map_or_else(|| ACTOR.to_owned(), ToString::to_string);
     PlanInput {
         kinds: ground.kinds.clone(),
         at,
         lineage: gathered.lineage,
         set: workspace.set(),
-        actor: actor.map_or_else(|| ACTOR.to_owned(), ToString::to_string),
+        staff: Staff::of(&actor, &gathered.staff),
+        actor,
         desired: manifests.resources,
         stored: gathered.stored,
         unmanaged: gathered.unmanaged,

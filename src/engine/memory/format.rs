@@ -3,6 +3,7 @@
 //! Both carry a digest of their own, so that a pass with nothing to do reads the front only, and a
 //! file that was torn or changed is as good as none.
 
+use crate::engine::memory::Window;
 use crate::engine::memory::stat::Stat;
 use crate::store::Version;
 use serde::{Deserialize, Serialize};
@@ -37,6 +38,8 @@ pub struct Front {
     /// True when nothing else is known than settled resources, rows of other sets, and what nobody
     /// manages: then the plan is empty while nothing moves.
     pub quiet: bool,
+    /// The times between which it holds.
+    pub window: Window,
     /// The kinds that the back's numbers mean.
     pub kinds: Vec<String>,
     /// The files, in order of their paths below the folder.
@@ -157,7 +160,7 @@ pub fn back(bytes: &[u8]) -> Option<Back<'_>> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Back, Declared, Front, Key, back, encode, front};
+    use super::{Back, Declared, Front, Key, Window, back, encode, front};
     use crate::store::Version;
 
     fn memory() -> Vec<u8> {
@@ -174,6 +177,7 @@ mod tests {
             settled: 1,
             foreign: 0,
             quiet: true,
+            window: Window::default(),
             kinds: vec!["Customer".to_owned()],
             files: Vec::new(),
         };

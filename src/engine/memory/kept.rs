@@ -3,7 +3,9 @@
 
 use crate::engine::islands;
 use crate::engine::memory::index::Index;
-use crate::engine::memory::{Back, Declared, File, Front, Key, Memory, Other, Place, Stat, Whose};
+use crate::engine::memory::{
+    Back, Declared, File, Front, Key, Memory, Other, Place, Stat, Whose, Window,
+};
 use crate::engine::reach::{Reach, id_of};
 use crate::engine::remember::{Beside, Fresh, keys, taken};
 use crate::engine::tree::Found;
@@ -149,6 +151,12 @@ impl Kept {
         &self.front.version
     }
 
+    /// The times between which it holds.
+    #[must_use]
+    pub fn window(&self) -> Window {
+        self.front.window
+    }
+
     /// The kinds that its numbers mean.
     #[must_use]
     pub fn kinds(&self) -> &[String] {
@@ -246,26 +254,30 @@ impl Kept {
         loop {
             for place in places.drain(..) {
                 if let Some(one) = self.one(place).filter(|_| reached.insert(place)) {
-                    to_do.extend(keys(&one.keys).filter(|key| seen.insert(*key)));
+                    let spoken = keys(&one.keys).filter(|key| islands::is_spoken(*key));
+                    to_do.extend(spoken.filter(|key| seen.insert(*key)));
                 }
             }
             let Some(key) = to_do.pop() else { return reached };
-            let has_it = |place: &u32| {
-                self.one(*place).is_some_and(|one| keys(&one.keys).any(|other| other == key))
-            };
-            places.extend(self.index.of(key).filter(has_it));
+            for key in [key, islands::listening_for(key)] {
+                let has_it = |place: &u32| {
+                    self.one(*place).is_some_and(|one| keys(&one.keys).any(|other| other == key))
+                };
+                places.extend(self.index.of(key).filter(has_it));
+            }
         }
     }
 
     /// Puts in what a pass found out of what it looked at, in place of what was there.
     pub fn follow(
         &mut self,
-        version: Version,
+        (version, window): (Version, Window),
         looked_at: &BTreeSet<u32>,
         reread: Vec<Reread>,
         fresh: Vec<Fresh>,
         others: &[Beside],
     ) {
+        self.front.window = window;
         looked_at.iter().for_each(|place| self.take(*place));
         for Reread { number, stat, digest } in reread {
             if let (Some(file), Some(found)) =

@@ -10,10 +10,12 @@ pub mod format;
 mod index;
 pub mod kept;
 pub mod stat;
+pub mod window;
 
 pub use format::{Back, Declared, File, Front, Key, Other, Whose};
 pub use kept::Kept;
 pub use stat::Stat;
+pub use window::Window;
 
 use crate::model::digest::Digest;
 use std::io::{Read, Write as _};

@@ -160,6 +160,7 @@ pub struct State {
     retry_at: Option<Millis>,
     poll_at: Option<Millis>,
     ask_at: Option<Millis>,
+    end_at: Option<Millis>,
 }
 
 impl State {
@@ -182,6 +183,7 @@ impl State {
             retry_at: None,
             poll_at: None,
             ask_at: None,
+            end_at: None,
         }
     }
 
@@ -190,7 +192,7 @@ impl State {
     pub fn due(&self) -> Option<Millis> {
         match self.phase {
             Phase::Resting => {
-                let others = [self.retry_at, self.poll_at, self.ask_at];
+                let others = [self.retry_at, self.poll_at, self.ask_at, self.end_at];
                 others.into_iter().flatten().chain([self.resync_at]).min()
             }
             Phase::Settling { .. } | Phase::Paused => self.look_at,
@@ -208,6 +210,11 @@ impl State {
     pub fn go_deaf(&mut self, now: Millis, poll: Millis) {
         self.timing.poll = Some(poll);
         self.poll_at = Some(now.saturating_add(poll));
+    }
+
+    /// Something that is declared ends by itself at this time: a pass is due then.
+    pub fn expect(&mut self, end: Option<Millis>) {
+        self.end_at = end;
     }
 
     /// Ears hear again.
@@ -251,9 +258,10 @@ impl State {
                 self.look_at = None;
                 vec![Command::Look]
             }
-            Phase::Resting if self.resync_at <= now || come(self.retry_at) => {
+            Phase::Resting if self.resync_at <= now || come(self.retry_at) || come(self.end_at) => {
                 // What was not heard of is found now.
                 self.forced = true;
+                self.end_at = None;
                 let commands = self.settle(now);
                 if commands == [Command::Look] { vec![Command::LookAnew] } else { commands }
             }

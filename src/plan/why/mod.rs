@@ -229,6 +229,7 @@ fn told(reason: Reason) -> &'static str {
         Reason::Gone => "it was there and vanished outside",
         Reason::Undeclared => "it is no longer declared",
         Reason::Renamed => "it is declared under another name",
+        Reason::Expired => "its declared end has come",
         Reason::Unmanaged => "it is there already and declared for the first time",
         Reason::Taken => "another set owns it until now, and it is taken over",
     }

@@ -1,6 +1,8 @@
 //! The tree of what a resource rests on: every cause told once, with its remedy.
 
-use crate::kinds::{self, Block, KindEntry, Mend, ReferenceTo, Rule, Transition, Verdict, Weight};
+use crate::kinds::{
+    self, AgentRole, Block, KindEntry, Mend, ReferenceTo, Rule, Transition, Verdict, Weight, permit,
+};
 use crate::model::resource::{DELETION_POLICY, PREVIOUS_NAME};
 use crate::model::{ResourceId, Source, Spec, code};
 use crate::plan::change::{FieldChange, Plan};
@@ -226,12 +228,24 @@ impl<'a> Asked<'a> {
                 },
                 None => Node {
                     hint: block.hint.clone(),
-                    roles: entry.facts.roles.to_vec(),
+                    roles: self.roles(entry, id, block).to_vec(),
                     mend: self.mend(entry, change, block),
                     ..Node::of(Mark::Fails, block.message.clone())
                 },
             })
             .collect()
+    }
+
+    /// Who can do something about a block that no rule of a kind makes.
+    fn roles(&self, entry: &KindEntry, id: &ResourceId, block: &Block) -> &'static [AgentRole] {
+        let facts = &entry.facts;
+        let Some(draft) = self.draft(id).filter(|_| block.code == code::BLOCK_ROLE.0) else {
+            return facts.roles;
+        };
+        let transition = draft.transition(self.input);
+        let asked = permit::asked(facts.kind, facts.roles, draft.release, &transition);
+        let its = asked.iter().find(|permit| block.message.starts_with(permit.what));
+        its.map_or(facts.roles, |permit| permit.roles)
     }
 
     /// Where the policy stands that makes a block.

@@ -279,6 +279,11 @@ impl Store for Sqlite {
         Ok(found)
     }
 
+    fn actual_of_kind(&self, kind: &KindName) -> Result<Vec<Observed>, StoreError> {
+        let sql = format!("SELECT {ACTUAL} FROM actual WHERE kind = $1 ORDER BY external_id");
+        self.query(&sql, &[&kind.as_str()], thing)
+    }
+
     fn holder_of(
         &self,
         kind: &KindName,

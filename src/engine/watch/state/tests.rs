@@ -132,6 +132,19 @@ fn it_begins_with_a_pass_and_an_edit_makes_exactly_one_more() {
 }
 
 #[test]
+fn what_ends_by_itself_makes_a_pass_on_time_and_only_one() {
+    let mut world = World::new(TIMING);
+    world.wait(1_000);
+    world.state.expect(Some(5_000));
+    world.wait(3_999);
+    assert_eq!(world.passes, [0]);
+    world.wait(1 + 2 * TIMING.debounce);
+    assert_eq!(world.passes, [0, 0], "the tree is the same, the time is another");
+    world.wait(60_000);
+    assert_eq!(world.passes, [0, 0]);
+}
+
+#[test]
 fn noise_neither_keeps_it_looking_nor_hides_an_edit() {
     let mut world = World::new(TIMING);
     world.wait(1_000);

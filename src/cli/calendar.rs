@@ -1,0 +1,262 @@
+//! `calendar`: what happens by itself in the time to come.
+
+use crate::cli::error::{CommandError, Exit};
+use crate::cli::session;
+use crate::cli::settings::{FileArgs, Settings, parse_at};
+use crate::cli::table::{Cell, Leave, Table};
+use crate::cli::ui::Ui;
+use crate::engine::Gathered;
+use crate::kinds::{Kinds, Standing, World};
+use crate::model::ResourceId;
+use crate::model::activity::instant;
+use crate::model::text::printable;
+use chrono::{DateTime, TimeDelta, Utc};
+use clap::{Args, ValueEnum};
+use schemars::JsonSchema;
+use serde::Serialize;
+use std::collections::BTreeSet;
+
+/// Octets in a line of a calendar file (RFC 5545, 3.1).
+const ICS_LINE_MAX: usize = 75;
+
+/// List what happens by itself soon: roles and permissions that end, and what else has a date
+///
+/// Reads what the store knows. `-o ics` is a file for a calendar program; the same thing has the same
+/// UID each time, so that it is moved there and not doubled.
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Examples:\n  partnerctl calendar\n  partnerctl calendar --next 1y --customer contoso\n  \
+    partnerctl calendar --next 90d -o ics > partner.ics"
+)]
+pub struct CalendarArgs {
+    /// How far to look: days, weeks or years, such as 60d, 8w or 1y
+    #[arg(long, value_name = "TIME", default_value = "60d", value_parser = parse_next)]
+    next: TimeDelta,
+    /// From this day or instant on; default: now
+    #[arg(long, value_name = "DATE|RFC3339", value_parser = parse_at)]
+    at: Option<DateTime<Utc>>,
+    /// Only of this customer and what belongs to it
+    #[arg(long, value_name = "NAME")]
+    customer: Option<String>,
+    /// How to print it
+    #[arg(short, long, value_enum, default_value_t = Output::Text)]
+    output: Output,
+}
+
+#[derive(ValueEnum, Debug, Clone, Copy, PartialEq)]
+enum Output {
+    /// For people
+    Text,
+    /// For machines
+    Json,
+    /// For calendar programs: RFC 5545
+    Ics,
+}
+
+/// What happens in a time.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(title = "partnerctl calendar -o json")]
+pub struct Calendar {
+    /// `partnerctl.dev/calendar/v1`
+    api_version: String,
+    /// From when, with it.
+    from: String,
+    /// Until when, without it.
+    to: String,
+    /// In order of time.
+    dates: Vec<Entry>,
+}
+
+/// One thing that happens.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+struct Entry {
+    /// When.
+    at: String,
+    /// To what.
+    #[schemars(with = "String")]
+    resource: ResourceId,
+    /// What, in a few words.
+    what: String,
+    /// The customer it belongs to; null where it belongs to none.
+    customer: Option<String>,
+    #[serde(skip)]
+    uid: String,
+    #[serde(skip)]
+    moment: DateTime<Utc>,
+}
+
+pub fn run(args: &CalendarArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, CommandError> {
+    let workspace = settings.workspace(&FileArgs::default(), ui)?;
+    let store = session::open_existing(settings, &workspace)?;
+    let gathered = session::look(settings, &workspace, store.as_ref(), false)?;
+    let from = args.at.unwrap_or_else(Utc::now);
+    let to = from.checked_add_signed(args.next).ok_or_else(|| {
+        CommandError::new("that is after the end of time").hint("look less far, such as --next 1y")
+    })?;
+    let mut dates = entries(&settings.kinds, &gathered);
+    if let Some(name) = &args.customer {
+        let known = gathered.stored.iter().any(|row| row.id == ResourceId::new("Customer", name));
+        if !known {
+            let message = format!("there is no customer {name} in the store");
+            return Err(CommandError::new(message).hint("`partnerctl get customers` lists them"));
+        }
+        dates.retain(|entry| entry.customer.as_ref() == Some(name));
+    }
+    dates.retain(|entry| from <= entry.moment && entry.moment < to);
+    match args.output {
+        Output::Text => {
+            let text = text(&dates, ui);
+            ui.data(&text);
+        }
+        Output::Json => {
+            let api_version = "partnerctl.dev/calendar/v1".to_owned();
+            ui.json(&Calendar { api_version, from: instant(from), to: instant(to), dates })?;
+        }
+        Output::Ics => ui.data(&ics(&dates, store.lineage(), from)),
+    }
+    if args.output == Output::Text && gathered.stored.is_empty() {
+        ui.say("the store has no resources yet");
+    }
+    Ok(Exit::Done)
+}
+
+/// Every date that a kind knows of what the store has, in order.
+fn entries(kinds: &Kinds, gathered: &Gathered) -> Vec<Entry> {
+    let standing =
+        gathered.stored.iter().map(|row| Standing { id: row.id.clone(), spec: row.spec.clone() });
+    let world = World::new(kinds, standing);
+    let mut entries = BTreeSet::new();
+    for row in gathered.stored.iter() {
+        let Some(entry) = kinds.get(row.id.kind.as_str()) else { continue };
+        for date in (entry.dates)(&row.spec, row.observed.as_ref()) {
+            entries.insert(Entry {
+                at: instant(date.at),
+                resource: row.id.clone(),
+                what: date.what,
+                customer: world.customer_of(&row.id).map(|customer| customer.name.to_string()),
+                uid: row.uid.to_string(),
+                moment: date.at,
+            });
+        }
+    }
+    let mut entries: Vec<Entry> = entries.into_iter().collect();
+    entries.sort_by(|a, b| (a.moment, &a.resource, &a.what).cmp(&(b.moment, &b.resource, &b.what)));
+    entries
+}
+
+fn text(dates: &[Entry], ui: &mut Ui) -> String {
+    if dates.is_empty() {
+        return "nothing\n".to_owned();
+    }
+    let mut table = Table::new([
+        ("AT (UTC)", Leave::Never),
+        ("RESOURCE", Leave::Never),
+        ("WHAT", Leave::Never),
+        ("CUSTOMER", Leave::Last),
+    ]);
+    for entry in dates {
+        let at = entry.moment.format("%Y-%m-%d %H:%M").to_string();
+        let rest = [
+            entry.resource.to_string(),
+            entry.what.clone(),
+            entry.customer.clone().unwrap_or_default(),
+        ];
+        let rest = rest.map(|cell| Cell::from(printable(&cell)));
+        table.row(std::iter::once(Cell::whole(at)).chain(rest));
+    }
+    ui.fitted(&table)
+}
+
+/// A calendar file. What happens takes no time, and nobody is busy with it.
+fn ics(dates: &[Entry], lineage: &str, stamp: DateTime<Utc>) -> String {
+    let time = |at: DateTime<Utc>| at.format("%Y%m%dT%H%M%SZ").to_string();
+    let mut lines = vec![
+        "BEGIN:VCALENDAR".to_owned(),
+        "VERSION:2.0".to_owned(),
+        "PRODID:-//partnerctl//calendar//EN".to_owned(),
+    ];
+    for entry in dates {
+        let of = crate::model::digest::Digest::default().text(&entry.uid).text(&entry.what).hex();
+        let whose = entry.customer.as_ref().map(|name| format!(" of {name}")).unwrap_or_default();
+        let summary = format!("{}: {}{whose}", entry.what, entry.resource);
+        lines.extend([
+            "BEGIN:VEVENT".to_owned(),
+            format!("UID:{}@{}.partnerctl", &of[..16], escaped(lineage)),
+            format!("DTSTAMP:{}", time(stamp)),
+            format!("DTSTART:{}", time(entry.moment)),
+            format!("SUMMARY:{}", escaped(&printable(&summary))),
+            "TRANSP:TRANSPARENT".to_owned(),
+            "END:VEVENT".to_owned(),
+        ]);
+    }
+    lines.push("END:VCALENDAR".to_owned());
+    lines.iter().map(|line| folded(line)).collect()
+}
+
+/// A text as a calendar file has it.
+fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '\\' | ';' | ',' => out.extend(['\\', character]),
+            '\n' => out.push_str("\\n"),
+            other => out.push(other),
+        }
+    }
+    out
+}
+
+/// A line, broken where it is too long, never within a character.
+fn folded(line: &str) -> String {
+    let mut out = String::with_capacity(line.len() + 2);
+    let mut length = 0;
+    for character in line.chars() {
+        if length + character.len_utf8() > ICS_LINE_MAX {
+            out.push_str("\r\n ");
+            length = 1;
+        }
+        out.push(character);
+        length += character.len_utf8();
+    }
+    out + "\r\n"
+}
+
+/// Reads `--next`.
+fn parse_next(text: &str) -> Result<TimeDelta, String> {
+    let wrong = || "write days, weeks or years, such as 60d, 8w or 1y".to_owned();
+    let unit = text.chars().last().ok_or_else(wrong)?;
+    let days = match unit {
+        'd' => 1,
+        'w' => 7,
+        'y' => 365,
+        _ => return Err(wrong()),
+    };
+    let number = &text[..text.len() - 1];
+    let number: i64 =
+        number.parse().ok().filter(|n| (1..=100_000).contains(n)).ok_or_else(wrong)?;
+    Ok(TimeDelta::days(number * days))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{escaped, folded, parse_next};
+    use chrono::TimeDelta;
+
+    #[test]
+    fn times_are_days_weeks_or_years() {
+        assert_eq!(parse_next("60d"), Ok(TimeDelta::days(60)));
+        assert_eq!(parse_next("2w"), Ok(TimeDelta::days(14)));
+        for wrong in ["", "60", "d", "0d", "-1d", "1m", "é", "99999999999999999999d"] {
+            assert!(parse_next(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn long_lines_are_folded_between_characters_and_marks_are_escaped() {
+        let line = folded(&"é".repeat(80));
+        assert!(line.split("\r\n").all(|part| part.len() <= 75));
+        assert_eq!(line.replace("\r\n ", ""), "é".repeat(80) + "\r\n");
+        assert_eq!(escaped("a,b;c\\d\n"), "a\\,b\\;c\\\\d\\n");
+    }
+}
