@@ -73,6 +73,7 @@ fn plan_of_new_customers(bencher: Bencher, customers: usize) {
         limits: Limits::default(),
         policies: Default::default(),
         override_id: None,
+        refunds: Default::default(),
         left_out: LeftOut::default(),
     };
     bencher.bench(|| plan(black_box(&input)));

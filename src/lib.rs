@@ -9,6 +9,8 @@ pub mod kinds;
 
 pub mod manifest;
 
+pub mod finance;
+
 pub mod plan;
 
 pub mod store;

@@ -53,6 +53,7 @@ fn input(store: &dyn Store, text: &str, set: &str, scope: Scope, at: DateTime<Ut
         limits: Limits::default(),
         policies: Default::default(),
         override_id: None,
+        refunds: Default::default(),
         left_out: partnerctl::plan::LeftOut::default(),
     }
 }

@@ -174,6 +174,7 @@ impl Workspace {
             limits: Limits::default(),
             policies: Default::default(),
             override_id: None,
+            refunds: Default::default(),
             left_out,
         }
     }
@@ -222,6 +223,7 @@ impl Workspace {
             command: "test".to_owned(),
             plan_id: plan.id.clone(),
             note: String::new(),
+            refunds: Default::default(),
             conditions: std::sync::Arc::new(conditions.collect()),
         };
         let mut writes: Vec<Write> = plan

@@ -23,6 +23,8 @@ mod outside;
 mod pipelines;
 mod properties;
 mod python;
+mod refunds;
+mod reservations;
 mod roles;
 mod saved;
 mod stale;

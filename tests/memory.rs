@@ -403,7 +403,8 @@ impl Process {
             scope: Scope::Whole,
             selection: Selection::default(),
             limits: Limits { at_least: 1000, ..Limits::default() },
-            policies: workspace.policies,
+            policies: workspace.policies.clone(),
+            refunds: Default::default(),
             override_id: None,
             left_out: woken.left_out,
         };

@@ -28,6 +28,8 @@ pub struct Customer {
     allowed: Option<bool>,
     owners: Vec<u8>,
     annotation: u8,
+    /// Which product, whether it is given back, whether it is paid monthly.
+    reservation: Option<(u8, bool, bool)>,
 }
 
 fn customer() -> impl Strategy<Value = Customer> {
@@ -37,7 +39,7 @@ fn customer() -> impl Strategy<Value = Customer> {
         prop::option::of((0..99_999u32, prop::option::of(1..200u8))),
         prop::option::of(any::<bool>()),
         prop::collection::vec(0..4u8, 0..3),
-        0..8u8,
+        (0..8u8, prop::option::weighted(0.4, (0..2u8, any::<bool>(), any::<bool>()))),
     )
         .prop_map(
             |(
@@ -46,7 +48,7 @@ fn customer() -> impl Strategy<Value = Customer> {
                 budget,
                 allowed,
                 owners,
-                annotation,
+                (annotation, reservation),
             )| {
                 Customer {
                     number,
@@ -59,6 +61,7 @@ fn customer() -> impl Strategy<Value = Customer> {
                     allowed,
                     owners,
                     annotation,
+                    reservation,
                 }
             },
         )
@@ -139,6 +142,17 @@ pub fn documents((customers, selector): &State) -> Vec<String> {
                     "{{customerRef: {{name: {name}}}, monthly: {{amount: \"{}.{:02}\", currency: EUR}}{threshold}}}",
                     cents / 100,
                     cents % 100
+                ),
+            );
+        }
+        if let (Some(sub), Some((product, cancelled, monthly))) = (&usage, c.reservation) {
+            let state = if cancelled { ", state: Cancelled" } else { "" };
+            let plan = if monthly { ", billingPlan: Monthly" } else { "" };
+            document(
+                "Reservation",
+                &format!("{{name: c{}-r{product}}}", c.number),
+                &format!(
+                    "{{subscriptionRef: {{name: {sub}}}, product: {{type: VM, sku: S{product}, region: eu}}, quantity: 1, term: P1Y, price: {{amount: \"120\", currency: USD}}{state}{plan}}}"
                 ),
             );
         }
@@ -230,16 +244,25 @@ impl World {
             limits: Limits { at_least: usize::MAX, ..Limits::default() },
             policies: Default::default(),
             override_id: None,
+            refunds: Default::default(),
             left_out: partnerctl::plan::LeftOut::default(),
         })
     }
 
-    /// Subscriptions of one customer and offer of which there is more than one.
+    /// Subscriptions of one customer and offer, and reservations of one subscription and product that
+    /// were not given back, of which there is more than one.
     fn bought_twice(&self) -> Vec<String> {
         let mut count: BTreeMap<String, usize> = BTreeMap::new();
-        for thing in self.gathered().actual.iter().filter(|o| o.kind.as_str() == "Subscription") {
-            let (customer, offer) = (thing.spec.get("customerRef"), thing.spec.get("offer"));
-            *count.entry(format!("{customer:?} {offer:?}")).or_default() += 1;
+        for thing in &self.gathered().actual {
+            let (of, what) = match thing.kind.as_str() {
+                "Subscription" => ("customerRef", "offer"),
+                "Reservation" if thing.spec.text("state") == Some("Active") => {
+                    ("subscriptionRef", "product")
+                }
+                _ => continue,
+            };
+            let (of, what) = (thing.spec.get(of), thing.spec.get(what));
+            *count.entry(format!("{of:?} {what:?}")).or_default() += 1;
         }
         count.into_iter().filter(|(_, count)| *count > 1).map(|(what, _)| what).collect()
     }
@@ -276,6 +299,7 @@ fn selection() -> impl Strategy<Value = Selection> {
         "Customer",
         "Subscription",
         "Budget",
+        "Reservation",
         "RoleAssignment",
         "ReservationPermission",
     ]);
@@ -291,6 +315,7 @@ fn selection() -> impl Strategy<Value = Selection> {
                 "Subscription" => format!("c{number}-s0"),
                 "RoleAssignment" => format!("c{number}-s0-o1"),
                 "Budget" => format!("b{number}"),
+                "Reservation" => format!("c{number}-r0"),
                 _ => format!("c{number}"),
             };
             Selection {

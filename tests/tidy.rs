@@ -30,13 +30,14 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("kinds", &["model"]),
     ("manifest", &["model", "kinds"]),
-    ("plan", &["model", "kinds"]),
+    ("finance", &["model"]),
+    ("plan", &["model", "kinds", "finance"]),
     ("store", &["model", "plan"]),
-    ("provider", &["model", "kinds", "plan", "store"]),
-    ("engine", &["model", "kinds", "manifest", "plan", "store", "provider"]),
-    ("cli", &["model", "kinds", "manifest", "plan", "store", "provider", "engine"]),
+    ("provider", &["model", "kinds", "finance", "plan", "store"]),
+    ("engine", &["model", "kinds", "manifest", "finance", "plan", "store", "provider"]),
+    ("cli", &["model", "kinds", "manifest", "finance", "plan", "store", "provider", "engine"]),
 ];
-const PURE: &[&str] = &["model", "kinds", "manifest", "plan"];
+const PURE: &[&str] = &["model", "kinds", "manifest", "finance", "plan"];
 
 #[test]
 fn layers_import_only_those_below_them() {

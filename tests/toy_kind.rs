@@ -108,6 +108,7 @@ fn planned(text: &str, gathered: &Gathered) -> Plan {
         limits: Limits::default(),
         policies: Default::default(),
         override_id: None,
+        refunds: Default::default(),
         left_out: partnerctl::plan::LeftOut::default(),
     })
 }

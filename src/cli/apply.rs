@@ -123,7 +123,9 @@ fn begin(
     let timeout = Duration::from_secs(args.lock_timeout);
     let held = session::hold(&store, &actor, timeout, ui)?;
     let epoch = held.epoch;
-    let place = Place { settings, provider, store, epoch, actor, command: "apply", stop: None };
+    let refunds = std::sync::Arc::new(workspace.refunds());
+    let place =
+        Place { settings, provider, store, epoch, actor, command: "apply", refunds, stop: None };
     let exit = under_lease(args, &workspace, &mut wanted, &place, events, ui);
     let released = held.release();
     let exit = exit?;
@@ -191,7 +193,9 @@ fn approvals(args: &ApplyArgs, plan: &Plan, place: &Place<'_>) -> Result<Approva
 /// Refuses a saved plan that was applied already, or whose resources moved on.
 fn fits(plan: &Plan, gathered: &Gathered, place: &Place<'_>) -> Result<(), CommandError> {
     saved::check_not_applied(plan, place.store.lock().as_ref())?;
-    let moved = stale::moved(plan, gathered, &place.settings.kinds, Utc::now());
+    let (kinds, now) = (&place.settings.kinds, Utc::now());
+    let mut moved = stale::moved(plan, gathered, kinds, now);
+    moved.extend(stale::worse(plan, gathered, kinds, &place.refunds, now.date_naive()));
     if moved.is_empty() {
         return may(plan, gathered, place);
     }

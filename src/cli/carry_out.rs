@@ -14,6 +14,7 @@ use crate::engine::lease::SharedStore;
 use crate::engine::operate::Ended;
 use crate::engine::resume::{can_resume, resume};
 use crate::engine::work::{Notice, Work};
+use crate::finance::RefundTerms;
 use crate::model::ResourceId;
 use crate::model::text::{counted, printable};
 use crate::plan::intent::Intent;
@@ -50,6 +51,8 @@ pub struct Place<'a> {
     pub actor: String,
     /// The command, for the log.
     pub command: &'static str,
+    /// By what refunds are reckoned.
+    pub refunds: Arc<RefundTerms>,
     /// Says when to stop; without it, Ctrl-C does.
     pub stop: Option<watch::Receiver<bool>>,
 }
@@ -132,6 +135,7 @@ impl Place<'_> {
             command: self.command.to_owned(),
             plan_id: plan.map(|plan| plan.id.clone()).unwrap_or_default(),
             note: note.to_owned(),
+            refunds: self.refunds.clone(),
             conditions: Arc::new(conditions.collect()),
         };
         let work = Work {

@@ -208,6 +208,7 @@ mod tests {
             selection: Selection::default(),
             limits: Limits::default(),
             policies: Default::default(),
+            refunds: Default::default(),
             override_id: None,
             left_out: Default::default(),
         });

@@ -5,9 +5,9 @@ use crate::cli::error::{CommandError, Exit};
 use crate::cli::settings::{FileArgs, Settings};
 use crate::cli::table::{Cell, Leave, Table};
 use crate::cli::ui::Ui;
-use crate::cli::{get, log, session};
+use crate::cli::{get, log, session, support};
 use crate::engine::apply::directory_of;
-use crate::kinds::KindEntry;
+use crate::kinds::{KindEntry, World};
 use crate::model::condition::Truth;
 use crate::model::text::printable;
 use crate::model::{ResourceId, Spec, Stored, Suspension};
@@ -45,6 +45,9 @@ pub fn run(args: &DescribeArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit
                 .hint(format!("partnerctl describe {} NAME", args.kind)));
         }
     };
+    if support::is_meant(&kind) {
+        return support::run(&[name], support::Form::Whole, settings, ui);
+    }
     let entry = settings.kind(&kind)?;
     let workspace = settings.workspace(&FileArgs::default(), ui)?;
     let store = session::open_existing(settings, &workspace)?;
@@ -83,6 +86,9 @@ pub fn run(args: &DescribeArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit
     let to = world.targets(&id).iter().map(ToString::to_string).collect();
     let from = world.referrers(&id, None).map(|referrer| referrer.id.to_string()).collect();
     let _ = writeln!(out, "\nRefers to:    {}\nReferred by:  {}", names(to), names(from));
+    if entry.facts.kind == "Reservation" {
+        out.push_str(&access(&world, &id));
+    }
     let filter = Filter { resource: Some(id), last: Some(ACTIVITIES), ..Filter::default() };
     let activities = log::wanted(store.as_ref(), &filter)?;
     out.push_str("\nActivities:\n");
@@ -92,6 +98,20 @@ pub fn run(args: &DescribeArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit
     let out = ui.wrapped(&out, hang);
     ui.data(&out);
     Ok(Exit::Done)
+}
+
+/// Who may see a reservation: the roles on it.
+fn access(world: &World, id: &ResourceId) -> String {
+    let on_it = world.referrers(id, Some("RoleAssignment"));
+    let lines = on_it.map(|assignment| {
+        let text = |path: &str| assignment.spec.text(path).unwrap_or_default().to_owned();
+        let name = assignment.spec.text("principal.name").map(str::to_owned);
+        let who = name.unwrap_or_else(|| text("principal.id"));
+        printable(&format!("  {} {} ({})", text("principal.type"), who, text("role")))
+    });
+    let lines: Vec<String> = lines.collect();
+    let shown = if lines.is_empty() { "  none\n".to_owned() } else { lines.join("\n") + "\n" };
+    format!("\nAccess:\n{shown}")
 }
 
 /// Columns of the keys at the top.

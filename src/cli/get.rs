@@ -2,10 +2,10 @@
 
 use crate::cli::completions::KindWord;
 use crate::cli::error::{CommandError, Exit};
-use crate::cli::session;
 use crate::cli::settings::{FileArgs, Settings};
 use crate::cli::table::{Cell, Leave, Table};
 use crate::cli::ui::Ui;
+use crate::cli::{session, support};
 use crate::engine::gather::named;
 use crate::engine::{Gathered, Workspace};
 use crate::kinds::selector::Selector;
@@ -23,12 +23,13 @@ use serde_json::{Value, json};
 /// List resources of the store
 ///
 /// One table for each kind, with what the provider was last seen to have. On a terminal a table is cut
-/// to its width; in a pipe, and with `-o json` or `yaml`, everything is there.
+/// to its width; in a pipe, and with `-o json` or `yaml`, everything is there. `supportrequests` are
+/// the cancellations and exchanges of reservations as the portal wants them asked for.
 #[derive(Args, Debug, Clone)]
 #[command(
     after_help = "Examples:\n  partnerctl get customers\n  partnerctl get bud -l tier=gold -o wide\n  \
     partnerctl get all --customer contoso\n  partnerctl get subscriptions --unmanaged\n  \
-    partnerctl get budget contoso -o yaml"
+    partnerctl get budget contoso -o yaml\n  partnerctl get supportrequests -o markdown"
 )]
 pub struct GetArgs {
     /// Kind, plural or short name, or KIND/NAME; `all` for every kind
@@ -62,6 +63,8 @@ enum Output {
     Yaml,
     /// Kind/name, one a line
     Name,
+    /// To paste into the portal: support requests only
+    Markdown,
 }
 
 /// A resource to show.
@@ -82,6 +85,19 @@ pub fn run(args: &GetArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, Com
         args.names.insert(0, name.to_owned());
     }
     let args = &args;
+    if support::is_meant(&args.kind) {
+        let form = match args.output {
+            Output::Table | Output::Wide => support::Form::Table,
+            Output::Json | Output::Yaml => support::Form::Json,
+            Output::Name => support::Form::Names,
+            Output::Markdown => support::Form::Markdown,
+        };
+        return support::run(&args.names, form, settings, ui);
+    }
+    if args.output == Output::Markdown {
+        return Err(CommandError::new("only support requests are printed as markdown")
+            .hint("`partnerctl get supportrequests -o markdown`"));
+    }
     let kinds: Vec<&KindEntry> = if args.kind == "all" {
         settings.kinds.iter().collect()
     } else {
@@ -118,7 +134,7 @@ pub fn run(args: &GetArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, Com
                 ui.data(&format!("{}\n", printable(&item.id.to_string())));
             }
         }
-        Output::Table | Output::Wide => {
+        Output::Table | Output::Wide | Output::Markdown => {
             let several = args.kind == "all";
             for (index, (entry, range)) in tables.into_iter().enumerate() {
                 if index > 0 {

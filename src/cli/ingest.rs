@@ -6,16 +6,18 @@ use crate::cli::session;
 use crate::cli::settings::{FileArgs, Settings};
 use crate::cli::ui::Ui;
 use crate::engine::apply::directory_of;
+use crate::engine::capacity::{self, Reading, Taken};
 use crate::engine::lease::SharedStore;
 use crate::engine::tree::{Texts, read_roots};
 use crate::engine::{gather, ingest};
 use crate::manifest::report;
-use crate::model::Problem;
-use crate::model::text::counted;
+use crate::model::text::{counted, printable};
+use crate::model::{Problem, ResourceId};
 use crate::provider::Ids;
 use crate::provider::embedded::Embedded;
 use crate::store::{Batch, Missing};
 use anyhow::Context;
+use chrono::{SubsecRound, Utc};
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -47,10 +49,31 @@ enum IngestCommand {
         /// JSON or YAML file, or - for standard input
         file: PathBuf,
     },
+    /// Take in the reservations that Azure lists, with dates, scope, utilization and buyer
+    ///
+    /// The file is what GET /providers/Microsoft.Capacity/reservations answers. What a customer bought
+    /// itself shows as unmanaged, and gets an activity with who bought it as actor: the partner pays
+    /// for it and is not told. Azure's list has no prices; they come with the manifest that takes a
+    /// reservation over.
+    #[command(after_help = "Example:\n  partnerctl ingest reservations reservations.json")]
+    Reservations {
+        /// JSON or YAML file, or - for standard input
+        file: PathBuf,
+    },
+}
+
+/// What was taken in.
+#[derive(Default)]
+struct Sum {
+    count: usize,
+    bought: Vec<(ResourceId, String)>,
 }
 
 pub fn run(args: &IngestArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, CommandError> {
-    let IngestCommand::State { file } = &args.command;
+    let (file, lists) = match &args.command {
+        IngestCommand::State { file } => (file, false),
+        IngestCommand::Reservations { file } => (file, true),
+    };
     let workspace = settings.workspace(&FileArgs::default(), ui)?;
     if session::provider(settings, &workspace)?.outside().is_some() {
         return Err(CommandError::new("the state of this workspace comes from its provider")
@@ -71,16 +94,29 @@ pub fn run(args: &IngestArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, 
     // An apply under way would write over what is taken in.
     let held = session::hold(&store, &settings.actor(&workspace), LOCK_TIMEOUT, ui)?;
     let progress = ui.progress("taking in files", texts.texts.len() as u64);
-    let taken = take_in(settings, &texts, &store, held.epoch, &progress);
+    let set = workspace.set();
+    let how = How { lists: lists.then_some(set.as_str()), epoch: held.epoch };
+    let taken = take_in(settings, &texts, &store, &how, &progress);
     progress.finish();
     let released = held.release();
-    let count = taken?.map_err(|problems| refuse(&problems, &texts.texts, ui))?;
+    let sum = taken?.map_err(|problems| refuse(&problems, &texts.texts, ui))?;
     released?;
+    for (id, buyer) in &sum.bought {
+        ui.say(&printable(&format!("{id} was bought by {buyer}: the partner pays for it")));
+    }
     ui.say(&format!(
         "took in the state of {}; `partnerctl plan` shows what that means",
-        counted(count, "resource")
+        counted(sum.count, "resource")
     ));
     Ok(Exit::Done)
+}
+
+/// How files are taken in.
+struct How<'a> {
+    /// The set of the workspace, for lists of reservations.
+    lists: Option<&'a str>,
+    /// The lease.
+    epoch: i64,
 }
 
 /// Reads everything against one state of the store and writes it in one batch.
@@ -88,24 +124,38 @@ fn take_in(
     settings: &Settings,
     texts: &Texts,
     store: &SharedStore,
-    epoch: i64,
+    how: &How<'_>,
     progress: &Progress,
-) -> Result<Result<usize, Vec<Problem>>, CommandError> {
+) -> Result<Result<Sum, Vec<Problem>>, CommandError> {
     let gathered = gather(Some(store.lock().as_ref()), &Embedded)?;
     let mut directory = directory_of(&settings.kinds, &gathered);
     let mut ids = Ids::new(store.lock().lineage(), session::nonce());
-    let mut batch = Batch { epoch: Some(epoch), ..Batch::default() };
-    let mut count = 0;
+    let mut batch = Batch { epoch: Some(how.epoch), ..Batch::default() };
+    let mut sum = Sum::default();
+    let at = Utc::now().trunc_subsecs(3);
     for (file, text) in &texts.texts {
-        match ingest::read(&settings.kinds, file, text, &mut directory, &mut ids) {
-            Ok(ingested) => {
-                batch.writes.extend(ingested.writes);
-                count += ingested.count;
+        let kinds = &settings.kinds;
+        let taken = match how.lists {
+            None => ingest::read(kinds, file, text, &mut directory, &mut ids).map(|i| Taken {
+                writes: i.writes,
+                count: i.count,
+                ..Taken::default()
+            }),
+            Some(set) => {
+                let reading = Reading { set, at };
+                capacity::read(kinds, (file, text), &reading, &mut directory, &mut ids)
+            }
+        };
+        match taken {
+            Ok(taken) => {
+                batch.writes.extend(taken.writes);
+                sum.count += taken.count;
+                sum.bought.extend(taken.bought);
             }
             Err(problems) => return Ok(Err(problems)),
         }
         progress.advance(1);
     }
     store.lock().commit(&batch)?;
-    Ok(Ok(count))
+    Ok(Ok(sum))
 }

@@ -24,6 +24,7 @@ mod pass;
 mod pipelines;
 mod plan;
 mod progress;
+mod quote;
 mod repair;
 mod resume;
 mod saved;
@@ -32,6 +33,7 @@ mod session;
 mod settings;
 mod status;
 mod store;
+mod support;
 mod suspend;
 mod table;
 mod test;
@@ -90,6 +92,7 @@ enum Command {
     Why(why::WhyArgs),
     Log(log::LogArgs),
     Calendar(calendar::CalendarArgs),
+    Quote(quote::QuoteArgs),
     Ingest(ingest::IngestArgs),
     Undo(undo::UndoArgs),
     Suspend(suspend::SuspendArgs),
@@ -144,6 +147,7 @@ fn dispatch(command: Command, settings: &Settings, ui: &mut Ui) -> Result<Exit, 
         Command::Why(args) => why::run(&args, settings, ui),
         Command::Log(args) => log::run(&args, settings, ui),
         Command::Calendar(args) => calendar::run(&args, settings, ui),
+        Command::Quote(args) => quote::run(&args, settings, ui),
         Command::Ingest(args) => ingest::run(&args, settings, ui),
         Command::Undo(args) => undo::run(&args, settings, ui),
         Command::Suspend(args) => suspend::run(&args, settings, ui),

@@ -308,6 +308,7 @@ impl<'a> Pass<'a> {
             take_ownership: self.args.take_ownership,
             limits: self.workspace.limits(),
             policies: self.workspace.policies.clone(),
+            refunds: self.workspace.refunds(),
             override_id: self.args.override_id.clone(),
             left_out,
         }

@@ -75,7 +75,9 @@ pub fn run(args: &RepairArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, 
     let timeout = Duration::from_secs(args.lock_timeout);
     let held = session::hold(&store, &actor, timeout, ui)?;
     let epoch = held.epoch;
-    let place = Place { settings, provider, store, epoch, actor, command: "repair", stop: None };
+    let refunds = std::sync::Arc::new(workspace.refunds());
+    let place =
+        Place { settings, provider, store, epoch, actor, command: "repair", refunds, stop: None };
     let ended = place.gather(ui).and_then(|gathered| end(args, &place, &gathered));
     let released = held.release();
     let (intent, ended) = ended?;

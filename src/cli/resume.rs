@@ -38,7 +38,9 @@ pub fn run(args: &ResumeArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, 
     let timeout = Duration::from_secs(args.lock_timeout);
     let held = session::hold(&store, &actor, timeout, ui)?;
     let epoch = held.epoch;
-    let place = Place { settings, provider, store, epoch, actor, command: "resume", stop: None };
+    let refunds = std::sync::Arc::new(workspace.refunds());
+    let place =
+        Place { settings, provider, store, epoch, actor, command: "resume", refunds, stop: None };
     let resumed =
         place.gather(ui).and_then(|now| place.resume(now, usize::from(args.parallelism), ui));
     let released = held.release();

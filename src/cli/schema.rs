@@ -8,12 +8,14 @@ use crate::cli::events::Event;
 use crate::cli::explain::CodeExplained;
 use crate::cli::settings::Settings;
 use crate::cli::status::Status;
+use crate::cli::support::SupportRequest;
 use crate::cli::test::TestReport;
 use crate::cli::ui::Ui;
 use crate::cli::undo::Report as UndoReport;
 use crate::cli::watch::report::Report as WatchReport;
 use crate::engine::cases::declared::CaseFile;
 use crate::engine::workspace::WorkspaceFile;
+use crate::finance::{self, ExchangeQuote, Quote};
 use crate::kinds::Kinds;
 use crate::manifest::explain::KindExplained;
 use crate::manifest::report::Report;
@@ -88,6 +90,10 @@ pub fn files(kinds: &Kinds) -> Vec<(String, String)> {
         ("drift.v1".to_owned(), schema_for!(DriftReport).to_value()),
         ("watch.v1".to_owned(), schema_for!(WatchReport).to_value()),
         ("undo.v1".to_owned(), schema_for!(UndoReport).to_value()),
+        ("supportrequests".to_owned(), schema_for!(Vec<SupportRequest>).to_value()),
+        ("quote-refund".to_owned(), schema_for!(Quote).to_value()),
+        ("quote-exchange".to_owned(), schema_for!(ExchangeQuote).to_value()),
+        ("quote-compare".to_owned(), schema_for!(finance::Comparison).to_value()),
         ("compare".to_owned(), schema_for!(Comparison).to_value()),
         ("case".to_owned(), schema_for!(CaseFile).to_value()),
         ("test.v1".to_owned(), schema_for!(TestReport).to_value()),

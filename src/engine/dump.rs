@@ -152,6 +152,7 @@ impl<'a> Dumper<'a> {
                 spec.set(reference.path, crate::model::Value::reference(id.name.as_str()));
             }
         }
+        (entry.as_declared)(&mut spec);
         self.writer.declarable(entry.facts.kind, &spec).unwrap_or(spec)
     }
 

@@ -1,6 +1,7 @@
 //! gather → plan → apply, and what that needs from the machine.
 
 pub mod apply;
+pub mod capacity;
 pub mod cases;
 pub mod cold;
 pub mod commit;

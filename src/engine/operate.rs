@@ -10,6 +10,7 @@ use crate::plan::intent::{Intent, IntentState};
 use crate::provider::conclude::question;
 use crate::provider::{
     CallError, Conclusion, Context, KeyFound, Outside, RequestKeys, conclude, effects, record,
+    refund,
 };
 use crate::store::{StoreError, Write};
 use std::sync::PoisonError;
@@ -40,10 +41,14 @@ pub fn operate(work: &Work, outside: &dyn Outside, change: &Change) -> Result<En
     let (planned, expected) = {
         let directory = work.directory();
         let name = change.previous.as_ref().unwrap_or(&change.id);
-        (effects(change, &directory), directory.row(name).map(|row| row.revision))
+        let context = work.context();
+        let at = context.at.date_naive();
+        let settled = refund::settled(change, &directory, &context.refunds, at);
+        let planned = settled.and_then(|change| Ok((effects(&change, &directory)?, change)));
+        (planned, directory.row(name).map(|row| row.revision))
     };
-    let effects = match planned {
-        Ok(effects) => effects,
+    let (effects, change) = match &planned {
+        Ok((effects, change)) => (effects.clone(), change.as_ref()),
         Err(error) => return Ok(Ended::Failed(error.to_string())),
     };
     if effects.is_empty() {
@@ -384,6 +389,7 @@ fn context_of(work: &Work, intent: &Intent) -> Context {
             command: intent.command.clone(),
             plan_id: intent.plan_id.clone(),
             note: String::new(),
+            refunds: work.context.refunds.clone(),
             conditions: work.context.conditions.clone(),
         },
         IntentState::Unknown | IntentState::Retried => {

@@ -139,7 +139,8 @@ pub fn fresh(
             (&row.metadata, &row.spec) == (&resource.metadata, &resource.spec)
                 && row.source.is_same_place(&resource.source)
         });
-        let settled = says_the_same && !spoken_of.contains(&resource.id);
+        let timed = kinds.get(resource.id.kind.as_str()).is_some_and(|entry| entry.timed);
+        let settled = says_the_same && !timed && !spoken_of.contains(&resource.id);
         fresh.push(Fresh {
             file: *file,
             kind: number(kinds, resource.id.kind.as_str()),

@@ -2,6 +2,7 @@
 
 use crate::engine::Gathered;
 use crate::engine::apply::directory_of;
+use crate::finance::RefundTerms;
 use crate::kinds::{Kinds, ReferenceTo, Staff};
 use crate::model::{Observed, ResourceId, Spec, Stored, Suspension};
 use crate::plan::basis::observed_digest;
@@ -9,8 +10,8 @@ use crate::plan::change::{Action, Basis};
 use crate::plan::intent::Intent;
 use crate::plan::unended::Unended;
 use crate::plan::{Change, Plan, roles};
-use crate::provider::Directory;
-use chrono::{DateTime, Utc};
+use crate::provider::{Directory, refund};
+use chrono::{DateTime, NaiveDate, Utc};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What moved on since a plan was made, one sentence for each resource; empty when it still fits.
@@ -53,6 +54,29 @@ fn suspended(plan: &Plan, suspensions: &[Suspension], at: DateTime<Utc>) -> Vec<
         Some(format!("{} is suspended {}", change.id, by.story()))
     };
     plan.proceeding().filter_map(one).collect()
+}
+
+/// What has become worse than a plan showed, one sentence for each change: refunds shrink from day to
+/// day.
+#[must_use]
+pub fn worse(
+    plan: &Plan,
+    gathered: &Gathered,
+    kinds: &Kinds,
+    refunds: &RefundTerms,
+    at: NaiveDate,
+) -> Vec<String> {
+    let reckoned = |change: &&Change| change.refund.is_some() || change.exchange.is_some();
+    let mut changes = plan.proceeding().filter(reckoned).peekable();
+    if changes.peek().is_none() {
+        return Vec::new();
+    }
+    let directory = directory_of(kinds, gathered);
+    let wrong = |change: &Change| {
+        let error = refund::settled(change, &directory, refunds, at).err()?;
+        Some(format!("{}: {error}", change.id))
+    };
+    changes.filter_map(wrong).collect()
 }
 
 fn one(basis: &Basis, row: Option<&Stored>, thing: Option<&Observed>) -> Option<String> {

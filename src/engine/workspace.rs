@@ -2,12 +2,14 @@
 
 use crate::engine::policies;
 use crate::engine::tree::WORKSPACE_FILE;
+use crate::finance::policy::Choice;
+use crate::finance::{PolicySet, Rate, Rates, RefundPolicies, RefundTerms};
 use crate::kinds::{Kinds, Risk};
 use crate::manifest::yaml;
-use crate::model::Money;
 use crate::model::decode::{Fault, decode};
-use crate::model::problem::{Location, Problem};
+use crate::model::problem::{Finding, Location, Problem};
 use crate::model::scalar::Line;
+use crate::model::{Money, code};
 use crate::plan::Limits;
 use crate::plan::policy::{Policies, Policy};
 use schemars::JsonSchema;
@@ -34,8 +36,44 @@ pub struct WorkspaceFile {
     pub provider: Option<ProviderFile>,
     /// What `watch` may do by itself.
     pub watch: Option<WatchFile>,
+    /// By what refunds of reservations are reckoned.
+    pub refunds: Option<RefundsFile>,
     /// Rules over the changes of a plan: what is denied, what needs an approval, what is warned of.
     pub policies: Option<Vec<Policy>>,
+}
+
+/// By what refunds of reservations are reckoned.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(
+    deny_unknown_fields,
+    expecting = "refunds, {use: [{from: 2026-11-02, policy: terms-2026-08}]}"
+)]
+pub struct RefundsFile {
+    /// Refund policies of the workspace's own, beside those partnerctl knows.
+    policies: Option<Vec<PolicySet>>,
+    /// Which policy holds from which day; before the first one, and without any, `documents`.
+    #[serde(rename = "use")]
+    choices: Option<Vec<Choice>>,
+    /// What currencies are worth in that of a cap on refunds.
+    rates: Option<Vec<Rate>>,
+}
+
+impl RefundsFile {
+    /// What is wrong with it beyond its types; paths are those of the file.
+    fn check(&self) -> Vec<Finding> {
+        let list = |choices: &Option<Vec<Choice>>| choices.clone().unwrap_or_default();
+        let policies = self.policies.clone().unwrap_or_default();
+        let policies = RefundPolicies::check(&policies, &list(&self.choices)).into_iter();
+        let rates = self.rates.iter().flatten().enumerate().filter_map(|(number, rate)| {
+            let path = format!("rates.[{number}].rate");
+            Some(Finding::new(code::INVALID_VALUE, &path, rate.fault()?, "mend the rate"))
+        });
+        let below = |finding: Finding| {
+            let path = format!("refunds.{}", finding.path);
+            Finding { path, ..finding }
+        };
+        policies.chain(rates).map(below).collect()
+    }
 }
 
 /// What `watch` may do by itself.
@@ -129,6 +167,18 @@ impl Workspace {
         taken.map(risk).max().unwrap_or(Risk::Reversible)
     }
 
+    /// By what refunds of reservations are reckoned.
+    #[must_use]
+    pub fn refunds(&self) -> RefundTerms {
+        let RefundsFile { policies, choices, rates } =
+            self.file.refunds.clone().unwrap_or_default();
+        let (policies, choices) = (policies.unwrap_or_default(), choices.unwrap_or_default());
+        RefundTerms {
+            policies: RefundPolicies::default().with(policies, choices),
+            rates: Rates::new(rates.unwrap_or_default()),
+        }
+    }
+
     /// The brakes.
     #[must_use]
     pub fn limits(&self) -> Limits {
@@ -199,7 +249,15 @@ pub fn parse(
         let written = file.policies.take().unwrap_or_default();
         let (checked, wrong) =
             policies::check(kinds, &tree.root, &read, written, &path.to_string_lossy());
-        problems.extend(of_faults(read.faults).chain(wrong));
+        // What stands in for a fault is not checked.
+        let refunds = file.refunds.as_ref().filter(|_| read.faults.is_empty()).into_iter();
+        let refunds = refunds.flat_map(RefundsFile::check).map(|finding| Fault {
+            code: finding.code,
+            span: tree.root.place(&finding.path),
+            message: finding.message,
+            hint: finding.hint,
+        });
+        problems.extend(of_faults(refunds.chain(read.faults).collect()).chain(wrong));
         problems.sort_by(|a, b| a.locations.cmp(&b.locations));
         policies = checked;
     }

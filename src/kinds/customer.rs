@@ -1,5 +1,6 @@
 //! Customer: an organisation the partner sells to and has a reseller relationship with.
 
+use crate::kinds::reservation::Reservation;
 use crate::kinds::{
     Column, Facts, Field, Kind, Missing, Operation, Risk, RiskRule, Rule, Standing, Transition,
     Verdict, Weight, World, permit,
@@ -127,10 +128,14 @@ fn related(transition: &Transition<'_>, world: &World) -> Verdict {
 }
 
 fn nothing_active(transition: &Transition<'_>, after: &World) -> Verdict {
-    let bought: Vec<&Standing> = after
-        .referrers(transition.id, None)
-        .filter(|referrer| matches!(referrer.id.kind.as_str(), "Subscription" | "Reservation"))
-        .filter(|referrer| !matches!(referrer.spec.text("state"), Some("Suspended" | "Cancelled")))
+    let subscriptions = after.referrers(transition.id, Some("Subscription"));
+    let reservations = subscriptions
+        .clone()
+        .flat_map(|subscription| after.referrers(&subscription.id, Some("Reservation")))
+        .filter(|reservation| !Reservation::ended(&reservation.spec, transition.at));
+    let bought: Vec<&Standing> = subscriptions
+        .filter(|subscription| subscription.spec.text("state") != Some("Suspended"))
+        .chain(reservations)
         .collect();
     if bought.is_empty() {
         return Verdict::Holds("nothing active is left under it".to_owned());

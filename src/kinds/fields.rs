@@ -65,19 +65,33 @@ pub struct Reference {
     pub kind: &'static str,
     /// True while the kind comes with a later version: only `{external: …}` works then.
     pub later: bool,
+    /// True for what is only observed and cannot be declared.
+    pub observed: bool,
 }
 
 impl Reference {
     /// A reference to a kind.
     #[must_use]
     pub const fn new(path: &'static str, kind: &'static str) -> Self {
-        Self { path, kind, later: false }
+        Self { path, kind, later: false, observed: false }
+    }
+
+    /// A reference that only the outside has.
+    #[must_use]
+    pub const fn observed(path: &'static str, kind: &'static str) -> Self {
+        Self { path, kind, later: false, observed: true }
     }
 
     /// A reference to a kind that this version does not have.
     #[must_use]
     pub const fn later(path: &'static str, kind: &'static str) -> Self {
-        Self { path, kind, later: true }
+        Self { path, kind, later: true, observed: false }
+    }
+
+    /// True for a place in a list of references, `exchange.from.[0]`.
+    #[must_use]
+    pub fn in_list(&self) -> bool {
+        self.path.ends_with(']')
     }
 
     /// Where it leads in a spec.

@@ -12,6 +12,7 @@ mod fields;
 mod partner_user;
 pub mod permit;
 pub mod reference;
+pub mod reservation;
 mod reservation_permission;
 mod role_assignment;
 pub mod rule;
@@ -28,7 +29,7 @@ pub use fields::{Column, Compare, Field, Reference, ReferenceTo};
 pub use permit::Permit;
 pub use rule::{Mend, Missing, RiskRule, Rule, Verdict, Weight};
 pub use staff::Staff;
-pub use transition::{Block, Liability, Operation, Risk, Transition};
+pub use transition::{AfterEnd, Block, Liability, Operation, Risk, Transition};
 pub use world::{Standing, World};
 
 use crate::model::decode::{Decoded, decode};
@@ -46,6 +47,7 @@ pub const KINDS: &[KindEntry] = &[
     KindEntry::of::<subscription::Subscription>(),
     KindEntry::of::<budget::Budget>(),
     KindEntry::of::<billing_profile::BillingProfile>(),
+    KindEntry::of::<reservation::Reservation>(),
     KindEntry::of::<role_assignment::RoleAssignment>(),
     KindEntry::of::<reservation_permission::ReservationPermission>(),
     KindEntry::of::<partner_user::PartnerUser>(),
@@ -99,6 +101,8 @@ pub trait Kind: Serialize + DeserializeOwned + JsonSchema {
 
     /// What becomes of one whose `until` has passed.
     const ENDING: Ending = Ending::Never;
+    /// True when time alone can change what a plan says of one: such are looked at in every pass.
+    const TIMED: bool = false;
 
     /// Checks of one document beyond types; paths begin with `spec`.
     fn check(&self) -> Vec<Finding> {
@@ -196,8 +200,25 @@ pub trait Kind: Serialize + DeserializeOwned + JsonSchema {
         Vec::new()
     }
 
+    /// True when its time is over. The store keeps it as history, and it may still be referred to,
+    /// but nothing is done about it any more.
+    fn ended(_spec: &Spec, _at: DateTime<Utc>) -> bool {
+        false
+    }
+
+    /// What comes of declaring one whose time is over.
+    fn after_end(_observed: &Spec, _declared: &Spec, _at: DateTime<Utc>) -> AfterEnd {
+        AfterEnd::Rests(String::new())
+    }
+
+    /// Makes an observed state one that a manifest may declare, where it says what none may.
+    fn as_declared(_spec: &mut Spec) {}
+
     /// Fields that exist only in the real world, set when the embedded provider creates one.
     fn born(_spec: &mut Spec, _at: DateTime<Utc>) {}
+
+    /// The same once its external id is known.
+    fn registered(_spec: &mut Spec, _external_id: &str) {}
 }
 
 /// Reads the `spec` of a document: its canonical form, and what [`Kind::check`] found.
@@ -254,8 +275,18 @@ pub struct KindEntry {
     pub handout: fn(&Spec) -> Option<String>,
     /// See [`Kind::dates`].
     pub dates: fn(&Spec, Option<&Spec>) -> Vec<Dated>,
+    /// See [`Kind::TIMED`].
+    pub timed: bool,
+    /// See [`Kind::ended`].
+    pub ended: fn(&Spec, DateTime<Utc>) -> bool,
+    /// See [`Kind::after_end`].
+    pub after_end: fn(&Spec, &Spec, DateTime<Utc>) -> AfterEnd,
+    /// See [`Kind::as_declared`].
+    pub as_declared: fn(&mut Spec),
     /// See [`Kind::born`].
     pub born: fn(&mut Spec, DateTime<Utc>),
+    /// See [`Kind::registered`].
+    pub registered: fn(&mut Spec, &str),
     /// The JSON Schema of the spec.
     pub schema: fn(&mut SchemaGenerator) -> Schema,
 }
@@ -289,7 +320,12 @@ impl KindEntry {
             bought: T::bought,
             handout: T::handout,
             dates: T::dates,
+            timed: T::TIMED,
+            ended: T::ended,
+            after_end: T::after_end,
+            as_declared: T::as_declared,
             born: T::born,
+            registered: T::registered,
             schema: SchemaGenerator::subschema_for::<T>,
         }
     }

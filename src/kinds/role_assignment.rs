@@ -41,7 +41,7 @@ struct Scope {
     /// A subscription.
     #[serde(skip_serializing_if = "Option::is_none")]
     subscription_ref: Option<Ref>,
-    /// A reservation; by `external:` until this version has that kind.
+    /// A reservation.
     #[serde(skip_serializing_if = "Option::is_none")]
     reservation_ref: Option<Ref>,
     /// A billing profile.
@@ -228,7 +228,7 @@ impl Kind for RoleAssignment {
         ],
         references: &[
             Reference::new("scope.subscriptionRef", "Subscription"),
-            Reference::later("scope.reservationRef", "Reservation"),
+            Reference::new("scope.reservationRef", "Reservation"),
             Reference::new("scope.billingProfileRef", "BillingProfile"),
         ],
         replaceable: true,

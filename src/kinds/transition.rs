@@ -89,6 +89,15 @@ impl Block {
     }
 }
 
+/// What comes of declaring something whose time is over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AfterEnd {
+    /// Nothing is done; a note on it, which may be empty.
+    Rests(String),
+    /// What is declared would begin it again.
+    Refused(Block),
+}
+
 /// What the partner answers for from now on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Liability {

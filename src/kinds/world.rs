@@ -116,7 +116,7 @@ impl World {
         &'a self,
         id: &ResourceId,
         kind: Option<&'a str>,
-    ) -> impl Iterator<Item = &'a Standing> {
+    ) -> impl Iterator<Item = &'a Standing> + Clone {
         self.0
             .referrers
             .get(id)

@@ -106,8 +106,14 @@ pub struct Allowed {
 #[must_use]
 pub fn explain(entry: &KindEntry) -> KindExplained {
     let facts = entry.facts;
-    let references = facts.references.iter().map(|reference| PrerequisiteExplained {
-        says: if reference.later {
+    // Of a list of references the first place stands for all.
+    let said = facts.references.iter().filter(|r| !r.observed);
+    let said = said.filter(|r| !r.in_list() || r.path.ends_with("[0]"));
+    let references = said.map(|reference| PrerequisiteExplained {
+        says: if reference.in_list() {
+            let list = reference.path.trim_end_matches(".[0]");
+            format!("spec.{list}: each {} it names exists", reference.kind)
+        } else if reference.later {
             format!(
                 "spec.{}: by `external:`, as this version has no {}",
                 reference.path, reference.kind

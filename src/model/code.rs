@@ -58,6 +58,8 @@ codes! {
     NOT_ACTIVE = "E0403", "The subscription is declared Suspended under an Allowed permission";
     ACKNOWLEDGE = "E0404", "The partner's liability is not acknowledged";
     CURRENCY_MISMATCH = "E0405", "The currency is not the customer's";
+    EXCHANGED_ACTIVE = "E0410", "A reservation that is exchanged is declared Active";
+    EXCHANGED_TWICE = "E0411", "A reservation is exchanged for two others";
     SELECTS_NOTHING = "W0503", "A selector chooses no customer";
     BLOCK_PREREQUISITE = "B0101", "Something must be in place first";
     BLOCK_PROTECTED = "B0103", "The resource is protected";
@@ -75,6 +77,8 @@ codes! {
     BLOCK_ROLE = "B0130", "Who plans it lacks an agent role";
     BLOCK_LAST_ADMIN = "B0131", "It is the last with a role that somebody must hold";
     BLOCK_BEGINNING = "B0132", "The first partner users would lock out who declares them";
+    BLOCK_ENDED = "B0140", "Its time is over, or never began";
+    BLOCK_QUOTE = "B0141", "The refund or the exchange cannot be reckoned";
 }
 
 #[cfg(test)]

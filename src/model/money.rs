@@ -160,6 +160,16 @@ impl Money {
         Ok(Self { amount: Amount(value), currency })
     }
 
+    /// Money of a value that has no more than the currency's minor units; `None` when it has more, is
+    /// negative or too large.
+    #[must_use]
+    pub fn of(value: Decimal, currency: Currency) -> Option<Self> {
+        if value.is_sign_negative() && !value.is_zero() {
+            return None;
+        }
+        Self::new(Amount(value.abs()), currency).ok()
+    }
+
     /// Money from a canonical spec value, as `{amount, currency}`.
     #[must_use]
     pub fn from_value(value: &crate::model::Value) -> Option<Self> {

@@ -137,11 +137,12 @@ impl Value {
         }
     }
 
-    /// The value of a key, in an object.
+    /// The value of a key, in an object; of a place such as `[0]`, in a list.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&Self> {
         match self {
             Self::Object(fields) => fields.get(key),
+            Self::Array(items) => items.get(place_in_list(key)?),
             _ => None,
         }
     }
@@ -176,6 +177,11 @@ impl Value {
     pub fn one(key: &str, value: Self) -> Self {
         Self::Object(Fields(Arc::new([(Key::new(key), value)])))
     }
+}
+
+/// The number in a step of a path that names a place in a list, `[0]`.
+fn place_in_list(step: &str) -> Option<usize> {
+    step.strip_prefix('[')?.strip_suffix(']')?.parse().ok()
 }
 
 impl Fields {
@@ -236,10 +242,18 @@ impl Fields {
     /// Puts a value at a dotted path, making objects on the way.
     pub fn set(&mut self, path: &str, value: Value) {
         let Some((step, rest)) = path.split_once('.') else { return self.put(path, value) };
-        if let Ok(place) = self.place(step)
-            && let Value::Object(inner) = &mut Arc::make_mut(&mut self.0)[place].1
-        {
-            return inner.set(rest, value);
+        if let Ok(place) = self.place(step) {
+            match &mut Arc::make_mut(&mut self.0)[place].1 {
+                Value::Object(inner) => return inner.set(rest, value),
+                Value::Array(items) => {
+                    let item = place_in_list(rest).filter(|item| *item < items.len());
+                    if let Some(item) = item {
+                        Arc::make_mut(items)[item] = value;
+                        return;
+                    }
+                }
+                _ => {}
+            }
         }
         let mut inner = Self::default();
         inner.set(rest, value);

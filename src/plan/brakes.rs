@@ -154,6 +154,7 @@ mod tests {
             selection: Selection::default(),
             limits,
             policies: Default::default(),
+            refunds: Default::default(),
             override_id: None,
             left_out: Default::default(),
         };

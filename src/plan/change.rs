@@ -1,5 +1,6 @@
 //! A plan as a value: what it holds is what users see, what is saved and what apply does.
 
+use crate::finance::{ExchangeQuote, Quote};
 use crate::kinds::{AgentRole, Block, Risk};
 use crate::model::Value;
 use crate::model::condition::{Condition, ConditionType, Truth, set};
@@ -136,10 +137,14 @@ pub struct MoneyEffect {
     /// Coming back.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refund: Option<String>,
-    /// Kept by Microsoft.
+    /// Kept by Microsoft for ending early.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fee: Option<String>,
-    /// What the partner answers for from now on; `unlimited` for a purchase permission.
+    /// What would come back but for the cap on refunds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forfeited: Option<String>,
+    /// What the partner answers for from now on; `unlimited` for a purchase permission, an amount
+    /// for instalments that are not due yet.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub liability: Option<String>,
 }
@@ -206,6 +211,12 @@ pub struct Change {
     /// What the policies of the workspace say of it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub policies: Vec<Ruling>,
+    /// What comes back, when it gives something back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refund: Option<Quote>,
+    /// What it costs beyond what it is exchanged for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exchange: Option<ExchangeQuote>,
     /// Changes that come first.
     #[schemars(with = "Vec<String>")]
     pub depends_on: Vec<ResourceId>,

@@ -72,7 +72,8 @@ pub fn compare(
 #[must_use]
 pub fn fields_of<'a>(entry: &KindEntry, spec: &'a Spec) -> BTreeMap<String, &'a Value> {
     let mut fields = spec.leaves();
-    for reference in entry.facts.references {
+    // Of a list of references the whole list is the field.
+    for reference in entry.facts.references.iter().filter(|r| !r.in_list()) {
         if let Some(value) = spec.get(reference.path) {
             let below = format!("{}.", reference.path);
             fields.retain(|path, _| !path.starts_with(&below));

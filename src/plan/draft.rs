@@ -1,6 +1,7 @@
 //! The first version of each change: what differs, before anything is judged.
 
-use crate::kinds::{Block, Ending, KindEntry, Risk, Transition, expiry};
+use crate::finance::{ExchangeQuote, Quote};
+use crate::kinds::{AfterEnd, Block, Ending, KindEntry, Risk, Transition, expiry};
 use crate::model::resource::{DeletionPolicy, Management};
 use crate::model::{Metadata, Resource, ResourceId, Source, Spec, Stored, Suspension, code};
 use crate::plan::change::{Action, Change, Desired, FieldChange, OnlyObserved, Reason, Warning};
@@ -48,6 +49,10 @@ pub struct Draft {
     pub suspended: Option<Suspension>,
     /// What the policies of the workspace say of it.
     pub policies: Vec<Ruling>,
+    /// What comes back, when it gives something back.
+    pub refund: Option<Quote>,
+    /// What it costs beyond what it is exchanged for.
+    pub exchange: Option<ExchangeQuote>,
 }
 
 /// All resources of the set, by what becomes of them.
@@ -125,6 +130,8 @@ fn declared(
         waiting: pair.waiting.clone(),
         suspended: None,
         policies: Vec::new(),
+        refund: None,
+        exchange: None,
     };
     let Some(observed) = pair.observed() else {
         let was_there = stored.is_some_and(|stored| stored.last_applied.is_some());
@@ -142,6 +149,18 @@ fn declared(
         drafts.changing.push(draft);
         return;
     };
+    if (entry.ended)(observed, input.at) && pair.found.is_none() {
+        match (entry.after_end)(observed, &entry.effective(&desired.spec), input.at) {
+            AfterEnd::Refused(block) => draft.blocked.push(block),
+            AfterEnd::Rests(note) => {
+                if !note.is_empty() {
+                    drafts.warn(&desired.id, &note);
+                }
+                drafts.unchanged.push(pair.clone());
+                return;
+            }
+        }
+    }
     // What ended since it was applied became what it becomes: nobody changed that outside.
     let applied = stored.and_then(|stored| stored.last_applied.as_ref());
     let applied = applied.map(|applied| match over {
@@ -351,6 +370,11 @@ fn protect(entry: &KindEntry, stored: Option<&Stored>, draft: &mut Draft, input:
             entry.facts.deleting
         } else if draft.action == Action::Replace {
             "replace it"
+        } else if matches!(
+            transition.after.and_then(|s| s.text("state")),
+            Some("Cancelled" | "Exchanged")
+        ) {
+            "cancel it"
         } else {
             "suspend it"
         };
@@ -364,6 +388,10 @@ fn protect(entry: &KindEntry, stored: Option<&Stored>, draft: &mut Draft, input:
 
 fn undeclared(input: &PlanInput, pair: &Arc<Pair>, stored: &Stored, drafts: &mut Drafts) {
     let Some(entry) = input.kinds.get(stored.id.kind.as_str()) else { return };
+    // What has ended stays in the store, and may be referred to.
+    if stored.observed.as_ref().is_some_and(|observed| (entry.ended)(observed, input.at)) {
+        return;
+    }
     if input.scope != Scope::WholeAndPrune {
         drafts.undeclared.push(stored.clone());
         return;
@@ -411,6 +439,8 @@ fn removal(
         waiting: pair.waiting.clone(),
         suspended: None,
         policies: Vec::new(),
+        refund: None,
+        exchange: None,
     }
 }
 
@@ -512,9 +542,11 @@ impl Draft {
             waiting: waiting.clone(),
             suspended: self.suspended.clone(),
             money: entry
-                .map(|entry| money::effect(entry, &transition, &worlds.after))
+                .map(|entry| money::effect(entry, self, &transition, &worlds.after))
                 .unwrap_or_default(),
             policies: self.policies.clone(),
+            refund: self.refund.clone(),
+            exchange: self.exchange.clone(),
             depends_on: Vec::new(),
             customer: worlds.customer_of(id).map(|customer| customer.name.to_string()),
         }

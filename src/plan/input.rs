@@ -1,5 +1,6 @@
 //! Everything a plan is made from.
 
+use crate::finance::RefundTerms;
 use crate::kinds::{AgentRole, Kinds, Staff};
 use crate::model::{Money, Observed, Resource, Stored, Suspension};
 use crate::plan::intent::Intent;
@@ -47,6 +48,8 @@ pub struct PlanInput {
     pub limits: Limits,
     /// The workspace's rules over changes.
     pub policies: Arc<Policies>,
+    /// By what refunds are reckoned.
+    pub refunds: RefundTerms,
     /// A plan id whose brakes are let go.
     pub override_id: Option<String>,
     /// What gathering left out, because nothing of it has to do with anything that differs.

@@ -8,6 +8,7 @@ use crate::plan::draft::{Draft, Drafts};
 use crate::plan::pair::Pairs;
 use crate::plan::policy;
 use crate::plan::roles;
+use crate::plan::settle;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What is wrong with resources: (one word, one sentence).
@@ -66,6 +67,8 @@ pub fn judge(input: &PlanInput, pairs: &Pairs, drafts: &mut Drafts) -> Worlds {
     let before = before(input, pairs);
     let ideal = after(input, &before, drafts.changing.iter());
     let managed = managed(pairs, drafts);
+    // Policies and brakes look at money; the figures of a part are those of the whole.
+    settle::settle(input, drafts, &before, &ideal);
     policy::rule(input, drafts, &before, &ideal);
     select(input, drafts, &before, &ideal);
     for draft in &mut drafts.changing {
@@ -266,7 +269,12 @@ fn against(
     }
     let mut blocks = (entry.judge)(&draft.transition(input), world);
     let Some(after) = &draft.after else {
+        let goes_on = |user: &&Standing| {
+            let entry = input.kinds.get(user.id.kind.as_str());
+            !entry.is_some_and(|entry| (entry.ended)(&user.spec, input.at))
+        };
         let users = world.referrers(&draft.id, None).filter(|user| managed.contains(&user.id));
+        let users = users.filter(goes_on);
         let users: Vec<_> = users.map(|user| user.id.to_string()).collect();
         if !users.is_empty() && blocks.is_empty() {
             blocks.push(Block::new(

@@ -8,10 +8,11 @@ use crate::plan::apart::Apart;
 use crate::plan::change::{Action, Change, FieldChange, Money, Plan};
 use crate::plan::diff::show;
 use crate::plan::markup::{code, in_comment, prose};
+use crate::plan::money::UNLIMITED;
 use crate::plan::policy::Ruling;
 use crate::plan::render::{
-    cut, difference, list_difference, money_lines, needs_approval, outside, policy_line, sentence,
-    whole_fields,
+    cut, difference, list_difference, money_lines, needs_approval, outside, paid_once, policy_line,
+    sentence, whole_fields,
 };
 use std::cmp::Reverse;
 use std::fmt::Write as _;
@@ -248,7 +249,10 @@ fn block(change: &Change, part: Part, view: &View<'_>, characters_max: usize) ->
         if let (Some(before), Some(after)) = (&effect.monthly_before, &effect.monthly_after) {
             words.push(prose(&format!("{} {currency} per month", difference(before, after))));
         }
-        if effect.liability.is_some() {
+        for (what, amount) in paid_once(effect) {
+            words.push(prose(&format!("{amount} {currency} {what}")));
+        }
+        if effect.liability.as_deref() == Some(UNLIMITED) {
             words.push("<b>unlimited liability</b>".to_owned());
         }
     }

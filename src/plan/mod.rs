@@ -27,6 +27,7 @@ pub mod render;
 pub mod roles;
 pub mod saved;
 pub mod selection;
+pub mod settle;
 pub mod undo;
 pub mod unended;
 pub mod why;
@@ -47,6 +48,7 @@ use chrono::SecondsFormat;
 pub fn plan(input: &PlanInput) -> Plan {
     let pairs = pair::pair(input);
     let mut drafts: Drafts = draft::draft(input, &pairs);
+    settle::mark_exchanged(&mut drafts);
     let worlds = judge::judge(input, &pairs, &mut drafts);
     let mut changes: Vec<Change> =
         drafts.changing.iter().map(|draft| draft.change(input, &worlds)).collect();

@@ -1,17 +1,25 @@
 //! What a plan means in money, per currency.
 
-use crate::kinds::{KindEntry, Liability, Transition, World};
+use crate::finance::Billing;
+use crate::kinds::{KindEntry, Liability, Transition, World, reservation};
+use crate::model;
 use crate::model::money::{Totals, show};
 use crate::model::{Currency, ResourceId, Spec};
 use crate::plan::PlanInput;
-use crate::plan::change::{Change, Money};
+use crate::plan::change::{Change, Money, MoneyEffect};
+use crate::plan::draft::Draft;
 use crate::plan::judge::Worlds;
 use rust_decimal::Decimal;
 use std::collections::BTreeSet;
 
 /// The money effect of one change.
 #[must_use]
-pub fn effect(entry: &KindEntry, transition: &Transition<'_>, after: &World) -> Money {
+pub fn effect(
+    entry: &KindEntry,
+    draft: &Draft,
+    transition: &Transition<'_>,
+    after: &World,
+) -> Money {
     let monthly = |spec: Option<&Spec>| spec.and_then(entry.monthly);
     let (before, then) = (monthly(transition.before), monthly(transition.after));
     let mut money = Money::new();
@@ -24,7 +32,36 @@ pub fn effect(entry: &KindEntry, transition: &Transition<'_>, after: &World) -> 
     if let Some(Liability::Unlimited(currency)) = (entry.liability)(transition, after) {
         put_liability(&mut money, currency);
     }
+    settled(&mut money, draft, transition);
     money
+}
+
+/// What a reservation costs once and what comes back. What is paid in instalments is answered for
+/// and not paid once.
+fn settled(money: &mut Money, draft: &Draft, transition: &Transition<'_>) {
+    let some =
+        |money: model::Money| (!money.amount.value().is_zero()).then(|| money.amount.to_string());
+    if let Some(quote) = &draft.refund {
+        let effect = money.entry(quote.price.currency.to_string()).or_default();
+        effect.one_time = some(quote.due);
+        effect.refund = Some(quote.refund.amount.to_string());
+        effect.fee = Some(quote.fee.amount.to_string());
+        effect.forfeited = some(quote.forfeited);
+    } else if let Some(quote) = &draft.exchange {
+        let effect = money.entry(quote.price.currency.to_string()).or_default();
+        effect.one_time = Some(quote.payable.amount.to_string());
+        effect.refund = some(quote.credited);
+    } else if reservation::buys(transition)
+        && let Some(spec) = transition.after
+        && let Some(price) = spec.get("price").and_then(model::Money::from_value)
+    {
+        let effect = money.entry(price.currency.to_string()).or_default();
+        let amount = Some(price.amount.to_string());
+        match Billing::from_text(spec.text("billingPlan")) {
+            Billing::Upfront => effect.one_time = amount,
+            Billing::Monthly => effect.liability = amount,
+        }
+    }
 }
 
 fn put_monthly(money: &mut Money, before: &Totals, after: &Totals) {
@@ -37,11 +74,14 @@ fn put_monthly(money: &mut Money, before: &Totals, after: &Totals) {
     }
 }
 
+/// The liability of who pays for whatever is bought.
+pub(crate) const UNLIMITED: &str = "unlimited";
+
 /// A customer whose currency is not known opens its liability under `XXX`, ISO 4217 for "no
 /// currency".
 fn put_liability(money: &mut Money, currency: Option<Currency>) {
     let code = currency.map_or_else(|| "XXX".to_owned(), |currency| currency.to_string());
-    money.entry(code).or_default().liability = Some("unlimited".to_owned());
+    money.entry(code).or_default().liability = Some(UNLIMITED.to_owned());
 }
 
 /// An amount of a plan as a number; none is zero.
@@ -59,6 +99,32 @@ fn add_apart(totals: &mut Money, effect: &Money) {
         ] {
             *sum = Some(show(number(sum).saturating_add(number(more)), currency));
         }
+    }
+}
+
+/// Adds what is paid or comes back once, and what is answered for: once that is without limit, it
+/// stays so.
+fn add_once(totals: &mut Money, code: &str, effect: &MoneyEffect) {
+    let MoneyEffect { one_time, refund, fee, forfeited, liability, .. } = effect;
+    if [one_time, refund, fee, forfeited, liability].iter().all(|amount| amount.is_none()) {
+        return;
+    }
+    let total = totals.entry(code.to_owned()).or_default();
+    if liability.as_deref() == Some(UNLIMITED) || total.liability.as_deref() == Some(UNLIMITED) {
+        total.liability = Some(UNLIMITED.to_owned());
+    } else {
+        add(&mut total.liability, liability, code);
+    }
+    add(&mut total.one_time, one_time, code);
+    add(&mut total.refund, refund, code);
+    add(&mut total.fee, fee, code);
+    add(&mut total.forfeited, forfeited, code);
+}
+
+fn add(sum: &mut Option<String>, more: &Option<String>, code: &str) {
+    let Ok(currency) = Currency::from_text(code) else { return };
+    if more.is_some() {
+        *sum = Some(show(number(sum).saturating_add(number(more)), currency));
     }
 }
 
@@ -90,9 +156,7 @@ pub fn totals(input: &PlanInput, changes: &[Change], worlds: &Worlds) -> Money {
             add_apart(&mut money, &change.money);
         }
         for (code, effect) in &change.money {
-            if effect.liability.is_some() {
-                money.entry(code.clone()).or_default().liability.clone_from(&effect.liability);
-            }
+            add_once(&mut money, code, effect);
         }
     }
     money

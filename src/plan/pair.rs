@@ -363,7 +363,11 @@ impl Pairing<'_> {
     ) -> Option<Block> {
         let likeness = (entry.likeness)(&desired.spec)?;
         let alike = |spec: &Spec| (entry.likeness)(spec).as_ref() == Some(&likeness);
+        let goes_on = |spec: &Spec| !(entry.ended)(spec, self.input.at);
         if let Some(like) = candidates.own.values().find(|stored| {
+            if !stored.observed.as_ref().is_none_or(goes_on) {
+                return false;
+            }
             // What is there tells whose it is, also where the row still has an old name.
             alike(&stored.spec) || stored.observed.as_ref().is_some_and(alike)
         }) {
@@ -386,7 +390,8 @@ impl Pairing<'_> {
             );
             return Some(Block::new(code::BLOCK_AMBIGUOUS, why, hint));
         }
-        let found = candidates.unmanaged.values().find(|observed| alike(&observed.spec))?;
+        let found =
+            candidates.unmanaged.values().filter(|o| goes_on(&o.spec)).find(|o| alike(&o.spec))?;
         Some(Block::new(
             code::BLOCK_AMBIGUOUS,
             format!(

@@ -6,8 +6,9 @@ use crate::model::Value;
 use crate::model::display::{self, columns};
 use crate::model::text::{counted, printable};
 use crate::plan::apart::Apart;
-use crate::plan::change::{Action, Change, FieldChange, Money, Plan};
+use crate::plan::change::{Action, Change, FieldChange, Money, MoneyEffect, Plan};
 use crate::plan::diff::show;
+use crate::plan::money::UNLIMITED;
 use crate::plan::policy::{Effect, Matched, Ruling};
 use anstyle::{AnsiColor, Style};
 use rust_decimal::Decimal;
@@ -208,14 +209,19 @@ pub fn money_lines(money: &Money) -> Vec<String> {
             };
             lines.push(format!("Monthly budgets of the customers touched: {change}"));
         }
-        for (what, amount) in
-            [("One-time cost", &effect.one_time), ("Refund", &effect.refund), ("Fee", &effect.fee)]
-        {
+        for (what, amount) in [
+            ("One-time cost", &effect.one_time),
+            ("Refund", &effect.refund),
+            ("Fee", &effect.fee),
+            ("Forfeited", &effect.forfeited),
+        ] {
             if let Some(amount) = amount {
                 lines.push(format!("{what}: {amount} {currency}"));
             }
         }
-        if effect.liability.is_some() {
+        if let Some(amount) = effect.liability.as_ref().filter(|amount| *amount != UNLIMITED) {
+            lines.push(format!("Liability: {amount} {currency} in monthly instalments"));
+        } else if effect.liability.is_some() {
             let currency = if currency == "XXX" { "" } else { &format!(" in {currency}") };
             lines.push(format!(
                 "Liability: the partner pays every reservation these customers buy{currency}, without limit"
@@ -273,14 +279,40 @@ fn one(change: &Change, paint: Paint, width: usize) -> String {
         if let (Some(before), Some(after)) = (&effect.monthly_before, &effect.monthly_after) {
             line(&format!("{} {currency} per month", difference(before, after)));
         }
-        if effect.liability.is_some() {
+        for (what, amount) in paid_once(effect) {
+            line(&format!("{amount} {currency} {what}"));
+        }
+        if effect.liability.as_deref() == Some(UNLIMITED) {
             line("the partner will pay every reservation this customer buys, and is not notified");
         }
+    }
+    let quotes = [
+        change.refund.as_ref().map(|quote| (&quote.policy_set, &quote.assumptions)),
+        change.exchange.as_ref().map(|quote| (&quote.policy_set, &quote.assumptions)),
+    ];
+    for (policy, assumptions) in quotes.into_iter().flatten() {
+        line(&format!("reckoned by the refund policy {policy}"));
+        assumptions.iter().for_each(|assumption| line(&format!("assumed: {assumption}")));
     }
     for ruling in change.approvals().filter(|_| change.proceeds()) {
         line(&needs_approval(ruling));
     }
     out
+}
+
+/// What is paid once or in parts, and what comes back: words with amounts.
+pub(super) fn paid_once(effect: &MoneyEffect) -> Vec<(&'static str, &String)> {
+    let in_parts = effect.liability.as_ref().filter(|amount| *amount != UNLIMITED);
+    [
+        ("to pay once", effect.one_time.as_ref()),
+        ("to pay in monthly instalments", in_parts),
+        ("comes back", effect.refund.as_ref()),
+        ("early-termination fee", effect.fee.as_ref()),
+        ("forfeited by the cap on refunds", effect.forfeited.as_ref()),
+    ]
+    .into_iter()
+    .filter_map(|(what, amount)| Some((what, amount?)))
+    .collect()
 }
 
 /// What a policy asks for, in one line.

@@ -73,6 +73,13 @@ impl Directory {
         self.actual.get(&(kind.clone(), external_id.to_owned()))
     }
 
+    /// The outside things of a kind, in the order of their external ids.
+    pub fn things(&self, kind: &str) -> impl Iterator<Item = &Observed> {
+        let kind = KindName::new(kind);
+        let first = (kind.clone(), String::new());
+        self.actual.range(first..).take_while(move |(key, _)| key.0 == kind).map(|(_, thing)| thing)
+    }
+
     /// An outside thing of an unmanaged name, when only one has it.
     #[must_use]
     pub fn unmanaged(&self, id: &ResourceId) -> Option<&Observed> {

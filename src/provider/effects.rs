@@ -4,7 +4,7 @@ use crate::kinds::KindEntry;
 use crate::model::{Effect, ResourceName, Spec, Verb};
 use crate::plan::change::FieldChange;
 use crate::plan::{Action, Change};
-use crate::provider::{Directory, ProviderError};
+use crate::provider::{Directory, ProviderError, refund};
 
 /// The requests that a change takes, in order: none where only names, labels or ownership are
 /// written down, two for a replacement.
@@ -39,8 +39,9 @@ pub fn effects(change: &Change, directory: &Directory) -> Result<Vec<Effect>, Pr
             let desired = change.desired.as_ref().ok_or_else(|| missing(change.id.to_string()))?;
             let after =
                 directory.outward(&entry, &entry.effective(&desired.spec)).map_err(missing)?;
-            let create =
+            let mut create =
                 Effect { after: Some(after), ..effect(Verb::Create, None, &change.operation) };
+            refund::note(&mut create, change, directory);
             let removal = change.removal.as_ref().zip(old).map(|(operation, external_id)| Effect {
                 before: seen(&external_id),
                 ..effect(Verb::Delete, Some(external_id), operation)
@@ -56,7 +57,9 @@ pub fn effects(change: &Change, directory: &Directory) -> Result<Vec<Effect>, Pr
             let after = altered(&entry, change, &before, directory)?;
             let (before, after) = (Some(before), Some(after));
             let update = effect(Verb::Update, Some(external_id), &change.operation);
-            Ok(vec![Effect { before, after, ..update }])
+            let mut update = Effect { before, after, ..update };
+            refund::note(&mut update, change, directory);
+            Ok(vec![update])
         }
     }
 }

@@ -5,7 +5,7 @@ use crate::model::{Effect, Observed, Verb};
 use crate::plan::Change;
 use crate::provider::record::{only_recorded, succeeded, thing};
 use crate::provider::{
-    Context, Directory, Ids, ObserveError, Outside, Provider, ProviderError, effects,
+    Context, Directory, Ids, ObserveError, Outside, Provider, ProviderError, effects, refund,
 };
 use crate::store::{Store, Write};
 use chrono::{DateTime, Utc};
@@ -34,6 +34,8 @@ pub fn carry_out(
     ids: &mut Ids,
     context: &Context,
 ) -> Result<Vec<Write>, ProviderError> {
+    let settled = refund::settled(change, directory, &context.refunds, context.at.date_naive())?;
+    let change = settled.as_ref();
     let effects = effects(change, directory)?;
     if effects.is_empty() {
         let writes = only_recorded(change, directory, ids, context)?;
@@ -69,7 +71,9 @@ fn fulfil(
         }
         Verb::Create => {
             (directory.entry(kind.as_str())?.born)(&mut spec, at);
-            thing(effect, ids.next(kind.as_str()), spec)
+            let external_id = ids.next(kind.as_str());
+            (directory.entry(kind.as_str())?.registered)(&mut spec, &external_id);
+            thing(effect, external_id, spec)
         }
         Verb::Update => thing(effect, existing(), spec),
     };

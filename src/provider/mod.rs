@@ -10,12 +10,14 @@ pub mod embedded;
 pub mod exec;
 pub mod ids;
 pub mod record;
+pub mod refund;
 
 pub use conclude::{Conclusion, conclude};
 pub use directory::Directory;
 pub use effects::effects;
 pub use ids::Ids;
 
+use crate::finance::RefundTerms;
 use crate::model::{Effect, KindName, Observed, ResourceId, Spec};
 use crate::plan::change::ConditionNow;
 use crate::store::{Store, StoreError};
@@ -37,6 +39,8 @@ pub struct Context {
     pub plan_id: String,
     /// What a person adds to the reason; may be empty.
     pub note: String,
+    /// By what refunds are reckoned.
+    pub refunds: Arc<RefundTerms>,
     /// How resources are once their change is done, as the plan says.
     pub conditions: Arc<BTreeMap<ResourceId, Vec<ConditionNow>>>,
 }
@@ -49,6 +53,12 @@ pub enum ProviderError {
     Missing {
         /// Which.
         needed: String,
+    },
+    /// It would give back less, or cost more, than the plan showed.
+    #[error("the figures are worse than the plan showed: {why}; plan again")]
+    Worse {
+        /// How.
+        why: String,
     },
     /// The kind is not known to this program.
     #[error("this version does not know the kind {kind}")]

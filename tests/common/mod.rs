@@ -121,6 +121,7 @@ pub fn carry_out(kinds: &Kinds, store: &mut dyn Store, plan: &Plan) {
         command: "test".to_owned(),
         plan_id: plan.id.clone(),
         note: String::new(),
+        refunds: Default::default(),
         conditions: Default::default(),
     };
     let writes = plan

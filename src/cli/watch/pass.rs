@@ -144,7 +144,9 @@ impl Passes<'_> {
             Err(lease) => return Err(Stopped::Locked(printable(&lease.to_string()))),
         };
         let (epoch, stop) = (held.epoch, Some(self.stop.clone()));
-        let place = Place { settings, provider, store, epoch, actor, command: "watch", stop };
+        let refunds = std::sync::Arc::new(workspace.refunds());
+        let place =
+            Place { settings, provider, store, epoch, actor, command: "watch", refunds, stop };
         let round = self.under_lease(choice, &workspace, &place, eyes, tree, ui);
         let released: Result<(), StoreError> = held.release();
         let round = round?;

@@ -233,6 +233,7 @@ fn input(
         selection: Selection::default(),
         limits: workspace.limits(),
         policies: workspace.policies.clone(),
+        refunds: workspace.refunds(),
         override_id: None,
         left_out: LeftOut::default(),
     }

@@ -36,7 +36,7 @@ pub fn rule(input: &PlanInput, drafts: &mut Drafts, before: &World, ideal: &Worl
         let customer = ideal.customer_of(&draft.id).or_else(|| before.customer_of(&draft.id));
         let customer_labels = customer.as_ref().and_then(|id| labels.get(id).copied());
         let entry = input.kinds.get(draft.id.kind.as_str());
-        let money = entry.map(|entry| effect(entry, &draft.transition(input), ideal));
+        let money = entry.map(|entry| effect(entry, draft, &draft.transition(input), ideal));
         let seen = Seen {
             id: &draft.id,
             action: draft.action,

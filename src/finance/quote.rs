@@ -1,0 +1,392 @@
+//! The refund of one reservation on a day: prorate, fee, cap, each step rounded and told.
+
+use crate::finance::QuoteError;
+use crate::finance::billing::{Billing, instalments};
+use crate::finance::policy::{Cap, Counts, Credit, PolicySet, Row};
+use crate::finance::rates::Rates;
+use crate::finance::rounding::{cut_off, money, percent, share, within_bounds};
+use crate::model::day::Day;
+use crate::model::money::show;
+use crate::model::term::{Term, months_before};
+use crate::model::{Currency, Money};
+use chrono::NaiveDate;
+use rust_decimal::Decimal;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A reservation as far as its refund depends on it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// What it is called, `Reservation/web`.
+    pub name: String,
+    /// The price of the whole term and quantity.
+    pub price: Money,
+    /// The day it was bought: day 0.
+    pub purchased_on: NaiveDate,
+    /// How long it was bought for.
+    pub term: Term,
+    /// How it is paid.
+    pub billing: Billing,
+    /// Whether it was used.
+    pub usage: Use,
+    /// The type of its product, for the rules of exchanges.
+    pub product: String,
+}
+
+/// Whether a reservation was used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Use {
+    /// It covered something.
+    Used,
+    /// It covered nothing since it was bought.
+    Unused,
+    /// Nobody said; counts as used.
+    Unknown,
+}
+
+/// A cancellation of the same customer in the past. Exchanges are none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cancelled {
+    /// The day.
+    pub on: NaiveDate,
+    /// What came back.
+    pub refund: Money,
+    /// The commitment that ended.
+    pub commitment: Money,
+}
+
+/// By what a reservation is quoted.
+#[derive(Debug, Clone, Copy)]
+pub struct Terms<'a> {
+    /// The rules.
+    pub policy: &'a PolicySet,
+    /// The rates of the workspace.
+    pub rates: &'a Rates,
+    /// The customer's earlier cancellations, in any order.
+    pub earlier: &'a [Cancelled],
+}
+
+/// What comes back when a reservation is cancelled on a day.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(title = "partnerctl quote refund -o json")]
+pub struct Quote {
+    /// `Reservation/name`.
+    pub reservation: String,
+    /// The day of the cancellation, in UTC.
+    pub at: Day,
+    /// The rules by which it was made.
+    pub policy_set: String,
+    /// Days since the purchase, whose day is 0.
+    pub days_since_purchase: i64,
+    /// True when it counts as used.
+    pub used: bool,
+    /// The price of the whole term.
+    pub price: Money,
+    /// What comes back before the fee and the cap.
+    pub prorated: Money,
+    /// The early-termination fee.
+    pub fee: Money,
+    /// What comes back.
+    pub refund: Money,
+    /// What would come back but for the cap.
+    pub forfeited: Money,
+    /// What is still to be paid, when less was paid than was used.
+    pub due: Money,
+    /// The commitment that ends.
+    pub cancelled_commitment: Money,
+    /// The cap before this cancellation; null when the rules have none.
+    pub cap: Option<CapState>,
+    /// What was taken to be so.
+    pub assumptions: Vec<String>,
+    /// How it was reckoned, in order.
+    pub steps: Vec<String>,
+}
+
+/// A cap before a cancellation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct CapState {
+    /// The limit.
+    pub limit: Money,
+    /// What earlier cancellations within the window took of it.
+    pub used: Money,
+    /// What is left.
+    pub remaining: Money,
+}
+
+/// How far a reservation has run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Run {
+    /// Days since the purchase.
+    pub(super) days: i64,
+    /// Days until the expiry.
+    pub(super) remaining: i64,
+    /// Days from the purchase to the expiry.
+    pub(super) total: i64,
+}
+
+impl Run {
+    /// Of a reservation on a day.
+    ///
+    /// # Errors
+    /// When it was not bought yet or has expired.
+    pub(super) fn of(held: &Held, at: NaiveDate) -> Result<Self, QuoteError> {
+        let (reservation, purchased_on) = (held.name.clone(), held.purchased_on);
+        let expired_on = held.term.end(purchased_on);
+        if at < purchased_on {
+            return Err(QuoteError::NotBoughtYet { reservation, purchased_on, at });
+        }
+        if at >= expired_on {
+            return Err(QuoteError::Expired { reservation, expired_on, at });
+        }
+        let between = |from: NaiveDate, to: NaiveDate| (to - from).num_days();
+        Ok(Self {
+            days: between(purchased_on, at),
+            remaining: between(at, expired_on),
+            total: between(purchased_on, expired_on),
+        })
+    }
+
+    pub(super) fn told(self, held: &Held, at: NaiveDate) -> String {
+        format!(
+            "bought {}, expires {}: {} days, of which {} remain on {at}, day {}",
+            held.purchased_on,
+            held.term.end(held.purchased_on),
+            self.total,
+            self.remaining,
+            self.days
+        )
+    }
+}
+
+/// Quotes the refund of a reservation on a day.
+///
+/// Days are UTC calendar days; the order is prorate, fee, cap, with half away from zero to the minor
+/// units at each step (domain.md 3).
+///
+/// # Errors
+/// When it was not bought yet or has expired, when a rate is missing, when the cap refuses it.
+pub fn refund(held: &Held, at: NaiveDate, terms: &Terms<'_>) -> Result<Quote, QuoteError> {
+    let price = within_bounds(held.price)?;
+    let currency = held.price.currency;
+    let run = Run::of(held, at)?;
+    let used = held.usage != Use::Unused;
+    let row = terms.policy.row(run.days, used)?;
+    let mut steps = vec![run.told(held, at)];
+    let prorated = credit(row, price, run, currency, &mut steps);
+    let fee = percent(prorated, row.fee_percent.value(), currency);
+    steps.push(format!(
+        "early-termination fee: {} % of {} = {}",
+        row.fee_percent,
+        show(prorated, currency),
+        show(fee, currency)
+    ));
+    let back = coming_back(held, at, (price, prorated, fee), &mut steps);
+    let due = (-back).max(Decimal::ZERO);
+    let wanted = back.max(Decimal::ZERO);
+    let (cap, refund) = match &terms.policy.cap {
+        None => (None, wanted),
+        Some(cap) => {
+            let asked = Asked { reservation: &held.name, at, currency, wanted, prorated };
+            let (state, refund) = capped(cap, &asked, terms, &mut steps)?;
+            (Some(state), refund)
+        }
+    };
+    let forfeited = wanted - refund;
+    Ok(Quote {
+        reservation: held.name.clone(),
+        at: at.into(),
+        policy_set: terms.policy.name.to_string(),
+        days_since_purchase: run.days,
+        used,
+        price: held.price,
+        prorated: money(prorated, currency)?,
+        fee: money(fee, currency)?,
+        refund: money(refund, currency)?,
+        forfeited: money(forfeited, currency)?,
+        due: money(due, currency)?,
+        cancelled_commitment: money(prorated, currency)?,
+        cap,
+        assumptions: use_assumed(held).chain(assumptions(held, at, terms)).collect(),
+        steps,
+    })
+}
+
+/// That a use nobody knows of counts as one. Exchanges do not ask: they carry no fee.
+fn use_assumed(held: &Held) -> impl Iterator<Item = String> {
+    let name = &held.name;
+    let unknown = held.usage == Use::Unknown;
+    unknown.then(|| format!("whether {name} was used is not known: it counts as used")).into_iter()
+}
+
+/// What comes back before the fee.
+fn credit(
+    row: &Row,
+    price: Decimal,
+    run: Run,
+    currency: Currency,
+    steps: &mut Vec<String>,
+) -> Decimal {
+    let whole = show(price, currency);
+    match row.credit {
+        Credit::Full => {
+            steps.push(format!("all of the price comes back: {whole} {currency}"));
+            price
+        }
+        Credit::Prorated => {
+            let part = share(price, run.remaining, run.total, currency);
+            let shown = show(part, currency);
+            let Run { remaining, total, .. } = run;
+            steps.push(format!("prorated: {whole} × {remaining} / {total} = {shown} {currency}"));
+            part
+        }
+    }
+}
+
+/// What comes back before the cap; below zero it is due.
+///
+/// Paid monthly, instalments that are not due yet are cancelled and not refunded.
+fn coming_back(
+    held: &Held,
+    at: NaiveDate,
+    (price, prorated, fee): (Decimal, Decimal, Decimal),
+    steps: &mut Vec<String>,
+) -> Decimal {
+    let currency = held.price.currency;
+    let show = |value: Decimal| show(value, currency);
+    if held.billing == Billing::Upfront {
+        let back = prorated - fee;
+        steps.push(format!("{} − {} = {} {currency}", show(prorated), show(fee), show(back)));
+        return back;
+    }
+    let paid = paid(held, price, at);
+    let consumed = price - prorated;
+    let back = paid - consumed - fee;
+    steps.push(format!(
+        "paid monthly: {} paid − {} used − {} fee = {} {currency}",
+        show(paid),
+        show(consumed),
+        show(fee),
+        show(back)
+    ));
+    back
+}
+
+/// What was paid until a day, that day's instalment with it.
+pub(super) fn paid(held: &Held, price: Decimal, at: NaiveDate) -> Decimal {
+    match held.billing {
+        Billing::Upfront => price,
+        Billing::Monthly => instalments(price, held.price.currency, held.purchased_on, held.term)
+            .into_iter()
+            .filter(|(due_on, _)| *due_on <= at)
+            .map(|(_, part)| part)
+            .sum(),
+    }
+}
+
+/// What is asked of a cap.
+struct Asked<'a> {
+    reservation: &'a str,
+    at: NaiveDate,
+    currency: Currency,
+    /// What would come back without it.
+    wanted: Decimal,
+    /// The commitment that ends.
+    prorated: Decimal,
+}
+
+/// The cap before the cancellation, and what it lets come back.
+fn capped(
+    cap: &Cap,
+    asked: &Asked<'_>,
+    terms: &Terms<'_>,
+    steps: &mut Vec<String>,
+) -> Result<(CapState, Decimal), QuoteError> {
+    let Asked { reservation, at, currency, wanted, prorated } = *asked;
+    let state = state(cap, at, terms)?;
+    let limit = cap.limit.currency;
+    steps.push(format!(
+        "cap of {} in {} months: {} used since {}, {} left",
+        cap.limit,
+        cap.months,
+        show(state.used.amount.value(), limit),
+        months_before(at, cap.months.get()).succ_opt().unwrap_or(at),
+        show(state.remaining.amount.value(), limit)
+    ));
+    let counted = match cap.counts {
+        Counts::RefundsPaid => wanted,
+        Counts::CancelledCommitment => prorated,
+    };
+    let rate = terms.rates.on(at, currency, limit)?;
+    let converted = terms.rates.convert(at, counted, currency, limit)?;
+    if let Some(rate) = rate {
+        steps.push(format!(
+            "rate of {}: 1 {currency} is {} {limit}, so that {} {currency} are {} {limit}",
+            rate.on,
+            rate.rate,
+            show(counted, currency),
+            show(converted, limit)
+        ));
+    }
+    let remaining = state.remaining.amount.value();
+    if converted <= remaining {
+        return Ok((state, wanted));
+    }
+    if cap.counts == Counts::CancelledCommitment {
+        return Err(QuoteError::OverCap {
+            reservation: reservation.to_owned(),
+            counted: money(converted, limit)?,
+            remaining: state.remaining,
+            limit: cap.limit,
+            months: cap.months.get(),
+        });
+    }
+    // Cut off and not rounded, so that it never goes past what is left.
+    let left = rate.and_then(|rate| remaining.checked_div(rate.rate.value())).unwrap_or(remaining);
+    let refund = cut_off(left, currency).min(wanted);
+    steps.push(format!(
+        "cut to what is left: {} come back, {} {currency} are forfeited",
+        show(refund, currency),
+        show(wanted - refund, currency)
+    ));
+    Ok((state, refund))
+}
+
+/// What earlier cancellations left of a cap: those after the same day some months before, until the
+/// day itself.
+///
+/// # Errors
+/// When a rate is missing for one of them.
+pub fn state(cap: &Cap, at: NaiveDate, terms: &Terms<'_>) -> Result<CapState, QuoteError> {
+    let currency = cap.limit.currency;
+    let after = months_before(at, cap.months.get());
+    let mut used = Decimal::ZERO;
+    for earlier in terms.earlier.iter().filter(|earlier| after < earlier.on && earlier.on <= at) {
+        let counted = match cap.counts {
+            Counts::RefundsPaid => earlier.refund,
+            Counts::CancelledCommitment => earlier.commitment,
+        };
+        let amount = within_bounds(counted)?;
+        let in_limit = terms.rates.convert(earlier.on, amount, counted.currency, currency)?;
+        used = used.saturating_add(in_limit);
+    }
+    let remaining = (cap.limit.amount.value() - used).max(Decimal::ZERO);
+    Ok(CapState {
+        limit: cap.limit,
+        used: money(used, currency)?,
+        remaining: money(remaining, currency)?,
+    })
+}
+
+/// What is taken to be so without being known.
+pub(super) fn assumptions(held: &Held, at: NaiveDate, terms: &Terms<'_>) -> Vec<String> {
+    let mut assumptions = Vec::new();
+    if terms.policy.todays_price == Some(true) {
+        let message = "today's price is not known: it is taken to be no lower than the price paid";
+        assumptions.push(message.to_owned());
+    }
+    if held.billing == Billing::Monthly {
+        assumptions.push(format!("every instalment due until {at} was paid"));
+    }
+    assumptions
+}

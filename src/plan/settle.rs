@@ -1,0 +1,113 @@
+//! What reservations give back and cost: refunds, exchanges and their caps, reckoned for a plan.
+
+use crate::finance::{self, Cancelled, QuoteError, Terms, reading};
+use crate::kinds::{Block, World, reservation};
+use crate::model::{ResourceId, code};
+use crate::plan::PlanInput;
+use crate::plan::draft::{Draft, Drafts};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Marks what is declared Cancelled because another takes its place: it is exchanged, not refunded.
+pub fn mark_exchanged(drafts: &mut Drafts) {
+    let new = drafts.changing.iter().filter(|draft| draft.before.is_none());
+    let olds: BTreeSet<ResourceId> =
+        new.filter_map(|draft| draft.after.as_ref()).flat_map(reservation::exchanged_for).collect();
+    if olds.is_empty() {
+        return;
+    }
+    for draft in drafts.changing.iter_mut().filter(|draft| olds.contains(&draft.id)) {
+        let state = draft.fields.iter_mut().find(|field| field.path == "spec.state");
+        let (Some(state), Some(after)) = (state, &mut draft.after) else { continue };
+        if after.text("state") == Some("Cancelled") {
+            state.after = Some("Exchanged".into());
+            after.set("state", "Exchanged".into());
+        }
+    }
+}
+
+/// Reckons what each change gives back or costs. Of several cancellations of one customer those with
+/// the smaller name come first, and count for those that follow. What cannot be reckoned is blocked.
+pub fn settle(input: &PlanInput, drafts: &mut Drafts, before: &World, ideal: &World) {
+    let is_reservation = |draft: &Draft| draft.id.kind.as_str() == "Reservation" && !draft.release;
+    let mut places: Vec<usize> = (0..drafts.changing.len())
+        .filter(|place| is_reservation(&drafts.changing[*place]))
+        .filter(|place| drafts.changing[*place].proceeds())
+        .collect();
+    places.sort_by(|a, b| drafts.changing[*a].id.cmp(&drafts.changing[*b].id));
+    let mut histories: BTreeMap<Option<ResourceId>, Vec<Cancelled>> = BTreeMap::new();
+    for place in places {
+        let draft = &mut drafts.changing[place];
+        let customer = ideal.customer_of(&draft.id).or_else(|| before.customer_of(&draft.id));
+        let earlier =
+            histories.entry(customer.clone()).or_insert_with(|| history(customer.as_ref(), before));
+        let wrong = one(input, draft, before, earlier).err();
+        if let Some(error) = wrong {
+            draft.blocked.push(Block::new(code::BLOCK_QUOTE, error.to_string(), error.hint()));
+        }
+        if let Some(quote) = &draft.refund {
+            earlier.push(Cancelled {
+                on: quote.at.date(),
+                refund: quote.refund,
+                commitment: quote.cancelled_commitment,
+            });
+        }
+    }
+}
+
+fn one(
+    input: &PlanInput,
+    draft: &mut Draft,
+    before: &World,
+    earlier: &[Cancelled],
+) -> Result<(), QuoteError> {
+    let transition = draft.transition(input);
+    let (cancels, buys) = (reservation::cancels(&transition), reservation::buys(&transition));
+    let at = input.at.date_naive();
+    let terms = || -> Result<Terms<'_>, QuoteError> {
+        let policy = input.refunds.policies.on(at)?;
+        Ok(Terms { policy, rates: &input.refunds.rates, earlier })
+    };
+    let name = draft.id.to_string();
+    if let (true, Some(there)) = (cancels, &draft.before) {
+        let held = reading::held(&name, there, at).map_err(|field| unknown(&name, field))?;
+        draft.refund = Some(finance::refund(&held, at, &terms()?)?);
+    }
+    let (true, Some(new)) = (buys, &draft.after) else { return Ok(()) };
+    let olds = reservation::exchanged_for(new);
+    if olds.is_empty() {
+        return Ok(());
+    }
+    let mut held = Vec::new();
+    for old in olds {
+        let name = old.to_string();
+        // One that is not there is blocked elsewhere.
+        let Some(there) = before.get(&old) else { return Ok(()) };
+        if let Some("Cancelled" | "Exchanged") = there.spec.text("state") {
+            return Err(QuoteError::Ended { reservation: name });
+        }
+        held.push(reading::held(&name, &there.spec, at).map_err(|field| unknown(&name, field))?);
+    }
+    let Some(wanted) = reading::wanted(&name, new) else { return Ok(()) };
+    draft.exchange = Some(finance::exchange(&held, &wanted, at, &terms()?)?);
+    Ok(())
+}
+
+fn unknown(name: &str, field: &'static str) -> QuoteError {
+    QuoteError::Unknown { reservation: name.to_owned(), field }
+}
+
+/// The cancellations of a customer until now, whoever manages the reservations.
+#[must_use]
+pub fn history(customer: Option<&ResourceId>, world: &World) -> Vec<Cancelled> {
+    let Some(customer) = customer else { return Vec::new() };
+    let mut found: BTreeMap<&ResourceId, Cancelled> = BTreeMap::new();
+    let subscriptions = world.referrers(customer, Some("Subscription"));
+    let through = subscriptions.flat_map(|s| world.referrers(&s.id, Some("Reservation")));
+    // Its subscription may be gone by now.
+    for standing in through.chain(world.referrers(customer, Some("Reservation"))) {
+        if let Some(cancelled) = reading::cancelled(&standing.spec) {
+            found.insert(&standing.id, cancelled);
+        }
+    }
+    found.into_values().collect()
+}
