@@ -280,6 +280,7 @@ fn count(customers: usize) -> (Vec<(&'static str, usize)>, usize) {
     let region = Region::new(ALLOCATOR);
     assert_eq!(workspace.looked_at(true), (0, left_out(customers * SHAPE), 0));
     counted("a pass over nothing that moved", &region);
+    let mut kept = workspace.kept();
     // One of them moves: it and what has to do with it is looked at, with a memory or without.
     workspace.write(customers / 2, 1_600);
     for remembers in [true, false] {
@@ -287,7 +288,6 @@ fn count(customers: usize) -> (Vec<(&'static str, usize)>, usize) {
         assert_eq!(workspace.looked_at(remembers), (SHAPE, rest, 1), "remembers: {remembers}");
     }
     // A process that goes on looks at no more, and does not even list the rest.
-    let mut kept = workspace.kept();
     let moved = workspace.sources().files[customers / 2].clone();
     let region = Region::new(ALLOCATOR);
     let plan = workspace.wake(&mut kept, &moved);

@@ -403,7 +403,7 @@ impl Process {
             scope: Scope::Whole,
             selection: Selection::default(),
             limits: Limits { at_least: 1000, ..Limits::default() },
-            policies: workspace.policies.clone(),
+            policies: workspace.policies,
             refunds: Default::default(),
             override_id: None,
             left_out: woken.left_out,

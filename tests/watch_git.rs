@@ -232,7 +232,7 @@ fn a_branch_is_not_another_one_for_naming_another_set() {
 fn while_the_repository_is_away_the_last_commit_stays_in_force() {
     let env = repository();
     let first = git(&env, "git rev-parse HEAD");
-    let mut watch = follow(&env, &["--prune", "--heal"]);
+    let mut watch = follow(&env, &["--prune", "--heal", "--heal-money"]);
     until(&mut watch, &first, "done");
     let (repo, away) = (env.path().join("repo"), env.path().join("away"));
     fs::rename(&repo, &away).unwrap();

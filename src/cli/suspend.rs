@@ -77,6 +77,7 @@ impl What {
 
 pub fn run(args: &SuspendArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, CommandError> {
     let workspace = settings.workspace(&FileArgs::default(), ui)?;
+    session::demand_lasting(settings, &workspace)?;
     let store = session::open_existing(settings, &workspace)?;
     let now = Utc::now().trunc_subsecs(3);
     let Some((resource, with_all_of_it)) = args.what.resolve(settings)? else {

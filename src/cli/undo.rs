@@ -83,6 +83,7 @@ pub struct Report {
 
 pub fn run(args: &UndoArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, CommandError> {
     let workspace = settings.workspace(&FileArgs::default(), ui)?;
+    session::demand_lasting(settings, &workspace)?;
     let store = session::open_existing(settings, &workspace)?;
     let activities = named(store.as_ref(), &args.what)?;
     let provider = session::provider(settings, &workspace)?;

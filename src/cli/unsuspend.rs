@@ -25,6 +25,7 @@ pub struct UnsuspendArgs {
 
 pub fn run(args: &UnsuspendArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, CommandError> {
     let workspace = settings.workspace(&FileArgs::default(), ui)?;
+    session::demand_lasting(settings, &workspace)?;
     let store = session::open_existing(settings, &workspace)?;
     let Some((resource, all)) = args.what.resolve(settings)? else {
         return Err(CommandError::new("what is to go on?")

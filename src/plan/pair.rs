@@ -268,20 +268,7 @@ impl Pairing<'_> {
                 )),
             }
         } else if let Some((id, set)) = foreign {
-            if self.input.take_ownership {
-                pair.stored = candidates.foreign.remove(&id);
-                pair.taken_from = Some(set);
-                if id != desired.id {
-                    self.renamed.insert(id.clone(), desired.id.clone());
-                    pair.previous = Some(id);
-                }
-            } else {
-                pair.blocked.push(Block::new(
-                    code::BLOCK_OTHER_SET,
-                    format!("{id} belongs to the set {set}"),
-                    "leave it to that set, remove it there first, or take it over with --take-ownership",
-                ));
-            }
+            self.of_another_set(&desired.id, id, set, candidates, &mut pair);
         } else if let Some(external) = desired.metadata.annotation(EXTERNAL_ID) {
             match candidates.unmanaged.remove(external) {
                 Some(found) => pair.found = Some(found),
@@ -315,6 +302,31 @@ impl Pairing<'_> {
         }
         pair.desired = Some(desired);
         pair
+    }
+
+    /// What another set owns: taken over where that is wanted, else it stays there.
+    fn of_another_set(
+        &mut self,
+        desired: &ResourceId,
+        id: ResourceId,
+        set: Arc<str>,
+        candidates: &mut Candidates,
+        pair: &mut Pair,
+    ) {
+        if !self.input.take_ownership {
+            pair.blocked.push(Block::new(
+                code::BLOCK_OTHER_SET,
+                format!("{id} belongs to the set {set}"),
+                "leave it to that set, remove it there first, or take it over with --take-ownership",
+            ));
+            return;
+        }
+        pair.stored = candidates.foreign.remove(&id);
+        pair.taken_from = Some(set);
+        if id != *desired {
+            self.renamed.insert(id.clone(), desired.clone());
+            pair.previous = Some(id);
+        }
     }
 
     /// Why nothing can be adopted by an external id.

@@ -373,7 +373,7 @@ impl Known<'_> {
                     format!(
                         "spec.{path} was changed outside since: it is {is}, and was left at {left}"
                     ),
-                    format!("`partnerctl drift` shows it; accept it or put it back first"),
+                    "`partnerctl drift` shows it; accept it or put it back first",
                 );
             }
             match before.get(format!("spec.{path}").as_str()) {

@@ -311,7 +311,9 @@ impl Driver<'_> {
             }
             Eyes::Branch(branch) => {
                 let heal = self.passes.heal.then(|| "--heal".to_owned());
+                let money = self.passes.heal_money.then(|| "--heal-money".to_owned());
                 let once = ["--once".to_owned()].into_iter().chain(prune()).chain(heal);
+                let once = once.chain(money);
                 LetGo::Once(self.command("watch", branch.repeated().into_iter().chain(once)))
             }
         };
