@@ -112,6 +112,14 @@ fn what_was_changed_outside_is_left_alone_and_told_and_put_back_only_by_healing(
     );
     plain.more_passes(2);
     assert_eq!(plain.said("left alone"), 1, "{}", plain.log());
+    // When it was seen first is kept: further passes do not move it.
+    let seen = || {
+        let drift: Value = serde_json::from_str(&env.ok(&["drift", "-o", "json"])).unwrap();
+        drift["drifted"][0]["seen"].as_str().map(str::to_owned)
+    };
+    let first = seen().expect("a watch wrote it down");
+    plain.more_passes(2);
+    assert_eq!(seen().as_ref(), Some(&first));
     // Another field of the same resource is changed; what drifted stays as it is.
     let other = customer("contoso").replace("currency: EUR}}\n---\napiVersion: partnerctl.dev/v1\nkind: RoleAssignment",
             "currency: EUR}, alertThresholds: [90]}\n---\napiVersion: partnerctl.dev/v1\nkind: RoleAssignment");
@@ -126,6 +134,7 @@ fn what_was_changed_outside_is_left_alone_and_told_and_put_back_only_by_healing(
         })
     });
     plain.end();
+    assert_eq!(seen(), Some(first));
     let mut healing = watch(&env, &["--heal", "--heal-money", "--interval", "1s"]);
     healing.settled(false);
     drift(&env, "1500.00", "1800.00");

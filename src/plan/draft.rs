@@ -70,6 +70,8 @@ pub struct Drafts {
     pub only_observed: Vec<OnlyObserved>,
     /// Those that change, but lie outside the selection.
     pub outside: BTreeSet<ResourceId>,
+    /// Those of which something was changed outside, and is left alone.
+    pub left: BTreeSet<ResourceId>,
 }
 
 /// Compares every pair.

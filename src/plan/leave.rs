@@ -58,6 +58,7 @@ pub fn without(
                 continue;
             }
             drafts.warn(id, &format!("changed outside, and left alone: {what}"));
+            drafts.left.insert(id.clone());
         }
         any = true;
         if let (Some(path), Some(value)) = (field.path.strip_prefix("spec."), &field.after) {

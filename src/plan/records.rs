@@ -9,6 +9,10 @@ use crate::plan::draft::Drafts;
 use crate::plan::judge::{Ailments, Worlds};
 use std::collections::BTreeMap;
 
+/// The reason of `Synced=False` while something that was changed outside is left alone; its time is
+/// when a pass first saw that.
+pub const DRIFTED: &str = "Drifted";
+
 /// Records of resources whose stored source, wording or conditions differ from what they are now.
 #[must_use]
 pub fn records(
@@ -21,6 +25,7 @@ pub fn records(
     let by_id: BTreeMap<&ResourceId, &Change> = changes.iter().map(|c| (&c.id, c)).collect();
     // The rows as the store has them: pairs carry references under their new names.
     let rows: BTreeMap<&ResourceId, &Stored> = input.stored.iter().map(|s| (&s.id, s)).collect();
+    let is_left = |id: &ResourceId| drafts.left.contains(id);
     let mut records = Vec::new();
     for pair in &drafts.unchanged {
         let (Some(desired), Some(id)) = (&pair.desired, pair.id()) else { continue };
@@ -34,7 +39,10 @@ pub fn records(
             revision: Some(stored.revision),
             source: (!stored.source.is_same_place(&desired.source)).then(|| desired.source.clone()),
             desired: reworded.then(|| Desired { metadata, spec: declared.clone() }),
-            conditions: differing(&stored.conditions, conditions(id, ailments, worlds, None)),
+            conditions: differing(
+                &stored.conditions,
+                conditions(id, ailments, worlds, Stands { change: None, drifted: is_left(id) }),
+            ),
         });
     }
     for draft in drafts.changing.iter().filter(|draft| !drafts.outside.contains(&draft.id)) {
@@ -49,7 +57,15 @@ pub fn records(
                 revision: draft.pair.stored.as_ref().map(|stored| stored.revision),
                 source: None,
                 desired: None,
-                conditions: differing(stored, conditions(&draft.id, ailments, worlds, change)),
+                conditions: differing(
+                    stored,
+                    conditions(
+                        &draft.id,
+                        ailments,
+                        worlds,
+                        Stands { change, drifted: is_left(&draft.id) },
+                    ),
+                ),
             });
         }
     }
@@ -58,11 +74,18 @@ pub fn records(
     records
 }
 
+/// How a resource stands to what is declared.
+struct Stands<'a> {
+    change: Option<&'a Change>,
+    /// Something of it was changed outside, and is left alone.
+    drifted: bool,
+}
+
 fn conditions(
     id: &ResourceId,
     ailments: &Ailments,
     worlds: &Worlds,
-    change: Option<&Change>,
+    Stands { change, drifted }: Stands<'_>,
 ) -> Vec<ConditionNow> {
     let condition = |kind, status, reason: &str, message: &str| ConditionNow {
         kind,
@@ -103,6 +126,12 @@ fn conditions(
             Truth::False,
             "Waiting",
             &format!("waits for {waiting}"),
+        ),
+        _ if drifted => condition(
+            ConditionType::Synced,
+            Truth::False,
+            DRIFTED,
+            "it was changed outside, and is left alone",
         ),
         _ => condition(ConditionType::Synced, Truth::True, "Applied", ""),
     };

@@ -9,11 +9,13 @@ use crate::cli::session::{self, PassArgs, SelectionArgs};
 use crate::cli::settings::{FileArgs, Settings};
 use crate::cli::ui::Ui;
 use crate::engine::Workspace;
-use crate::model::activity::Outcome;
+use crate::model::activity::{Outcome, instant};
+use crate::model::condition::ConditionType;
 use crate::model::text::{counted, printable};
-use crate::model::{ResourceId, Value};
+use crate::model::{ResourceId, Stored, Value};
 use crate::plan::diff::show;
 use crate::plan::drift::{Drifted, drift};
+use crate::plan::records::DRIFTED;
 use crate::plan::selection::Selection;
 use crate::store::{Filter, Store};
 use chrono::Utc;
@@ -98,6 +100,9 @@ struct Since {
     drifted: Drifted,
     /// When partnerctl last did something to it, RFC 3339: it was changed after that.
     after: Option<String>,
+    /// When a watch or an apply first saw it and left it alone, RFC 3339: it was changed before that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seen: Option<String>,
 }
 
 pub fn run(args: &DriftArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, CommandError> {
@@ -112,7 +117,8 @@ pub fn run(args: &DriftArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, C
     let planned = plan(settings, &workspace, (&args.files, selection), store.as_ref(), ui)?;
     let since = |drifted: Drifted| -> Result<Since, CommandError> {
         let after = last_operation(store.as_ref(), &drifted.resource)?;
-        Ok(Since { drifted, after })
+        let seen = first_seen(&planned.gathered.stored, &drifted.resource);
+        Ok(Since { drifted, after, seen })
     };
     let drifted = drift(&planned.plan).into_iter().map(since).collect::<Result<Vec<_>, _>>()?;
     let is_open = drifted.iter().any(|one| one.drifted.is_open());
@@ -142,6 +148,13 @@ fn plan(
     pass.plan(&mut input, Some(store), ui)
 }
 
+/// When drift of a resource was first seen by a pass that wrote it down.
+fn first_seen(rows: &[Stored], id: &ResourceId) -> Option<String> {
+    let row = rows.iter().find(|row| row.id == *id)?;
+    let synced = row.conditions.iter().find(|one| one.kind == ConditionType::Synced)?;
+    (synced.reason == DRIFTED).then(|| instant(synced.last_transition_time))
+}
+
 /// When something was last done to a resource.
 fn last_operation(store: &dyn Store, id: &ResourceId) -> Result<Option<String>, CommandError> {
     let filter = Filter {
@@ -159,7 +172,7 @@ fn text(report: &Report) -> String {
     }
     let shown = |value: &Option<Value>| value.as_ref().map_or_else(|| "nothing".to_owned(), show);
     let mut out = String::new();
-    for Since { drifted, after } in &report.drifted {
+    for Since { drifted, after, seen } in &report.drifted {
         let Drifted { resource, source, gone, only_observed, fields } = drifted;
         let note = if *only_observed { "  (only observed)" } else { "" };
         let _ = writeln!(
@@ -178,9 +191,14 @@ fn text(report: &Report) -> String {
             let line = format!("{}: declared {declared}, is {observed}{accepted}", field.path);
             let _ = writeln!(out, "    {}", printable(&line));
         }
-        if let Some(after) = after {
-            let _ = writeln!(out, "    since some time after {after}");
-        }
+        let _ = match (after, seen) {
+            (Some(after), Some(seen)) => {
+                writeln!(out, "    seen since {seen}, changed after {after}")
+            }
+            (Some(after), None) => writeln!(out, "    since some time after {after}"),
+            (None, Some(seen)) => writeln!(out, "    seen since {seen}"),
+            (None, None) => Ok(()),
+        };
     }
     let number = counted(report.drifted.len(), "resource");
     let _ = writeln!(

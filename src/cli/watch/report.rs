@@ -218,7 +218,7 @@ struct HeldLine {
     /// How much it risks; reversible ones that no policy holds depend on another that is held.
     risk: Risk,
     /// The policies that ask for an approval.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     policies: Vec<String>,
 }
 
