@@ -1,6 +1,9 @@
 //! What is suspended is left alone, whatever a plan would do to it, and its end is told.
 
 use crate::common::TestEnv;
+use partnerctl::engine::gather;
+use partnerctl::provider::embedded::Embedded;
+use partnerctl::store::{self, Missing};
 use serde_json::Value;
 
 const CUSTOMERS: &str = "
@@ -52,6 +55,22 @@ const ENDED: &str = "its suspension has ended";
 
 fn says_that_it_ended(env: &TestEnv) -> bool {
     env.ok(&["plan"]).contains(ENDED)
+}
+
+#[test]
+fn what_was_gathered_before_a_suspension_is_not_how_the_store_is_after_it() {
+    let env = workspace();
+    let url = format!("sqlite:{}", env.path().join(".partnerctl/state.db").display());
+    let store = store::open(&url, Missing::Leave).unwrap().unwrap();
+    let gathered = gather(Some(store.as_ref()), &Embedded).unwrap();
+    assert!(gathered.is_still(store.as_ref()).unwrap());
+    env.ok(&["suspend", "budget/contoso"]);
+    assert!(!gathered.is_still(store.as_ref()).unwrap(), "a watch would write to it");
+    env.ok(&["unsuspend", "budget/contoso"]);
+    assert!(gathered.is_still(store.as_ref()).unwrap());
+    env.write("manifests/all.yaml", format!("{CUSTOMERS}{BUDGET}").replace("10", "20"));
+    env.ok(&["apply", "--yes"]);
+    assert!(!gathered.is_still(store.as_ref()).unwrap());
 }
 
 #[test]

@@ -39,6 +39,19 @@ pub struct Gathered {
     pub staff: Vec<Observed>,
 }
 
+impl Gathered {
+    /// True while a store still says all that was taken from it: then there is no need to gather
+    /// again. Suspensions touch no resource, so no version tells of them.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn is_still(&self, store: &dyn Store) -> Result<bool, StoreError> {
+        Ok(self.version.as_ref() == Some(&store.version()?)
+            && self.intents == store.intents()?
+            && self.suspensions == store.suspensions()?)
+    }
+}
+
 /// Why a pass could not begin.
 #[derive(Debug, thiserror::Error)]
 pub enum GatherError {

@@ -167,7 +167,7 @@ impl Passes<'_> {
         let gathered = &choice.planned.gathered;
         let is_current = place.provider.outside().is_none()
             && gathered.intents.is_empty()
-            && gathered.version.as_ref() == Some(&place.store.lock().version()?);
+            && gathered.is_still(place.store.lock().as_ref())?;
         let (choice, resumed) = if is_current {
             (choice, Vec::new())
         } else {
