@@ -118,12 +118,10 @@ pub fn look_at<'m>(
     let unread = |place: &usize| !sources.texts.texts.contains_key(&sources.files[*place].name);
     let unread: Vec<usize> = changed.iter().copied().filter(unread).collect();
     sources.read_some(&unread);
-    let Some(read) =
-        sources.texts.problems.is_empty().then(|| parse(look, texts(sources, changed)))
-    else {
+    if !sources.texts.problems.is_empty() {
         return Ok(None);
-    };
-    let Some(read) = read else { return Ok(None) };
+    }
+    let Some(read) = parse(look, texts(sources, changed)) else { return Ok(None) };
     let Some(selectors) = selectors(&back, moved) else { return Ok(None) };
     let split = Split::new(back, moved, seeds(look, &read, touched)?, selectors);
     let chosen = split.chosen(front);

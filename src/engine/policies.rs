@@ -2,13 +2,13 @@
 //! nothing, so a kind or a field that does not exist is an error.
 
 use crate::engine::tree::WORKSPACE_FILE;
+use crate::kinds::staff::KIND as PARTNER_USER;
 use crate::kinds::{KindEntry, Kinds};
 use crate::manifest::explain;
 use crate::model::decode::Decoded;
 use crate::model::problem::{Finding, Location, Problem};
 use crate::model::tree::Node;
 use crate::model::{Source, Stored, code};
-use crate::plan::policy::roles::PARTNER_USER;
 use crate::plan::policy::{Match, Policies, Policy};
 use crate::store::{Store, StoreError};
 use std::collections::BTreeMap;

@@ -231,14 +231,13 @@ struct Unsure;
 impl Snapshot {
     /// True when nothing moved between this and a later one of everything.
     fn is_same(&self, later: &Self) -> bool {
-        let problems = |snapshot: &Self| snapshot.sources.texts.problems.clone();
         let same_file = |(a, b): (&Found, &Found)| (&a.name, a.stat) == (&b.name, b.stat);
         let (files, others) = (&self.sources.files, &later.sources.files);
         files.len() == others.len()
             && files.iter().zip(others).all(same_file)
             && self.beside == later.beside
             && is_continued(&self.fresh, &later.fresh)
-            && problems(self) == problems(later)
+            && self.sources.texts.problems == later.sources.texts.problems
     }
 
     /// The file that is meant by a path that was heard of; `None` for what is no manifest.

@@ -1,10 +1,8 @@
 //! Whether somebody has the role that a policy wants of whoever approves.
 
-use crate::kinds::AgentRole;
-use crate::model::{Spec, Stored, Value};
-
-/// The kind whose resources say who has which role.
-pub const PARTNER_USER: &str = "PartnerUser";
+use crate::kinds::staff::KIND;
+use crate::kinds::{AgentRole, Staff};
+use crate::model::{Spec, Stored};
 
 /// What the store says of somebody's role.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,7 +18,7 @@ pub enum Held {
 /// Whether `actor` has a role, by the partner users of the store as they are now.
 #[must_use]
 pub fn held(actor: &str, role: AgentRole, stored: &[Stored]) -> Held {
-    let mut users = stored.iter().filter(|row| row.id.kind.as_str() == PARTNER_USER).peekable();
+    let mut users = stored.iter().filter(|row| row.id.kind.as_str() == KIND).peekable();
     if users.peek().is_none() {
         return Held::Unknown;
     }
@@ -28,10 +26,7 @@ pub fn held(actor: &str, role: AgentRole, stored: &[Stored]) -> Held {
         let name = spec.text("userPrincipalName");
         name.is_some_and(|name| name.eq_ignore_ascii_case(actor))
     };
-    let has_role = |spec: &Spec| {
-        let Some(Value::Array(roles)) = spec.get("roles") else { return false };
-        roles.iter().any(|one| one.as_str() == Some(role.as_str()))
-    };
+    let has_role = |spec: &Spec| Staff::roles_of(spec).contains(&role);
     let has =
         users.filter_map(|row| row.observed.as_ref()).any(|spec| is_theirs(spec) && has_role(spec));
     if has { Held::Yes } else { Held::No }
@@ -39,14 +34,14 @@ pub fn held(actor: &str, role: AgentRole, stored: &[Stored]) -> Held {
 
 #[cfg(test)]
 mod tests {
-    use super::{Held, PARTNER_USER, held};
+    use super::{Held, KIND, held};
     use crate::kinds::AgentRole;
     use crate::model::{Metadata, ResourceId, Source, Spec, Stored};
 
     fn user(name: &str, roles: &[&str], is_there: bool) -> Stored {
         let spec = Spec::from_value(serde_json::json!({"userPrincipalName": name, "roles": roles}));
         Stored {
-            id: ResourceId::new(PARTNER_USER, "somebody"),
+            id: ResourceId::new(KIND, "somebody"),
             uid: "1".into(),
             set: "test".into(),
             generation: 1,
