@@ -131,6 +131,23 @@ fn the_quickstart_applies_with_yes_alone() {
 }
 
 #[test]
+fn examples_are_planned_in_the_checkout_of_a_job_as_their_state_is_worth_nothing() {
+    for (name, manifests) in [("quickstart", "contoso.yaml"), ("reservations", "zonnebloem.yaml")] {
+        let env = TestEnv::new();
+        std::fs::create_dir(env.path().join(".git")).unwrap();
+        let folder = format!("examples/{name}");
+        for file in ["partnerctl.yaml".to_owned(), format!("manifests/{manifests}")] {
+            let text = std::fs::read(root().join(&folder).join(&file)).unwrap();
+            env.write(&format!("{folder}/{file}"), text);
+        }
+        let mut command = env.command(env!("CARGO_BIN_EXE_partnerctl"));
+        command.args(["plan", "-f", &folder]);
+        let output = command.env("CI", "true").output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
+#[test]
 fn every_command_helps_with_a_first_line_a_paragraph_and_examples() {
     let root = partnerctl::cli::command();
     for (path, command) in reference::commands(&root) {

@@ -1,4 +1,4 @@
-//! Where a store may be in CI: what is inside the checkout goes away with the job.
+//! Where a store may be in CI: what is inside a checkout of Git goes away with the job.
 
 use crate::cli::error::CommandError;
 use crate::cli::settings::Settings;
@@ -7,7 +7,8 @@ use std::path::{Component, Path, PathBuf};
 
 impl Settings {
     /// Refuses a store inside the checkout where a job of CI runs: the next job would find none, and
-    /// make and buy everything again. `variable` gives what is set in the environment.
+    /// make and buy everything again. A workspace that calls itself `throwaway`, as examples do, may
+    /// have it there, and so may one in no checkout. `variable` gives what is set in the environment.
     pub fn demand_lasting_store(
         &self,
         workspace: &Workspace,
@@ -23,8 +24,9 @@ impl Settings {
         };
         let url = self.store_url(workspace);
         let Some(path) = url.strip_prefix("sqlite:") else { return Ok(()) };
-        let checkout = checkout(&workspace.folder);
-        if !resolved(Path::new(path)).starts_with(&checkout) {
+        let inside = checkout(&workspace.folder)
+            .is_some_and(|checkout| resolved(Path::new(path)).starts_with(checkout));
+        if !inside || workspace.file.throwaway == Some(true) {
             return Ok(());
         }
         let message = format!(
@@ -33,16 +35,16 @@ impl Settings {
         Err(CommandError::new(message).hint(
             "the checkout goes away with the job, and the next one would make and buy everything \
             again: point PARTNERCTL_STORE at a path outside that stays, \
-            sqlite:/var/lib/partnerctl/state.db",
+            sqlite:/var/lib/partnerctl/state.db (or say `throwaway: true` in partnerctl.yaml, where \
+            the state is worth nothing)",
         ))
     }
 }
 
-/// The nearest folder upward that Git made, else the folder itself.
-pub fn checkout(folder: &Path) -> PathBuf {
+/// The checkout of Git that a folder is in: the nearest folder upward that has a `.git`.
+pub fn checkout(folder: &Path) -> Option<PathBuf> {
     let folder = resolved(folder);
-    let found = folder.ancestors().find(|above| above.join(".git").exists());
-    found.unwrap_or(&folder).to_owned()
+    folder.ancestors().find(|above| above.join(".git").exists()).map(Path::to_owned)
 }
 
 /// A path without links and `..`, as far as it exists.
@@ -89,6 +91,9 @@ mod tests {
         std::fs::create_dir_all(root.join("repo/.git")).unwrap();
         std::fs::create_dir_all(root.join("repo/deep/work")).unwrap();
         std::fs::create_dir_all(root.join("plain")).unwrap();
+        let example = root.join("repo/example");
+        std::fs::create_dir_all(&example).unwrap();
+        std::fs::write(example.join("partnerctl.yaml"), "throwaway: true\n").unwrap();
         std::os::unix::fs::symlink(root.join("repo"), root.join("link")).unwrap();
         let ci = [("CI", "true")];
         for inside in ["", "repo/x.db", "repo/a/b/x.db", "link/x.db", "other/../repo/x.db"] {
@@ -97,7 +102,8 @@ mod tests {
         for outside in ["x.db", "repo/../x.db", "repository/x.db", "plain/x.db", "link/../x.db"] {
             assert!(!refused(root, "repo/deep/work", outside, &ci), "{outside}");
         }
-        assert!(refused(root, "plain", "", &ci) && !refused(root, "plain", "x.db", &ci));
+        assert!(!refused(root, "plain", "", &ci), "no checkout");
+        assert!(!refused(root, "repo/example", "", &ci), "worth nothing, by its own settings");
         assert!(refused(root, "repo", "", &[("TF_BUILD", "True")]));
         for none in [&[][..], &[("CI", "")], &[("CI", "false")], &[("TF_BUILD", "False")]] {
             assert!(!refused(root, "repo", "", none), "{none:?}");

@@ -48,8 +48,9 @@ impl Pipeline {
     /// # Errors
     /// When there is a file already, or the forge would not look there.
     pub fn of(forge: Forge, folder: &Path) -> Result<Self, CommandError> {
-        let top = checkout(folder);
-        if top != resolved(folder) {
+        let whole = resolved(folder);
+        let top = checkout(folder).unwrap_or_else(|| whole.clone());
+        if top != whole {
             let message = format!(
                 "{} is not the top of its repository, and only there a forge looks for pipelines",
                 folder.display()

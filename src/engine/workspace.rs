@@ -30,6 +30,9 @@ pub struct WorkspaceFile {
     pub store: Option<Line>,
     /// The lineage the store must have.
     pub lineage: Option<Line>,
+    /// Whether its state may be lost with its folder, as an example's; else a job of CI refuses a
+    /// store inside the checkout.
+    pub throwaway: Option<bool>,
     /// Brakes.
     pub limits: Option<LimitsFile>,
     /// What really holds the actual state; without it, the store does.
