@@ -11,11 +11,9 @@ use crate::cli::settings::{Settings, quoted};
 use crate::cli::ui::Ui;
 use crate::engine::lease::SharedStore;
 use crate::engine::operate::Ended;
-use crate::engine::policies::partner_users;
-use crate::engine::{Gathered, Workspace, stale};
+use crate::engine::{Gathered, Workspace, policies, stale};
 use crate::kinds::{AgentRole, Staff};
 use crate::model::{ResourceId, Stored};
-use crate::plan::policy::roles::{Held, held};
 use crate::plan::{Change, Plan, render, roles};
 use crate::store::Missing;
 use chrono::{TimeDelta, Utc};
@@ -166,7 +164,7 @@ fn under_lease(
         ui.warn("nothing was applied: the plan is refused");
         return Ok(Exit::Held);
     }
-    let approved = approvals(args, plan, place)?;
+    let approved = approvals(args, plan, &planned.gathered, place)?;
     let command = format!("partnerctl apply{}", repeated(args, place.settings));
     if let Some(exit) = consent::ask(&args.consent, plan, &approved, &command, ui) {
         return Ok(exit);
@@ -178,14 +176,19 @@ fn under_lease(
 }
 
 /// What of a plan is approved beforehand, and whether who acts may approve the rest.
-fn approvals(args: &ApplyArgs, plan: &Plan, place: &Place<'_>) -> Result<Approvals, CommandError> {
-    let (store, kinds) = (place.store.lock(), &place.settings.kinds);
+fn approvals(
+    args: &ApplyArgs,
+    plan: &Plan,
+    gathered: &Gathered,
+    place: &Place<'_>,
+) -> Result<Approvals, CommandError> {
+    let store = place.store.lock();
     let (store, roles) = (store.as_ref(), plan.roles_to_approve());
-    let users = if roles.is_empty() { Vec::new() } else { partner_users(kinds, store)? };
-    let lacks = |role: &&AgentRole| held(&place.actor, **role, &users) == Held::No;
+    let staff = policies::staff(&roles, gathered, store)?;
+    let lacks = |role: &&AgentRole| staff.lacks(&place.actor, **role);
     Ok(Approvals {
         plan: !saved::approvers(store, &plan.id, args.ttl())?.is_empty(),
-        policies: saved::is_approved(kinds, store, &plan.id, &roles, args.ttl())?,
+        policies: saved::is_approved(&staff, store, &plan.id, &roles, args.ttl())?,
         lacking: roles.iter().find(lacks).copied(),
     })
 }

@@ -41,6 +41,13 @@ impl Staff {
         &self.actor
     }
 
+    /// The same where partner users are managed, though none of them may be there any more: then
+    /// roles are checked, and nobody holds one.
+    #[must_use]
+    pub fn managed(self) -> Self {
+        Self { checked: true, ..self }
+    }
+
     /// True when there were partner users to begin with: only then roles are checked.
     #[must_use]
     pub fn is_checked(&self) -> bool {
@@ -63,6 +70,12 @@ impl Staff {
     #[must_use]
     pub fn holds(&self, name: &str, role: AgentRole) -> bool {
         self.roles(name).contains(&role)
+    }
+
+    /// True when roles are checked and somebody does not hold this one.
+    #[must_use]
+    pub fn lacks(&self, name: &str, role: AgentRole) -> bool {
+        self.checked && !self.holds(name, role)
     }
 
     /// Who holds a role, in order.
@@ -129,6 +142,21 @@ mod tests {
             ["Ann@partner.example"]
         );
         assert_eq!(staff.roles("bob@partner.example"), []);
+    }
+
+    #[test]
+    fn a_role_is_lacked_by_whom_the_provider_has_without_it() {
+        let role = AgentRole::AdminAgent;
+        assert!(!Staff::of("", []).lacks("ana@partner.example", role));
+        assert!(Staff::of("", []).managed().lacks("ana@partner.example", role), "all are gone");
+        for (name, roles, lacks) in [
+            ("Ana@partner.example", &["SalesAgent", "AdminAgent"][..], false),
+            ("ana@partner.example", &["SalesAgent"], true),
+            ("bo@partner.example", &["AdminAgent"], true),
+        ] {
+            let staff = Staff::of("", &[user(name, roles)]);
+            assert_eq!(staff.lacks("ana@partner.example", role), lacks, "{name} {roles:?}");
+        }
     }
 
     #[test]

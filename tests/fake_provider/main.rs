@@ -41,7 +41,7 @@ fn main() {
             "hello" => Ok(json!({
                 "protocol": "partnerctl.dev/provider/v1", "name": "fake",
                 "requestKeys": faults["requestKeys"].as_str().unwrap_or("durable"),
-                "kinds": ["Customer", "Subscription", "Budget", "RoleAssignment", "ReservationPermission"],
+                "kinds": ["Customer", "Subscription", "Budget", "RoleAssignment", "ReservationPermission", "PartnerUser"],
             })),
             "observe" => fake.observe(&request["params"], &faults),
             "lookup" => fake.lookup(&request["params"], &faults),
