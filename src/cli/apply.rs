@@ -1,9 +1,10 @@
 //! `apply`: plan, ask, do; or do what a saved plan says.
 
-use crate::cli::carry_out::Place;
+use crate::cli::carry_out::{self, Place};
 use crate::cli::consent::{self, Approvals, ConsentArgs};
 use crate::cli::error::{CommandError, Exit};
 use crate::cli::events::Events;
+use crate::cli::output::Output;
 use crate::cli::pass::{Pass, Planned};
 use crate::cli::saved;
 use crate::cli::session::{self, Input, PassArgs};
@@ -17,10 +18,9 @@ use crate::model::{ResourceId, Stored};
 use crate::plan::{Change, Plan, render, roles};
 use crate::store::Missing;
 use chrono::{TimeDelta, Utc};
-use clap::{Args, ValueEnum};
+use clap::Args;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::time::Duration;
 
 /// Do what plan shows
 ///
@@ -43,7 +43,7 @@ pub struct ApplyArgs {
     pass: PassArgs,
     #[command(flatten)]
     consent: ConsentArgs,
-    /// How to tell what is done
+    /// How to tell what is done; json: events, one JSON object a line
     #[arg(short, long, value_enum, default_value_t = Output::Text)]
     output: Output,
     /// Also write the events into this file, one JSON object a line
@@ -61,14 +61,6 @@ pub struct ApplyArgs {
     #[arg(long, default_value_t = saved::TTL_HOURS, value_name = "HOURS",
         value_parser = clap::value_parser!(i64).range(1..=9_999))]
     plan_ttl: i64,
-}
-
-#[derive(ValueEnum, Debug, Clone, Copy, PartialEq)]
-enum Output {
-    /// For people
-    Text,
-    /// For machines: events, one JSON object a line
-    Json,
 }
 
 impl ApplyArgs {
@@ -117,18 +109,10 @@ fn begin(
     }
     let provider = session::provider(settings, &workspace)?;
     let store = SharedStore::new(session::make(settings, &workspace, existing)?);
-    let actor = settings.actor(&workspace);
-    let timeout = Duration::from_secs(args.lock_timeout);
-    let held = session::hold(&store, &actor, timeout, ui)?;
-    let epoch = held.epoch;
-    let refunds = std::sync::Arc::new(workspace.refunds());
-    let place =
-        Place { settings, provider, store, epoch, actor, command: "apply", refunds, stop: None };
-    let exit = under_lease(args, &workspace, &mut wanted, &place, events, ui);
-    let released = held.release();
-    let exit = exit?;
-    released?;
-    Ok(exit)
+    let (here, how) = ((settings, &workspace), ("apply", args.lock_timeout));
+    carry_out::under_lease(here, (provider, store), how, ui, |place, ui| {
+        under_lease(args, &workspace, &mut wanted, place, events, ui)
+    })
 }
 
 fn under_lease(

@@ -1,7 +1,8 @@
 //! `repair`: operations whose end nobody knows, and the ways to end them.
 
-use crate::cli::carry_out::Place;
+use crate::cli::carry_out::{Place, under_lease};
 use crate::cli::error::{CommandError, Exit};
+use crate::cli::output::Output;
 use crate::cli::session;
 use crate::cli::settings::{FileArgs, Settings};
 use crate::cli::ui::Ui;
@@ -17,7 +18,6 @@ use clap::Args;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// Show operations whose end nobody knows, and end them
 ///
@@ -55,14 +55,6 @@ pub struct RepairArgs {
     lock_timeout: u64,
 }
 
-#[derive(clap::ValueEnum, Debug, Clone, Copy, PartialEq)]
-enum Output {
-    /// For people
-    Text,
-    /// One array
-    Json,
-}
-
 pub fn run(args: &RepairArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, CommandError> {
     let workspace = settings.workspace(&FileArgs::default(), ui)?;
     session::demand_lasting(settings, &workspace)?;
@@ -70,18 +62,12 @@ pub fn run(args: &RepairArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, 
     if args.adopt.is_none() && !args.retry && !args.abandon {
         return show(args, settings, &workspace, &store, ui);
     }
-    let provider = session::provider(settings, &workspace)?;
-    let actor = settings.actor(&workspace);
-    let timeout = Duration::from_secs(args.lock_timeout);
-    let held = session::hold(&store, &actor, timeout, ui)?;
-    let epoch = held.epoch;
-    let refunds = std::sync::Arc::new(workspace.refunds());
-    let place =
-        Place { settings, provider, store, epoch, actor, command: "repair", refunds, stop: None };
-    let ended = place.gather(ui).and_then(|gathered| end(args, &place, &gathered));
-    let released = held.release();
-    let (intent, ended) = ended?;
-    released?;
+    let with = (session::provider(settings, &workspace)?, store);
+    let (here, how) = ((settings, &workspace), ("repair", args.lock_timeout));
+    let (intent, ended) = under_lease(here, with, how, ui, |place, ui| {
+        let gathered = place.gather(ui)?;
+        end(args, place, &gathered)
+    })?;
     let what = format!("{} {}", operation(&intent), intent.resource());
     match ended {
         Ended::Done => {

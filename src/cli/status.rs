@@ -1,6 +1,7 @@
 //! `status`: how the workspace stands, on one screen.
 
 use crate::cli::error::{CommandError, Exit};
+use crate::cli::output::Output;
 use crate::cli::pass::{Pass, Planned};
 use crate::cli::session::{self, PassArgs};
 use crate::cli::settings::Settings;
@@ -42,14 +43,6 @@ pub struct StatusArgs {
     /// How to print it
     #[arg(short, long, value_enum, default_value_t = Output::Text)]
     output: Output,
-}
-
-#[derive(clap::ValueEnum, Debug, Clone, Copy, PartialEq)]
-enum Output {
-    /// For people
-    Text,
-    /// For machines
-    Json,
 }
 
 /// How a workspace stands.

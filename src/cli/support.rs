@@ -9,7 +9,7 @@ use crate::cli::table::{Cell, Leave, Table};
 use crate::cli::ui::Ui;
 use crate::cli::{log, quote};
 use crate::engine::Gathered;
-use crate::kinds::{Standing, World, reservation, staff};
+use crate::kinds::{Staff, Standing, World, reservation, staff};
 use crate::model::text::printable;
 use crate::model::{Activity, ResourceId};
 use crate::store::{Filter, Store};
@@ -210,10 +210,7 @@ fn named(id: &ResourceId, world: &World) -> Named {
 /// The address that a partner user wants to be written to; another actor's own name.
 fn contact(actor: String, gathered: &Gathered) -> String {
     let users = gathered.stored.iter().filter(|row| row.id.kind.as_str() == staff::KIND);
-    let mut own = users.filter(|row| {
-        let name = row.spec.text("userPrincipalName");
-        name.is_some_and(|name| name.eq_ignore_ascii_case(&actor))
-    });
+    let mut own = users.filter(|row| Staff::is_of(&row.spec, &actor));
     let address = own.find_map(|row| row.spec.text("notifications.email").map(str::to_owned));
     address.unwrap_or(actor)
 }

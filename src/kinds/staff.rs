@@ -91,6 +91,13 @@ impl Staff {
         self.people.values().map(|person| (person.name.as_str(), person.roles.as_slice()))
     }
 
+    /// True when the state of a partner user is that of somebody, in any letter case.
+    #[must_use]
+    pub fn is_of(spec: &Spec, name: &str) -> bool {
+        let own = spec.text("userPrincipalName");
+        own.is_some_and(|own| own.to_lowercase() == name.to_lowercase())
+    }
+
     /// The roles that the state of a partner user names; what is not known is none.
     #[must_use]
     pub fn roles_of(spec: &Spec) -> Vec<AgentRole> {
