@@ -7,7 +7,7 @@ use crate::cli::events::Events;
 use crate::cli::output::Output;
 use crate::cli::pass::{Pass, Planned};
 use crate::cli::saved;
-use crate::cli::session::{self, Input, PassArgs};
+use crate::cli::session::{self, Input, LockArgs, PassArgs};
 use crate::cli::settings::{Settings, quoted};
 use crate::cli::ui::Ui;
 use crate::engine::lease::SharedStore;
@@ -53,10 +53,8 @@ pub struct ApplyArgs {
     /// works in transactions
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=256))]
     parallelism: u16,
-    /// Seconds to wait for another apply
-    #[arg(long, default_value_t = 30, value_name = "SECONDS",
-        value_parser = clap::value_parser!(u64).range(..=604_800))]
-    lock_timeout: u64,
+    #[command(flatten)]
+    lock: LockArgs,
     /// Hours for which a saved plan, or an approval, holds
     #[arg(long, default_value_t = saved::TTL_HOURS, value_name = "HOURS",
         value_parser = clap::value_parser!(i64).range(1..=9_999))]
@@ -109,7 +107,7 @@ fn begin(
     }
     let provider = session::provider(settings, &workspace)?;
     let store = SharedStore::new(session::make(settings, &workspace, existing)?);
-    let (here, how) = ((settings, &workspace), ("apply", args.lock_timeout));
+    let (here, how) = ((settings, &workspace), ("apply", args.lock.timeout()));
     carry_out::under_lease(here, (provider, store), how, ui, |place, ui| {
         under_lease(args, &workspace, &mut wanted, place, events, ui)
     })

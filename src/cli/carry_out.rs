@@ -62,12 +62,12 @@ pub struct Place<'a> {
 pub fn under_lease<R>(
     (settings, workspace): (&Settings, &Workspace),
     (provider, store): (Arc<dyn Provider>, SharedStore),
-    (command, lock_timeout): (&'static str, u64),
+    (command, timeout): (&'static str, Duration),
     ui: &mut Ui,
     body: impl FnOnce(&Place<'_>, &mut Ui) -> Result<R, CommandError>,
 ) -> Result<R, CommandError> {
     let actor = settings.actor(workspace);
-    let held = session::hold(&store, &actor, Duration::from_secs(lock_timeout), ui)?;
+    let held = session::hold(&store, &actor, timeout, ui)?;
     let (epoch, refunds) = (held.epoch, Arc::new(workspace.refunds()));
     let place = Place { settings, provider, store, epoch, actor, command, refunds, stop: None };
     let done = body(&place, ui);

@@ -3,7 +3,7 @@
 use crate::cli::carry_out::{Place, under_lease};
 use crate::cli::error::{CommandError, Exit};
 use crate::cli::output::Output;
-use crate::cli::session;
+use crate::cli::session::{self, LockArgs};
 use crate::cli::settings::{FileArgs, Settings};
 use crate::cli::ui::Ui;
 use crate::engine::lease::SharedStore;
@@ -49,10 +49,8 @@ pub struct RepairArgs {
     /// How to print them
     #[arg(short, long, value_enum, default_value_t = Output::Text)]
     output: Output,
-    /// Seconds to wait for another apply
-    #[arg(long, default_value_t = 30, value_name = "SECONDS",
-        value_parser = clap::value_parser!(u64).range(..=604_800))]
-    lock_timeout: u64,
+    #[command(flatten)]
+    lock: LockArgs,
 }
 
 pub fn run(args: &RepairArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, CommandError> {
@@ -63,7 +61,7 @@ pub fn run(args: &RepairArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, 
         return show(args, settings, &workspace, &store, ui);
     }
     let with = (session::provider(settings, &workspace)?, store);
-    let (here, how) = ((settings, &workspace), ("repair", args.lock_timeout));
+    let (here, how) = ((settings, &workspace), ("repair", args.lock.timeout()));
     let (intent, ended) = under_lease(here, with, how, ui, |place, ui| {
         let gathered = place.gather(ui)?;
         end(args, place, &gathered)

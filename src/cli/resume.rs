@@ -2,7 +2,7 @@
 
 use crate::cli::carry_out::under_lease;
 use crate::cli::error::{CommandError, Exit};
-use crate::cli::session;
+use crate::cli::session::{self, LockArgs};
 use crate::cli::settings::{FileArgs, Settings};
 use crate::cli::ui::Ui;
 use crate::engine::lease::SharedStore;
@@ -22,10 +22,8 @@ pub struct ResumeArgs {
     /// Operations that are looked into at the same time
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=256))]
     parallelism: u16,
-    /// Seconds to wait for another apply
-    #[arg(long, default_value_t = 30, value_name = "SECONDS",
-        value_parser = clap::value_parser!(u64).range(..=604_800))]
-    lock_timeout: u64,
+    #[command(flatten)]
+    lock: LockArgs,
 }
 
 pub fn run(args: &ResumeArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, CommandError> {
@@ -33,7 +31,7 @@ pub fn run(args: &ResumeArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, 
     session::demand_lasting(settings, &workspace)?;
     let store = SharedStore::new(session::open_existing(settings, &workspace)?);
     let with = (session::provider(settings, &workspace)?, store);
-    let (here, how) = ((settings, &workspace), ("resume", args.lock_timeout));
+    let (here, how) = ((settings, &workspace), ("resume", args.lock.timeout()));
     let (_, resumed) = under_lease(here, with, how, ui, |place, ui| {
         place.resume(place.gather(ui)?, usize::from(args.parallelism), ui)
     })?;

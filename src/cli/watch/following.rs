@@ -13,7 +13,7 @@ use crate::engine::commit::{Committed, Origin, read_below};
 use crate::engine::follow::signed::Signature;
 use crate::engine::follow::{Branch, Commit, FollowError};
 use crate::engine::git::GitError;
-use crate::engine::tree::{Sources, WORKSPACE_FILE};
+use crate::engine::tree::WORKSPACE_FILE;
 use crate::engine::workspace::WorkspaceFile;
 use crate::kinds::Kinds;
 use crate::plan::policy::Policies;
@@ -236,15 +236,7 @@ impl Following {
                 .hint("see that --path names the folder, and that it is committed"));
         }
         let (commit, prefix) = (committed.commit.clone(), prefix.clone());
-        Ok(Input {
-            sources: Sources { texts: committed.texts.clone(), ..Sources::default() },
-            folder: None,
-            begun: 0,
-            whole: true,
-            selection,
-            checked: None,
-            origin: Some(Origin { commit, author, prefix }),
-        })
+        Ok(Input::of_commit(&committed.texts, selection, Some(Origin { commit, author, prefix })))
     }
 
     /// Reads what the head holds, once.
