@@ -3,12 +3,13 @@
 use crate::cli::error::{CommandError, Exit};
 use crate::cli::pipelines::{Forge, Pipeline};
 use crate::cli::session::nonce;
+use crate::cli::settings::quoted;
 use crate::cli::ui::Ui;
 use crate::engine::tree::WORKSPACE_FILE;
 use crate::model::ResourceName;
 use anyhow::Context;
 use clap::Args;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 /// Make a workspace: settings, an example manifest, .gitignore
 ///
@@ -72,7 +73,11 @@ fn make(folder: &Path, settings: PathBuf, ui: &mut Ui) -> Result<(), CommandErro
         std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
         ui.say(&format!("made {}", path.display()));
     }
-    ui.say(&format!("The set is called {set}. Next: edit the manifest, then `partnerctl plan`."));
+    let there = folder.components().all(|part| part == Component::CurDir);
+    let path = quoted(&folder.display().to_string());
+    let go = if there { String::new() } else { format!("`cd {path}`, ") };
+    ui.say(&format!("The set is called {set}."));
+    ui.say(&format!("Next: {go}read and edit manifests/contoso.yaml, then `partnerctl plan`."));
     Ok(())
 }
 
