@@ -22,13 +22,20 @@ fn key(kind: &str, what: &str, text: &str) -> Key {
 }
 
 /// The mark of a key that is only listened for: whoever has it is reached when the other moves, and
-/// reaches nobody by it. Else everybody's access would be one island with the partner's staff.
+/// reaches nobody by it. Else everybody's access would be one island with the partner's staff, and a
+/// leaf ([`Kind::LEAF`](crate::kinds::Kind::LEAF)) would take along everything of its customer.
 const LISTENS: Key = 1 << 63;
 
 /// The key under which others listen for a key.
 #[must_use]
 pub fn listening_for(key: Key) -> Key {
     key | LISTENS
+}
+
+/// The key itself, of one that is listened for.
+#[must_use]
+pub fn listened(key: Key) -> Key {
+    key & !LISTENS
 }
 
 /// True when a key reaches others, and does not only listen for them.
@@ -56,10 +63,11 @@ fn of_spec(entry: &KindEntry, spec: &Spec, keys: &mut Vec<Key>) {
         (entry.looks_at_staff)(spec).map(|text| listening_for(key(staff::KIND, "same", &text)));
     keys.extend(listens);
     for reference in entry.facts.references {
-        keys.extend(reference.target(spec).map(|target| match target {
+        let key = reference.target(spec).map(|target| match target {
             ReferenceTo::Resource(id) => named(reference.kind, id.name.as_str()),
             ReferenceTo::External(id) => external(reference.kind, &id),
-        }));
+        });
+        keys.extend(key.map(|key| if entry.leaf.is_some() { listening_for(key) } else { key }));
     }
 }
 
@@ -123,9 +131,16 @@ impl Keys {
         self.0.len() > before
     }
 
+    /// Adds what these listen for; true when one of them is new.
+    pub fn add_listened(&mut self, keys: impl IntoIterator<Item = Key>) -> bool {
+        let before = self.0.len();
+        self.0.extend(keys.into_iter().filter(|key| !is_spoken(*key)).map(listened));
+        self.0.len() > before
+    }
+
     /// True when one of these is among them, or what it listens for.
     pub fn meet(&self, mut keys: impl Iterator<Item = Key>) -> bool {
-        keys.any(|key| self.0.contains(&(key & !LISTENS)))
+        keys.any(|key| self.0.contains(&listened(key)))
     }
 
     /// All of them, in no order.

@@ -71,6 +71,16 @@ pub struct Back<'a> {
     pub others: Vec<Other<'a>>,
 }
 
+impl Back<'_> {
+    /// About how many bytes it takes; for more, room is made.
+    fn size(&self) -> usize {
+        let declared = self.declared.iter().flatten();
+        let declared = declared.map(|d| d.name.len() + d.resource.len() + d.keys.len() + 24);
+        let others = self.others.iter().map(|other| other.name.len() + other.keys.len() + 8);
+        declared.chain(others).sum::<usize>() + self.declared.len() * 2
+    }
+}
+
 /// A declared resource.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Declared<'a> {
@@ -82,6 +92,8 @@ pub struct Declared<'a> {
     pub resource: &'a str,
     /// What it is called by and calls others by, eight bytes each; its own name comes first.
     pub keys: &'a [u8],
+    /// A digest of what its manifest says and where, for a settled one; empty where that is not known.
+    pub mark: &'a [u8],
 }
 
 impl Declared<'_> {
@@ -117,7 +129,7 @@ pub enum Whose {
 }
 
 /// The beginning of every memory of this form.
-const MAGIC: &[u8; 8] = b"pctlmem1";
+const MAGIC: &[u8; 8] = b"pctlmem2";
 /// Magic, length of the front, digest of the front, digest of the back.
 const HEAD: usize = 8 + 8 + 32 + 32;
 
@@ -125,7 +137,8 @@ const HEAD: usize = 8 + 8 + 32 + 32;
 #[must_use]
 pub fn encode(front: &Front, back: &Back<'_>) -> Option<Vec<u8>> {
     let front = postcard::to_stdvec(front).ok()?;
-    let mut bytes = MAGIC.to_vec();
+    let mut bytes = Vec::with_capacity(HEAD + front.len() + back.size());
+    bytes.extend(MAGIC);
     bytes.extend((front.len() as u64).to_le_bytes());
     bytes.extend(Sha256::digest(&front));
     bytes.extend([0; 32]);
@@ -181,7 +194,7 @@ mod tests {
             kinds: vec!["Customer".to_owned()],
             files: Vec::new(),
         };
-        let one = Declared { kind: 0, name: "a", resource: "", keys: &[1, 2, 3] };
+        let one = Declared { kind: 0, name: "a", resource: "", keys: &[1, 2, 3], mark: &[4] };
         encode(&front, &Back { declared: vec![vec![one]], ..Back::default() }).unwrap()
     }
 
