@@ -96,8 +96,12 @@ pub fn of_row(kinds: &Kinds, row: &Stored) -> Vec<Key> {
     keys.extend(row.external_id.as_deref().map(|id| external(kind, id)));
     of_metadata(kind, &row.metadata, &mut keys);
     if let Some(entry) = kinds.get(kind) {
-        let specs = [Some(&row.spec), row.last_applied.as_ref(), row.observed.as_ref()];
-        specs.into_iter().flatten().for_each(|spec| of_spec(entry, spec, &mut keys));
+        of_spec(entry, &row.spec, &mut keys);
+        // Mostly the three are alike.
+        let others = [row.last_applied.as_ref(), row.observed.as_ref()];
+        for spec in others.into_iter().flatten().filter(|spec| **spec != row.spec) {
+            of_spec(entry, spec, &mut keys);
+        }
     }
     keys
 }

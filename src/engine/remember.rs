@@ -34,7 +34,7 @@ pub struct Recollection<'m> {
 
 /// A pass with more changes than this is not remembered, unless they are fewer than half of what is
 /// declared: the memory is for what rests.
-const CHANGES_MAX: usize = 10_000;
+const CHANGES_MAX: usize = 200;
 
 /// A declared resource in the memory.
 #[derive(Serialize, Deserialize)]
@@ -162,9 +162,7 @@ pub fn fresh(
         let Some(file) = places.get(&resource.id) else { continue };
         let mut keys = islands::of_resource(kinds, resource);
         let row = rows.get(&resource.id);
-        if let Some(row) = row {
-            keys.extend(islands::of_row(kinds, row));
-        }
+        keys.extend(row.iter().flat_map(|row| islands::of_row(kinds, row)));
         let says_the_same = row.is_some_and(|row| {
             (&row.metadata, &row.spec) == (&resource.metadata, &resource.spec)
                 && row.source.is_same_place(&resource.source)

@@ -72,12 +72,18 @@ pub struct Back<'a> {
 }
 
 impl Back<'_> {
-    /// About how many bytes it takes; for more, room is made.
-    fn size(&self) -> usize {
+    /// How many bytes it takes at most.
+    fn size_max(&self) -> usize {
         let declared = self.declared.iter().flatten();
-        let declared = declared.map(|d| d.name.len() + d.resource.len() + d.keys.len() + 24);
-        let others = self.others.iter().map(|other| other.name.len() + other.keys.len() + 8);
-        declared.chain(others).sum::<usize>() + self.declared.len() * 2
+        let declared = declared.map(|one| {
+            let texts = one.name.len() + one.resource.len();
+            1 + texts + one.keys.len() + one.mark.len() + 4 * NUMBER_MAX
+        });
+        let others = self.others.iter();
+        let others = others.map(|one| one.name.len() + one.keys.len() + 2 + 2 * NUMBER_MAX);
+        let selectors = self.selectors.iter().map(|(_, text)| text.len() + 2 * NUMBER_MAX);
+        let counts = NUMBER_MAX * (3 + self.declared.len());
+        declared.chain(others).chain(selectors).sum::<usize>() + counts
     }
 }
 
@@ -130,6 +136,8 @@ pub enum Whose {
 
 /// The beginning of every memory of this form.
 const MAGIC: &[u8; 8] = b"pctlmem2";
+/// The most bytes that a number takes, or the length of a text.
+const NUMBER_MAX: usize = 10;
 /// Magic, length of the front, digest of the front, digest of the back.
 const HEAD: usize = 8 + 8 + 32 + 32;
 
@@ -137,14 +145,16 @@ const HEAD: usize = 8 + 8 + 32 + 32;
 #[must_use]
 pub fn encode(front: &Front, back: &Back<'_>) -> Option<Vec<u8>> {
     let front = postcard::to_stdvec(front).ok()?;
-    let mut bytes = Vec::with_capacity(HEAD + front.len() + back.size());
+    let mut bytes = Vec::with_capacity(HEAD + front.len());
     bytes.extend(MAGIC);
     bytes.extend((front.len() as u64).to_le_bytes());
     bytes.extend(Sha256::digest(&front));
     bytes.extend([0; 32]);
     bytes.extend(front);
     let start = bytes.len();
-    let mut bytes = postcard::to_extend(back, bytes).ok()?;
+    bytes.resize(start + back.size_max(), 0);
+    let length = postcard::to_slice(back, &mut bytes[start..]).ok()?.len();
+    bytes.truncate(start + length);
     let digest = Sha256::digest(&bytes[start..]);
     bytes[HEAD - 32..HEAD].copy_from_slice(&digest);
     Some(bytes)
