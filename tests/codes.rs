@@ -43,6 +43,7 @@ fn input(store: &dyn Store, text: &str, set: &str, scope: Scope, at: DateTime<Ut
         unmanaged: gathered.unmanaged,
         intents: gathered.intents,
         scope,
+        beside: gathered.beside,
         ..PlanInput::new(kinds, at, set)
     }
 }

@@ -396,6 +396,7 @@ impl Process {
             suspensions: woken.gathered.suspensions.clone(),
             limits: Limits { at_least: 1000, ..Limits::default() },
             policies: workspace.policies,
+            beside: woken.gathered.beside.clone(),
             left_out: woken.left_out,
             ..PlanInput::new(kinds.clone(), AT.parse().unwrap(), "test")
         };

@@ -234,6 +234,7 @@ impl World {
             scope,
             selection,
             limits: Limits { at_least: usize::MAX, ..Limits::default() },
+            beside: gathered.beside,
             ..PlanInput::new(self.kinds.clone(), AT.parse().unwrap(), "test")
         })
     }

@@ -95,6 +95,7 @@ fn planned(text: &str, gathered: &Gathered) -> Plan {
         desired: manifests.resources,
         stored: gathered.stored.clone(),
         unmanaged: gathered.unmanaged.clone(),
+        beside: gathered.beside.clone(),
         ..PlanInput::new(kinds(), "2026-11-21T12:00:00Z".parse().unwrap(), "test")
     })
 }

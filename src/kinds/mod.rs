@@ -106,6 +106,12 @@ pub trait Kind: Serialize + DeserializeOwned + JsonSchema {
     /// True when time alone can change what a plan says of one: such are looked at in every pass.
     const TIMED: bool = false;
 
+    /// For a kind that nobody refers to and no rule of another kind looks at: the kinds that its own
+    /// rules look at, where they refer to what it refers to. When one moves, it is planned beside
+    /// these and what it refers to, and nothing else is. `None`: whatever has to do with it in any way
+    /// is planned anew.
+    const LEAF: Option<&'static [&'static str]> = None;
+
     /// Checks of one document beyond types; paths begin with `spec`.
     fn check(&self) -> Vec<Finding> {
         Vec::new()
@@ -279,6 +285,8 @@ pub struct KindEntry {
     pub dates: fn(&Spec, Option<&Spec>) -> Vec<Dated>,
     /// See [`Kind::TIMED`].
     pub timed: bool,
+    /// See [`Kind::LEAF`].
+    pub leaf: Option<&'static [&'static str]>,
     /// See [`Kind::ended`].
     pub ended: fn(&Spec, DateTime<Utc>) -> bool,
     /// See [`Kind::after_end`].
@@ -323,6 +331,7 @@ impl KindEntry {
             handout: T::handout,
             dates: T::dates,
             timed: T::TIMED,
+            leaf: T::LEAF,
             ended: T::ended,
             after_end: T::after_end,
             as_declared: T::as_declared,

@@ -73,7 +73,7 @@ impl Kinds {
 
 #[cfg(test)]
 mod tests {
-    use super::Kinds;
+    use super::{KindEntry, Kinds};
     use std::collections::BTreeSet;
 
     #[test]
@@ -96,6 +96,22 @@ mod tests {
             assert!(!entry.facts.about.is_empty() && !entry.facts.deleting.is_empty());
             assert!(!entry.facts.columns.is_empty());
             assert!(!entry.facts.roles.is_empty(), "{}: nobody may change it", entry.facts.kind);
+        }
+    }
+
+    #[test]
+    fn nobody_refers_to_a_leaf_and_what_stands_beside_one_refers_where_it_does() {
+        let kinds = Kinds::default();
+        let refers =
+            |from: &KindEntry, to: &str| from.facts.references.iter().any(|r| r.kind == to);
+        for leaf in kinds.iter().filter(|entry| entry.leaf.is_some()) {
+            let name = leaf.facts.kind;
+            assert!(!kinds.iter().any(|entry| refers(entry, name)), "{name} is referred to");
+            for beside in leaf.leaf.into_iter().flatten() {
+                let beside = kinds.get(beside).unwrap();
+                let both = |to: &str| refers(beside, to) && refers(leaf, to);
+                assert!(kinds.iter().any(|entry| both(entry.facts.kind)), "{name}");
+            }
         }
     }
 

@@ -226,6 +226,7 @@ fn input(
         limits: workspace.limits(),
         policies: workspace.policies.clone(),
         refunds: workspace.refunds(),
+        beside: gathered.beside,
         ..PlanInput::new(ground.kinds.clone(), at, &workspace.set())
     }
 }
