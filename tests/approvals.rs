@@ -1,5 +1,6 @@
 //! Approvals: for one plan, for one apply, for a day.
 
+use crate::common::watching::watch;
 use crate::common::{TestEnv, customer};
 use crate::outside::{self, LICENCE};
 use serde_json::{Value, json};
@@ -170,7 +171,11 @@ spec: {userPrincipalName: sales@partner.example, roles: [SalesAgent, GlobalAdmin
 
 /// A workspace before a provider program, with staff, and a renaming that an AdminAgent must approve.
 fn renaming_outside() -> TestEnv {
-    let env = outside::workspace(&(customer("contoso") + STAFF), &json!({}));
+    renaming(outside::workspace(&(customer("contoso") + STAFF), &json!({})))
+}
+
+/// The same in any workspace.
+fn renaming(env: TestEnv) -> TestEnv {
     env.ok(&["apply", "--yes"]);
     let settings = std::fs::read_to_string(env.path().join("partnerctl.yaml")).unwrap();
     let policy =
@@ -226,6 +231,39 @@ fn a_role_that_a_provider_program_tells_of_lets_its_holder_approve_and_nobody_el
     env.write("manifests/all.yaml", customer("contoso") + STAFF);
     env.ok(&["apply", "--yes", "--approve", "policy"]);
     env.assert_settled();
+}
+
+#[test]
+fn a_watch_before_a_provider_program_goes_on_once_somebody_with_the_role_approves() {
+    let env = renaming_outside();
+    let mut watch = watch(&env, &["--interval", "1h"]);
+    let held = watch.outcome("held");
+    let (id, passes) = (held["held"]["planId"].as_str().unwrap(), watch.passes());
+    env.ok(&["approve", id, "--as", "sales@partner.example"]);
+    // It looks for an approval each second.
+    std::thread::sleep(std::time::Duration::from_secs(3));
+    watch.assert_lives();
+    assert_eq!(watch.passes(), passes, "who may not approve wakes nobody");
+    env.ok(&["approve", id]);
+    watch.outcome("done");
+    watch.end();
+    env.assert_settled();
+}
+
+#[test]
+fn a_watch_goes_on_once_somebody_who_approved_gets_the_role() {
+    let env = renaming(TestEnv::workspace(&(customer("contoso") + STAFF)));
+    let mut watch = watch(&env, &["--interval", "1h"]);
+    let held = watch.outcome("held");
+    env.ok(&["approve", held["held"]["planId"].as_str().unwrap(), "--as", "sales@partner.example"]);
+    let state = env.ok(&["get", "pu", "sales", "-o", "json"]);
+    env.write("state.json", state.replace("\"SalesAgent\"", "\"SalesAgent\", \"AdminAgent\""));
+    env.ok(&["ingest", "state", "state.json"]);
+    crate::common::watching::wait("that the name is changed", || {
+        watch.assert_lives();
+        env.ok(&["get", "customers"]).contains("Contoso B.V.").then_some(())
+    });
+    watch.end();
 }
 
 #[test]

@@ -15,7 +15,7 @@ use crate::engine::lease;
 use crate::engine::memory::{self, Kept};
 use crate::engine::operate::Ended;
 use crate::engine::tree::WORKSPACE_FILE;
-use crate::engine::{Workspace, machine, policies};
+use crate::engine::{Workspace, gather, machine, policies};
 use crate::model::text::printable;
 use crate::plan::{Plan, render};
 use crate::provider::Provider;
@@ -309,10 +309,16 @@ impl Passes<'_> {
         let workspace = self.workspace(ui)?;
         let store = session::open(self.settings, &workspace, Missing::Leave)?;
         let ttl = TimeDelta::hours(saved::TTL_HOURS);
+        let Some(store) = &store else { return Ok(false) };
         let Held { plan_id, roles, staff, changes: _ } = held;
-        let asked =
-            |store: Box<dyn Store>| saved::is_approved(staff, store.as_ref(), plan_id, roles, ttl);
-        store.map_or(Ok(false), asked)
+        let provider = session::provider(self.settings, &workspace)?;
+        // A program is not asked each second: its staff is as the pass saw it.
+        if roles.is_empty() || provider.outside().is_some() {
+            return saved::is_approved(staff, store.as_ref(), plan_id, roles, ttl);
+        }
+        let now = gather::some(store.as_ref(), Vec::new(), Vec::new())?;
+        let staff = policies::staff(roles, &now, store.as_ref())?;
+        saved::is_approved(&staff, store.as_ref(), plan_id, roles, ttl)
     }
 }
 
