@@ -99,13 +99,25 @@ impl Sqlite {
         &self,
         sql: &str,
         parameters: &[&dyn rusqlite::ToSql],
+        read: impl FnMut(&Row<'_>) -> Result<T, StoreError>,
+    ) -> Result<Vec<T>, StoreError> {
+        self.query_each(sql, std::iter::once(parameters), read)
+    }
+
+    /// The rows for one set of parameters after the other.
+    fn query_each<T, P: rusqlite::Params>(
+        &self,
+        sql: &str,
+        all_parameters: impl Iterator<Item = P>,
         mut read: impl FnMut(&Row<'_>) -> Result<T, StoreError>,
     ) -> Result<Vec<T>, StoreError> {
         let mut statement = self.connection.prepare_cached(sql).map_err(|e| self.failed(e))?;
-        let mut rows = statement.query(parameters).map_err(|e| self.failed(e))?;
-        let mut found = Vec::new();
-        while let Some(row) = rows.next().map_err(|e| self.failed(e))? {
-            found.push(read(row)?);
+        let mut found = Vec::with_capacity(all_parameters.size_hint().0);
+        for parameters in all_parameters {
+            let mut rows = statement.query(parameters).map_err(|e| self.failed(e))?;
+            while let Some(row) = rows.next().map_err(|e| self.failed(e))? {
+                found.push(read(row)?);
+            }
         }
         Ok(found)
     }
@@ -282,22 +294,15 @@ impl Store for Sqlite {
 
     fn resources_of(&self, ids: &BTreeSet<ResourceId>) -> Result<Vec<Stored>, StoreError> {
         let sql = format!("SELECT {} FROM resources WHERE kind = $1 AND name = $2", rows::COLUMNS);
-        let mut found = Vec::with_capacity(ids.len());
         let mut reader = rows::Reader::default();
-        for ResourceId { kind, name } in ids {
-            let parameters: [&dyn rusqlite::ToSql; 2] = [&kind.as_str(), &name.as_str()];
-            found.extend(self.query(&sql, &parameters, |row| reader.stored(row))?);
-        }
-        Ok(found)
+        let ids = ids.iter().map(|id| (id.kind.as_str(), id.name.as_str()));
+        self.query_each(&sql, ids, |row| reader.stored(row))
     }
 
     fn actual_of(&self, ids: &BTreeSet<(KindName, String)>) -> Result<Vec<Observed>, StoreError> {
         let sql = format!("SELECT {ACTUAL} FROM actual WHERE kind = $1 AND external_id = $2");
-        let mut found = Vec::with_capacity(ids.len());
-        for (kind, external_id) in ids {
-            found.extend(self.query(&sql, &[&kind.as_str(), external_id], thing)?);
-        }
-        Ok(found)
+        let ids = ids.iter().map(|(kind, external_id)| (kind.as_str(), external_id.as_str()));
+        self.query_each(&sql, ids, thing)
     }
 
     fn actual_of_kind(&self, kind: &KindName) -> Result<Vec<Observed>, StoreError> {
