@@ -6,11 +6,12 @@ use crate::cli::settings::{FileArgs, Settings, parse_at};
 use crate::cli::table::{Cell, Leave, Table};
 use crate::cli::ui::Ui;
 use crate::engine::Gathered;
-use crate::kinds::{Kinds, Standing, World};
-use crate::model::ResourceId;
+use crate::finance::{self, RefundTerms, reading};
+use crate::kinds::{Dated, KindEntry, Kinds, Standing, World, reservation};
 use crate::model::activity::instant;
 use crate::model::text::printable;
-use chrono::{DateTime, TimeDelta, Utc};
+use crate::model::{ResourceId, Spec, Stored};
+use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
 use clap::{Args, ValueEnum};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -19,9 +20,11 @@ use std::collections::BTreeSet;
 /// Octets in a line of a calendar file (RFC 5545, 3.1).
 const ICS_LINE_MAX: usize = 75;
 
-/// List what happens by itself soon: roles and permissions that end, and what else has a date
+/// List what happens by itself soon: expiries, renewals, windows that close, roles that end
 ///
-/// Reads what the store knows. `-o ics` is a file for a calendar program; the same thing has the same
+/// Of reservations the end of their term and the day from which on the refund policy in force gives
+/// back less; of licences the end of the days in which they can be cancelled; of roles and permissions
+/// their `until`. Reads what the store knows. `-o ics` is a file for a calendar program; the same thing has the same
 /// UID each time, so that it is moved there and not doubled.
 #[derive(Args, Debug)]
 #[command(
@@ -94,7 +97,7 @@ pub fn run(args: &CalendarArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit
     let to = from.checked_add_signed(args.next).ok_or_else(|| {
         CommandError::new("that is after the end of time").hint("look less far, such as --next 1y")
     })?;
-    let mut dates = entries(&settings.kinds, &gathered);
+    let mut dates = entries(&settings.kinds, &gathered, &workspace.refunds());
     if let Some(name) = &args.customer {
         let known = gathered.stored.iter().any(|row| row.id == ResourceId::new("Customer", name));
         if !known {
@@ -122,14 +125,14 @@ pub fn run(args: &CalendarArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit
 }
 
 /// Every date that a kind knows of what the store has, in order.
-fn entries(kinds: &Kinds, gathered: &Gathered) -> Vec<Entry> {
+fn entries(kinds: &Kinds, gathered: &Gathered, refunds: &RefundTerms) -> Vec<Entry> {
     let standing =
         gathered.stored.iter().map(|row| Standing { id: row.id.clone(), spec: row.spec.clone() });
     let world = World::new(kinds, standing);
     let mut entries = BTreeSet::new();
     for row in gathered.stored.iter() {
         let Some(entry) = kinds.get(row.id.kind.as_str()) else { continue };
-        for date in (entry.dates)(&row.spec, row.observed.as_ref()) {
+        for date in dates_of(entry, row, refunds) {
             entries.insert(Entry {
                 at: instant(date.at),
                 resource: row.id.clone(),
@@ -143,6 +146,26 @@ fn entries(kinds: &Kinds, gathered: &Gathered) -> Vec<Entry> {
     let mut entries: Vec<Entry> = entries.into_iter().collect();
     entries.sort_by(|a, b| (a.moment, &a.resource, &a.what).cmp(&(b.moment, &b.resource, &b.what)));
     entries
+}
+
+/// What happens by itself to one resource, in order: what its kind says, and for a reservation the
+/// days on which a refund becomes worse.
+pub fn dates_of(entry: &KindEntry, row: &Stored, refunds: &RefundTerms) -> Vec<Dated> {
+    let mut dates = (entry.dates)(&row.spec, row.observed.as_ref());
+    let goes_on = |spec: &&Spec| spec.text("state").is_none_or(|state| state == "Active");
+    let held = row.observed.as_ref().filter(|_| entry.facts.kind == "Reservation");
+    let held = held.filter(goes_on).and_then(|spec| {
+        // Whether it was not used counts while the free days last.
+        let on = reservation::purchased_on(spec)?;
+        reading::held(&row.id.to_string(), spec, on).ok()
+    });
+    let closings = held.map(|held| finance::closings(&held, &refunds.policies));
+    dates.extend(closings.into_iter().flatten().map(|closing| Dated {
+        at: closing.on.and_time(NaiveTime::MIN).and_utc(),
+        what: closing.what,
+    }));
+    dates.sort();
+    dates
 }
 
 fn text(dates: &[Entry], ui: &mut Ui) -> String {

@@ -5,9 +5,9 @@ use crate::cli::error::{CommandError, Exit};
 use crate::cli::settings::{FileArgs, Settings};
 use crate::cli::table::{Cell, Leave, Table};
 use crate::cli::ui::Ui;
-use crate::cli::{get, log, session, support};
+use crate::cli::{calendar, get, log, session, support};
 use crate::engine::apply::directory_of;
-use crate::kinds::{KindEntry, World};
+use crate::kinds::{Dated, KindEntry, World};
 use crate::model::condition::Truth;
 use crate::model::text::printable;
 use crate::model::{ResourceId, Spec, Stored, Suspension};
@@ -89,6 +89,7 @@ pub fn run(args: &DescribeArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit
     if entry.facts.kind == "Reservation" {
         out.push_str(&access(&world, &id));
     }
+    out.push_str(&ahead(&calendar::dates_of(entry, row, &workspace.refunds())));
     let filter = Filter { resource: Some(id), last: Some(ACTIVITIES), ..Filter::default() };
     let activities = log::wanted(store.as_ref(), &filter)?;
     out.push_str("\nActivities:\n");
@@ -98,6 +99,15 @@ pub fn run(args: &DescribeArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit
     let out = ui.wrapped(&out, hang);
     ui.data(&out);
     Ok(Exit::Done)
+}
+
+/// What happens to it by itself from now on; nothing where nothing does.
+fn ahead(dates: &[Dated]) -> String {
+    let now = Utc::now();
+    let ahead = dates.iter().filter(|date| date.at >= now);
+    let lines = ahead.map(|date| format!("  {} {}\n", date.at.format("%Y-%m-%d %H:%M"), date.what));
+    let lines: String = lines.collect();
+    if lines.is_empty() { lines } else { format!("\nAhead (UTC):\n{lines}") }
 }
 
 /// Who may see a reservation: the roles on it.

@@ -13,6 +13,7 @@ pub mod quote;
 pub mod rates;
 pub mod reading;
 pub mod rounding;
+pub mod window;
 
 pub use billing::Billing;
 pub use comparison::{Comparison, compare};
@@ -22,3 +23,4 @@ pub use policy::{PolicySet, RefundPolicies};
 pub use quote::{Cancelled, CapState, Held, Quote, Terms, Use, refund};
 pub use rates::{Rate, Rates};
 pub use reading::RefundTerms;
+pub use window::{Closing, closings};

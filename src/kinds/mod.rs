@@ -200,6 +200,16 @@ pub trait Kind: Serialize + DeserializeOwned + JsonSchema {
         Vec::new()
     }
 
+    /// What a change has as its consequence later, by itself, as a sentence.
+    fn later(_transition: &Transition<'_>) -> Option<&'static str> {
+        None
+    }
+
+    /// For a thing that goes on with another one whose time is over: the external id of that one.
+    fn continues(_observed: &Spec) -> Option<&str> {
+        None
+    }
+
     /// True when its time is over. The store keeps it as history, and it may still be referred to,
     /// but nothing is done about it any more.
     fn ended(_spec: &Spec, _at: DateTime<Utc>) -> bool {
@@ -275,6 +285,10 @@ pub struct KindEntry {
     pub handout: fn(&Spec) -> Option<String>,
     /// See [`Kind::dates`].
     pub dates: fn(&Spec, Option<&Spec>) -> Vec<Dated>,
+    /// See [`Kind::later`].
+    pub later: fn(&Transition<'_>) -> Option<&'static str>,
+    /// See [`Kind::continues`].
+    pub continues: fn(&Spec) -> Option<&str>,
     /// See [`Kind::TIMED`].
     pub timed: bool,
     /// See [`Kind::ended`].
@@ -320,6 +334,8 @@ impl KindEntry {
             bought: T::bought,
             handout: T::handout,
             dates: T::dates,
+            later: T::later,
+            continues: T::continues,
             timed: T::TIMED,
             ended: T::ended,
             after_end: T::after_end,

@@ -256,6 +256,7 @@ fn block(change: &Change, part: Part, view: &View<'_>, characters_max: usize) ->
             words.push("<b>unlimited liability</b>".to_owned());
         }
     }
+    words.extend(change.later.as_deref().map(prose));
     let words = words.join(" · ");
     let inner = match part {
         Part::Ahead | Part::Pending => {

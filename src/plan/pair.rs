@@ -217,7 +217,8 @@ impl Pairing<'_> {
     }
 
     /// A resource whose name the set's store knows. Where the thing itself vanished, one of the same
-    /// identity, or the one that the annotation names, takes its place.
+    /// identity, or the one that the annotation names, takes its place; where its time is over, the
+    /// one that goes on with it does.
     fn named(
         &self,
         entry: &KindEntry,
@@ -235,7 +236,14 @@ impl Pairing<'_> {
             let identity = (entry.identity)(&resource.spec)?;
             candidates.unmanaged_by_identity.get(&identity)?.first().cloned()
         };
-        let external = by_annotation.or_else(by_identity).filter(|_| gone);
+        let over = stored.observed.as_ref().is_some_and(|there| (entry.ended)(there, self.input.at));
+        let heir = || {
+            let id = stored.external_id.as_deref().filter(|_| over)?;
+            let mut unmanaged = candidates.unmanaged.values();
+            let heir = unmanaged.find(|thing| (entry.continues)(&thing.spec) == Some(id))?;
+            Some(heir.external_id.clone())
+        };
+        let external = by_annotation.or_else(by_identity).filter(|_| gone).or_else(heir);
         let found = external.and_then(|external| candidates.unmanaged.remove(&external));
         Pair { desired: Some(resource), stored: Some(stored), found, ..Pair::default() }
     }

@@ -286,6 +286,7 @@ fn one(change: &Change, paint: Paint, width: usize) -> String {
             line("the partner will pay every reservation this customer buys, and is not notified");
         }
     }
+    change.later.iter().for_each(|later| line(later));
     let quotes = [
         change.refund.as_ref().map(|quote| (&quote.policy_set, &quote.assumptions)),
         change.exchange.as_ref().map(|quote| (&quote.policy_set, &quote.assumptions)),
