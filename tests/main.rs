@@ -20,6 +20,7 @@ mod manifests;
 mod markdown;
 mod memory;
 mod outside;
+mod outside_reservations;
 mod pipelines;
 mod properties;
 mod python;

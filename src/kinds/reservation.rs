@@ -271,8 +271,12 @@ spec:
         )
     }
 
-    /// One that is exchanged goes once the one in its place is there.
+    /// One that is exchanged goes once the one in its place is there. Cancellations of one customer go
+    /// one after another: what comes back of the first is no longer left of the cap for the next.
     fn follows(transition: &Transition<'_>, before: &World, after: &World) -> Vec<ResourceId> {
+        if cancels(transition) {
+            return rules::cancelled_before(transition.id, before, after).into_iter().collect();
+        }
         if !transition.becomes("state", "Exchanged") {
             return Vec::new();
         }

@@ -236,7 +236,8 @@ impl Pairing<'_> {
             let identity = (entry.identity)(&resource.spec)?;
             candidates.unmanaged_by_identity.get(&identity)?.first().cloned()
         };
-        let over = stored.observed.as_ref().is_some_and(|there| (entry.ended)(there, self.input.at));
+        let over =
+            stored.observed.as_ref().is_some_and(|there| (entry.ended)(there, self.input.at));
         let heir = || {
             let id = stored.external_id.as_deref().filter(|_| over)?;
             let mut unmanaged = candidates.unmanaged.values();

@@ -140,7 +140,9 @@ mod tests {
             AfterEnd::Refused(block) => block.message,
         };
         assert_eq!(note(json!({})), "it expired 2029-02-28; nothing is bought again by itself");
-        assert!(note(json!({"autoRenew": true})).starts_with("its term ended 2029-02-28 and it renews"));
+        assert!(
+            note(json!({"autoRenew": true})).starts_with("its term ended 2029-02-28 and it renews")
+        );
         let cancelled = note(json!({"state": "Cancelled", "autoRenew": true}));
         assert_eq!(cancelled, "it was cancelled, and Active would buy it again");
     }
@@ -148,8 +150,14 @@ mod tests {
     #[test]
     fn days_that_cannot_be_are_told() {
         let of = |more| wrong(&spec(more)).unwrap_or_default();
-        assert_eq!(of(json!({"expiresOn": "soon"})), "expiresOn is `soon`, neither a day nor an instant");
-        assert_eq!(of(json!({"expiresOn": "2028-02-29"})), "it expires 2028-02-29, and was bought 2028-02-29");
+        assert_eq!(
+            of(json!({"expiresOn": "soon"})),
+            "expiresOn is `soon`, neither a day nor an instant"
+        );
+        assert_eq!(
+            of(json!({"expiresOn": "2028-02-29"})),
+            "it expires 2028-02-29, and was bought 2028-02-29"
+        );
         assert_eq!(of(json!({})), "");
     }
 }

@@ -5,6 +5,7 @@ use crate::kinds::{
     Kind, Missing, Reference, ReferenceTo, Rule, Standing, Transition, Verdict, World, subscription,
 };
 use crate::model::{ResourceId, Spec, code};
+use chrono::DateTime;
 
 pub(super) const USAGE_BASED: Rule =
     Rule::blocks("its subscription is usage based, an AzurePlan or AzureGlobal", usage_based)
@@ -18,9 +19,10 @@ pub(super) const SAME_CUSTOMER: Rule =
 pub(super) const BOUGHT: Rule = Rule::blocks("to cancel it: it was bought", was_bought)
     .code(code::BLOCK_ENDED)
     .asked(|transition| transition.before.is_none());
-pub(super) const GIVES_WAY: Rule = Rule::blocks("what it is exchanged for is not declared Active", gives_way)
-    .validated(code::EXCHANGED_ACTIVE, "spec.exchange.from")
-    .asked(exchanges);
+pub(super) const GIVES_WAY: Rule =
+    Rule::blocks("what it is exchanged for is not declared Active", gives_way)
+        .validated(code::EXCHANGED_ACTIVE, "spec.exchange.from")
+        .asked(exchanges);
 pub(super) const NAMED_ONCE: Rule =
     Rule::blocks("what it is exchanged for is named by no other reservation", named_once)
         .validated(code::EXCHANGED_TWICE, "spec.exchange.from")
@@ -52,6 +54,28 @@ pub fn buys(transition: &Transition<'_>) -> bool {
 #[must_use]
 pub fn cancels(transition: &Transition<'_>) -> bool {
     transition.before.is_some_and(is_active) && transition.becomes("state", "Cancelled")
+}
+
+/// The reservation of the same customer that is cancelled before this one, by name.
+pub(super) fn cancelled_before(
+    id: &ResourceId,
+    before: &World,
+    after: &World,
+) -> Option<ResourceId> {
+    let customer = before.customer_of(id)?;
+    let subscriptions = before.referrers(&customer, Some("Subscription"));
+    let reservations = subscriptions.flat_map(|one| before.referrers(&one.id, Some("Reservation")));
+    let earlier = reservations.filter(|other| other.id < *id);
+    let cancelled = earlier.filter(|other| {
+        let after = after.get(&other.id).map(|standing| &standing.spec);
+        cancels(&Transition {
+            id: &other.id,
+            before: Some(&other.spec),
+            after,
+            at: DateTime::UNIX_EPOCH,
+        })
+    });
+    cancelled.map(|other| &other.id).max().cloned()
 }
 
 /// The reservations that one takes the place of.
