@@ -101,6 +101,9 @@ pub trait Kind: Serialize + DeserializeOwned + JsonSchema {
 
     /// What becomes of one whose `until` has passed.
     const ENDING: Ending = Ending::Never;
+    /// Fields of the real world that the log keeps, so that it tells of what is long gone.
+    const RECORDED: &'static [&'static str] = &[];
+
     /// True when time alone can change what a plan says of one: such are looked at in every pass.
     const TIMED: bool = false;
 
@@ -285,6 +288,8 @@ pub struct KindEntry {
     pub handout: fn(&Spec) -> Option<String>,
     /// See [`Kind::dates`].
     pub dates: fn(&Spec, Option<&Spec>) -> Vec<Dated>,
+    /// See [`Kind::RECORDED`].
+    pub recorded: &'static [&'static str],
     /// See [`Kind::later`].
     pub later: fn(&Transition<'_>) -> Option<&'static str>,
     /// See [`Kind::continues`].
@@ -334,6 +339,7 @@ impl KindEntry {
             bought: T::bought,
             handout: T::handout,
             dates: T::dates,
+            recorded: T::RECORDED,
             later: T::later,
             continues: T::continues,
             timed: T::TIMED,

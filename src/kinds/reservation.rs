@@ -150,6 +150,17 @@ impl Kind for Reservation {
     const ONLY_RELEASED: bool = true;
     const TIMED: bool = true;
 
+    /// What support asks for, and what was reckoned.
+    const RECORDED: &'static [&'static str] = &[
+        "orderId",
+        "reservationId",
+        "refund",
+        "fee",
+        "cancelledCommitment",
+        "exchangeCredit",
+        "exchangePayable",
+    ];
+
     const FACTS: Facts = Facts {
         kind: "Reservation",
         plural: "reservations",
