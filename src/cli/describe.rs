@@ -117,7 +117,9 @@ fn access(world: &World, id: &ResourceId) -> String {
         let text = |path: &str| assignment.spec.text(path).unwrap_or_default().to_owned();
         let name = assignment.spec.text("principal.name").map(str::to_owned);
         let who = name.unwrap_or_else(|| text("principal.id"));
-        printable(&format!("  {} {} ({})", text("principal.type"), who, text("role")))
+        let until = assignment.spec.text("until").map(|until| format!(", until {until}"));
+        let (kind, role, until) = (text("principal.type"), text("role"), until.unwrap_or_default());
+        printable(&format!("  {kind} {who} ({role}{until})"))
     });
     let lines: Vec<String> = lines.collect();
     let shown = if lines.is_empty() { "  none\n".to_owned() } else { lines.join("\n") + "\n" };
