@@ -46,7 +46,8 @@ pub fn run(args: &DescribeArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit
         }
     };
     if support::is_meant(&kind) {
-        return support::run(&[name], support::Form::Whole, settings, ui);
+        let wanted = support::Wanted { names: &[name], ..support::Wanted::default() };
+        return support::run(wanted, support::Form::Whole, settings, ui);
     }
     let entry = settings.kind(&kind)?;
     let workspace = settings.workspace(&FileArgs::default(), ui)?;

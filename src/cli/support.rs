@@ -3,6 +3,7 @@
 //! Each is told by the log: the reservation itself may have been let go of since.
 
 use crate::cli::error::{CommandError, Exit};
+use crate::cli::get::yaml;
 use crate::cli::session;
 use crate::cli::settings::{FileArgs, Settings};
 use crate::cli::table::{Cell, Leave, Table};
@@ -69,6 +70,15 @@ pub struct Amount {
     pub amount: String,
 }
 
+/// Which requests are wanted.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Wanted<'a> {
+    /// Only these; all where there are none.
+    pub names: &'a [String],
+    /// Only those of this customer.
+    pub customer: Option<&'a str>,
+}
+
 /// How requests are printed.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Form {
@@ -78,6 +88,8 @@ pub enum Form {
     Names,
     /// JSON.
     Json,
+    /// YAML.
+    Yaml,
     /// To paste into the portal.
     Markdown,
     /// Each with everything.
@@ -89,9 +101,9 @@ pub fn is_meant(word: &str) -> bool {
     WORDS.contains(&word.to_lowercase().as_str())
 }
 
-/// Prints requests, all or those named.
+/// Prints requests.
 pub fn run(
-    names: &[String],
+    wanted: Wanted<'_>,
     form: Form,
     settings: &Settings,
     ui: &mut Ui,
@@ -100,6 +112,8 @@ pub fn run(
     let store = session::open_existing(settings, &workspace)?;
     let gathered = session::look(settings, &workspace, store.as_ref(), false)?;
     let mut all = requests(store.as_ref(), &gathered)?;
+    let Wanted { names, customer } = wanted;
+    all.retain(|one| customer.is_none() || one.customer.as_deref() == customer);
     if let Some(missing) = names.iter().find(|name| !all.iter().any(|one| one.name == **name)) {
         return Err(CommandError::new(format!("there is no support request `{missing}`"))
             .hint("`partnerctl get supportrequests` lists them"));
@@ -107,6 +121,7 @@ pub fn run(
     all.retain(|one| names.is_empty() || names.contains(&one.name));
     match form {
         Form::Json => ui.json(&all)?,
+        Form::Yaml => ui.data(&yaml(&serde_json::json!(all))?),
         Form::Names => all.iter().for_each(|one| ui.data(&format!("{}\n", printable(&one.name)))),
         Form::Markdown => all.iter().for_each(|one| ui.data(&markdown(one))),
         Form::Whole => all.iter().for_each(|one| ui.data(&whole(one))),

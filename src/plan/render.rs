@@ -287,18 +287,25 @@ fn one(change: &Change, paint: Paint, width: usize) -> String {
         }
     }
     change.later.iter().for_each(|later| line(later));
-    let quotes = [
-        change.refund.as_ref().map(|quote| (&quote.policy_set, &quote.assumptions)),
-        change.exchange.as_ref().map(|quote| (&quote.policy_set, &quote.assumptions)),
-    ];
-    for (policy, assumptions) in quotes.into_iter().flatten() {
-        line(&format!("reckoned by the refund policy {policy}"));
-        assumptions.iter().for_each(|assumption| line(&format!("assumed: {assumption}")));
-    }
+    reckoned(change).iter().for_each(|reckoned| line(reckoned));
     for ruling in change.approvals().filter(|_| change.proceeds()) {
         line(&needs_approval(ruling));
     }
     out
+}
+
+/// By which rules its figures were reckoned, and what was taken to be so.
+pub(super) fn reckoned(change: &Change) -> Vec<String> {
+    let quotes = [
+        change.refund.as_ref().map(|quote| (&quote.policy_set, &quote.assumptions)),
+        change.exchange.as_ref().map(|quote| (&quote.policy_set, &quote.assumptions)),
+    ];
+    let told = quotes.into_iter().flatten().flat_map(|(policy, assumptions)| {
+        let by = format!("reckoned by the refund policy {policy}");
+        let assumed = assumptions.iter().map(|assumption| format!("assumed: {assumption}"));
+        std::iter::once(by).chain(assumed)
+    });
+    told.collect()
 }
 
 /// What is paid once or in parts, and what comes back: words with amounts.
