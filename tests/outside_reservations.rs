@@ -263,6 +263,38 @@ fn an_exchange_that_was_stopped_half_way_is_ended_and_gives_no_refund_beside_it(
 }
 
 #[test]
+fn what_renewed_at_the_provider_takes_the_place_of_what_is_over_and_nothing_is_bought() {
+    let web = reservation("web", "3650.00", "  autoRenew: true\n");
+    let env = bought(std::slice::from_ref(&web), &json!({}));
+    let before = ledger(&env);
+    let over = || before.iter().find(|entry| entry["name"] == "web").unwrap().clone();
+    // The provider by itself: the term ended, and a new order was placed at another price.
+    let (mut old, mut new) = (over(), over());
+    old["thing"]["spec"]["state"] = "Expired".into();
+    new["thing"]["spec"]["price"]["amount"] = "3700.00".into();
+    new["thing"]["spec"]["renewedFrom"] = old["externalId"].clone();
+    for (entry, key) in [(&mut old, "a"), (&mut new, "b")] {
+        entry["key"] = key.into();
+    }
+    new["externalId"] = "reservation-77".into();
+    new["thing"]["externalId"] = "reservation-77".into();
+    let path = env.path().join("fake/ledger");
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, format!("{text}{old}\n")).unwrap();
+    let plan = env.ok(&["plan"]);
+    assert!(plan.contains("it renews by itself") && plan.contains("nothing to do"), "{plan}");
+    std::fs::write(&path, format!("{text}{old}\n{new}\n")).unwrap();
+    let plan = env.ok(&["plan"]);
+    assert!(plan.contains("adopt Reservation/web  (renewed)"), "{plan}");
+    assert!(plan.contains("cannot be changed from 3700.00 to 3650.00"), "{plan}");
+    declare(&env, &[web.replace("3650.00", "3700.00")]);
+    applied(&env);
+    env.assert_settled();
+    assert_eq!(effects(&env, before.len() + 2), Vec::<String>::new());
+    assert_eq!(observed(&env, "web")["renewedFrom"], old["externalId"]);
+}
+
+#[test]
 fn without_a_promise_about_keys_a_purchase_of_unknown_end_is_left_to_a_person() {
     let env = bought(&[], &json!({"requestKeys": "none"}));
     declare(&env, &[reservation("web", "3650.00", "")]);

@@ -90,7 +90,12 @@ pub fn run(args: &DescribeArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit
     if entry.facts.kind == "Reservation" {
         out.push_str(&access(&world, &id));
     }
-    out.push_str(&ahead(&calendar::dates_of(entry, row, &workspace.refunds())));
+    out.push_str(&ahead(&calendar::dates_of(
+        entry,
+        &row.id,
+        (&row.spec, row.observed.as_ref()),
+        &workspace.refunds(),
+    )));
     let filter = Filter { resource: Some(id), last: Some(ACTIVITIES), ..Filter::default() };
     let activities = log::wanted(store.as_ref(), &filter)?;
     out.push_str("\nActivities:\n");

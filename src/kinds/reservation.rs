@@ -175,7 +175,7 @@ impl Kind for Reservation {
             Field::new("quantity").immutable(NEW),
             Field::new("term").immutable(NEW),
             Field::new("billingPlan").immutable(NEW).default("\"Upfront\""),
-            Field::new("price").immutable("put the old price back: it was paid"),
+            Field::new("price").immutable("declare the price that was paid"),
             Field::new("scope").default("\"Shared\""),
             Field::new("autoRenew").default("false"),
             Field::new("state").default("\"Active\""),
