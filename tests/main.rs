@@ -19,6 +19,7 @@ mod locks;
 mod manifests;
 mod markdown;
 mod memory;
+mod operations;
 mod outside;
 mod outside_reservations;
 mod pipelines;
