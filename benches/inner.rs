@@ -74,6 +74,7 @@ fn plan_of_new_customers(bencher: Bencher, customers: usize) {
         policies: Default::default(),
         override_id: None,
         refunds: Default::default(),
+        beside: std::collections::BTreeSet::new(),
         left_out: LeftOut::default(),
     };
     bencher.bench(|| plan(black_box(&input)));

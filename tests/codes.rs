@@ -54,6 +54,7 @@ fn input(store: &dyn Store, text: &str, set: &str, scope: Scope, at: DateTime<Ut
         policies: Default::default(),
         override_id: None,
         refunds: Default::default(),
+        beside: gathered.beside,
         left_out: partnerctl::plan::LeftOut::default(),
     }
 }

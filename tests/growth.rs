@@ -175,6 +175,7 @@ impl Workspace {
             policies: Default::default(),
             override_id: None,
             refunds: Default::default(),
+            beside: gathered.beside.clone(),
             left_out,
         }
     }
@@ -281,12 +282,14 @@ fn count(customers: usize) -> (Vec<(&'static str, usize)>, usize) {
     assert_eq!(workspace.looked_at(true), (0, left_out(customers * SHAPE), 0));
     counted("a pass over nothing that moved", &region);
     let mut kept = workspace.kept();
-    // One of them moves: it and what has to do with it is looked at, with a memory or without.
+    // A budget moves. Without a memory all of its file is looked at, with one it alone is, beside its
+    // customer and that one's subscription.
     workspace.write(customers / 2, 1_600);
-    for remembers in [true, false] {
-        let rest = left_out((customers - 1) * SHAPE);
-        assert_eq!(workspace.looked_at(remembers), (SHAPE, rest, 1), "remembers: {remembers}");
-    }
+    let rest = left_out((customers - 1) * SHAPE);
+    assert_eq!(workspace.looked_at(false), (SHAPE, rest, 1));
+    let chosen = customers * SHAPE - 1;
+    let rest = LeftOut { settled: chosen - 2, chosen, foreign: 0 };
+    assert_eq!(workspace.looked_at(true), (1, rest, 1));
     // A process that goes on looks at no more, and does not even list the rest.
     let moved = workspace.sources().files[customers / 2].clone();
     let region = Region::new(ALLOCATOR);

@@ -406,6 +406,7 @@ impl Process {
             policies: workspace.policies,
             refunds: Default::default(),
             override_id: None,
+            beside: woken.gathered.beside.clone(),
             left_out: woken.left_out,
         };
         if input.declares_nothing() {

@@ -245,6 +245,7 @@ impl World {
             policies: Default::default(),
             override_id: None,
             refunds: Default::default(),
+            beside: gathered.beside,
             left_out: partnerctl::plan::LeftOut::default(),
         })
     }

@@ -109,6 +109,7 @@ fn planned(text: &str, gathered: &Gathered) -> Plan {
         policies: Default::default(),
         override_id: None,
         refunds: Default::default(),
+        beside: gathered.beside.clone(),
         left_out: partnerctl::plan::LeftOut::default(),
     })
 }

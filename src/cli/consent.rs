@@ -210,6 +210,7 @@ mod tests {
             policies: Default::default(),
             refunds: Default::default(),
             override_id: None,
+            beside: Default::default(),
             left_out: Default::default(),
         });
         plan.changes[0].policies = vec![Ruling {

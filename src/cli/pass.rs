@@ -310,6 +310,7 @@ impl<'a> Pass<'a> {
             policies: self.workspace.policies.clone(),
             refunds: self.workspace.refunds(),
             override_id: self.args.override_id.clone(),
+            beside: gathered.beside.clone(),
             left_out,
         }
     }
@@ -324,7 +325,10 @@ impl<'a> Pass<'a> {
         let set = self.workspace.set();
         let declared: BTreeSet<&ResourceId> = desired.iter().map(|one| &one.id).collect();
         let undeclared = gathered.stored.iter().filter(|row| {
-            self.args.prune && input.whole && *row.set == *set && !declared.contains(&row.id)
+            let is_undeclared = *row.set == *set
+                && !declared.contains(&row.id)
+                && !gathered.beside.contains(&row.id);
+            self.args.prune && input.whole && is_undeclared
         });
         let folders: BTreeSet<String> = undeclared
             .filter_map(|row| Some(row.source.file.as_deref()?.rsplit_once('/')?.0.to_owned()))

@@ -10,13 +10,12 @@ use crate::engine::islands::{self, AsItIs, Key};
 use crate::engine::memory::{Back, Declared, Front, Whose, Window};
 use crate::engine::moved::Moved;
 use crate::engine::narrow::{Look, Narrow, look_at};
-use crate::engine::remember::{Beside, bytes, number};
+use crate::engine::remember::{Beside, bytes, mark, number, said};
 use crate::engine::tree::{Found, Sources, read_file};
 use crate::kinds::expiry;
 use crate::manifest;
 use crate::model::condition::all_is_well;
-use crate::model::digest::Digest;
-use crate::model::resource::{ACCEPT_DRIFT, MANAGEMENT, Resource};
+use crate::model::resource::{ACCEPT_DRIFT, MANAGEMENT};
 use crate::model::{ResourceId, Stored};
 use crate::store::{Glance, Store, StoreError, Touched};
 use sha2::{Digest as _, Sha256};
@@ -185,22 +184,6 @@ fn see(
     Some(Seen { digest: Sha256::digest(&text).into(), documents })
 }
 
-fn said(resource: &Resource) -> [u8; 16] {
-    let metadata = serde_json::to_string(&resource.metadata).unwrap_or_default();
-    let source = &resource.source;
-    let source = (source.file.as_deref(), source.line.map(i64::from), source.commit.as_deref());
-    mark(&metadata, &resource.spec.canonical(), source)
-}
-
-fn mark(
-    metadata: &str,
-    spec: &str,
-    // A commit alone moves nothing.
-    (file, line, _): (Option<&str>, Option<i64>, Option<&str>),
-) -> [u8; 16] {
-    Digest::default().text(metadata).text(spec).optional(file).number(line).short()
-}
-
 /// A glance at every row.
 fn rows(store: &dyn Store, set: &str, touched: &Touched) -> Result<Rows, StoreError> {
     let mut rows = Rows::default();
@@ -298,6 +281,7 @@ fn back<'m>(ground: &'m Ground, moved: &Moved) -> Back<'m> {
         name: &said.name,
         resource: "",
         keys: &said.keys,
+        mark: &said.mark,
     };
     Back {
         declared: same.map(|(file, _)| file.documents.iter().map(declared).collect()).collect(),

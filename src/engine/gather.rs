@@ -37,6 +37,8 @@ pub struct Gathered {
     pub version: Option<Version>,
     /// The partner users that there are, managed or not.
     pub staff: Vec<Observed>,
+    /// Rows that stand as they are and that nothing is planned of: others are judged by them.
+    pub beside: BTreeSet<ResourceId>,
 }
 
 impl Gathered {
@@ -295,6 +297,7 @@ fn together(lineage: &str, state: Kept, actual: Vec<Observed>) -> Gathered {
         intents,
         suspensions,
         version,
+        beside: BTreeSet::new(),
     }
 }
 

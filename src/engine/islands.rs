@@ -22,13 +22,20 @@ fn key(kind: &str, what: &str, text: &str) -> Key {
 }
 
 /// The mark of a key that is only listened for: whoever has it is reached when the other moves, and
-/// reaches nobody by it. Else everybody's access would be one island with the partner's staff.
+/// reaches nobody by it. Else everybody's access would be one island with the partner's staff, and a
+/// leaf ([`Kind::LEAF`](crate::kinds::Kind::LEAF)) would take along everything of its customer.
 const LISTENS: Key = 1 << 63;
 
 /// The key under which others listen for a key.
 #[must_use]
 pub fn listening_for(key: Key) -> Key {
     key | LISTENS
+}
+
+/// The key itself, of one that is listened for.
+#[must_use]
+pub fn listened(key: Key) -> Key {
+    key & !LISTENS
 }
 
 /// True when a key reaches others, and does not only listen for them.
@@ -57,10 +64,11 @@ fn of_spec(entry: &KindEntry, spec: &Spec, keys: &mut Vec<Key>) {
     keys.extend(listens);
     keys.extend((entry.continues)(spec).map(|id| external(kind, id)));
     for reference in entry.facts.references {
-        keys.extend(reference.target(spec).map(|target| match target {
+        let key = reference.target(spec).map(|target| match target {
             ReferenceTo::Resource(id) => named(reference.kind, id.name.as_str()),
             ReferenceTo::External(id) => external(reference.kind, &id),
-        }));
+        });
+        keys.extend(key.map(|key| if entry.leaf.is_some() { listening_for(key) } else { key }));
     }
 }
 
@@ -89,8 +97,12 @@ pub fn of_row(kinds: &Kinds, row: &Stored) -> Vec<Key> {
     keys.extend(row.external_id.as_deref().map(|id| external(kind, id)));
     of_metadata(kind, &row.metadata, &mut keys);
     if let Some(entry) = kinds.get(kind) {
-        let specs = [Some(&row.spec), row.last_applied.as_ref(), row.observed.as_ref()];
-        specs.into_iter().flatten().for_each(|spec| of_spec(entry, spec, &mut keys));
+        of_spec(entry, &row.spec, &mut keys);
+        // Mostly the three are alike.
+        let others = [row.last_applied.as_ref(), row.observed.as_ref()];
+        for spec in others.into_iter().flatten().filter(|spec| **spec != row.spec) {
+            of_spec(entry, spec, &mut keys);
+        }
     }
     keys
 }
@@ -124,9 +136,16 @@ impl Keys {
         self.0.len() > before
     }
 
+    /// Adds what these listen for; true when one of them is new.
+    pub fn add_listened(&mut self, keys: impl IntoIterator<Item = Key>) -> bool {
+        let before = self.0.len();
+        self.0.extend(keys.into_iter().filter(|key| !is_spoken(*key)).map(listened));
+        self.0.len() > before
+    }
+
     /// True when one of these is among them, or what it listens for.
     pub fn meet(&self, mut keys: impl Iterator<Item = Key>) -> bool {
-        keys.any(|key| self.0.contains(&(key & !LISTENS)))
+        keys.any(|key| self.0.contains(&listened(key)))
     }
 
     /// All of them, in no order.

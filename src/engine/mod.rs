@@ -25,6 +25,7 @@ pub mod reach;
 pub mod records;
 pub mod remember;
 pub mod resume;
+pub mod spread;
 pub mod stale;
 pub mod tree;
 pub mod wake;

@@ -11,6 +11,8 @@ use std::sync::Arc;
 pub struct Moved {
     /// For each file that was found: its place among the remembered ones, when it holds the same.
     pub same: Vec<Option<usize>>,
+    /// For each file that was found: its place among the remembered ones, whatever it holds.
+    pub before: Vec<Option<usize>>,
     /// The remembered files that are gone or hold something else.
     pub former: BTreeSet<usize>,
     /// For each file that was found: its path below the folder, its digest once it was read.
@@ -33,6 +35,7 @@ impl Moved {
             let Some((number, file)) = remembered.next_if(|(_, file)| file.path == path) else {
                 continue;
             };
+            moved.before[place] = Some(number);
             if found.stat == Some(file.stat) && file.stat.holds_from(front.begun) {
                 moved.same[place] = Some(number);
                 moved.files[place].1 = Some(file.digest);
@@ -62,8 +65,8 @@ impl Moved {
             Some((path.trim_start_matches('/').to_owned(), None))
         };
         let files = sources.files.iter().map(below).collect::<Option<Vec<_>>>()?;
-        let same = vec![None; files.len()];
-        Some(Self { same, former: BTreeSet::new(), files, restless: false })
+        let (same, before) = (vec![None; files.len()], vec![None; files.len()]);
+        Some(Self { same, before, former: BTreeSet::new(), files, restless: false })
     }
 
     /// True when every file is the one that was remembered.

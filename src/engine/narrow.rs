@@ -7,15 +7,16 @@
 
 use crate::engine::Gathered;
 use crate::engine::gather::{self, FromWorkspace, read_files};
-use crate::engine::islands::{self, Keys};
+use crate::engine::islands::{self, Key, Keys};
 use crate::engine::memory::{Back, Declared, Front, Memory, Place, Whose, Window};
 use crate::engine::moved::Moved;
-use crate::engine::reach::{Reach, Split, id_of};
-use crate::engine::remember::{Recollection, keys, taken};
+use crate::engine::reach::{Known, Reach, Split, id_of};
+use crate::engine::remember::{Recollection, keys, number, taken};
+use crate::engine::spread::{Roles, Seeds};
 use crate::engine::tree::Sources;
 use crate::kinds::{Kinds, ReferenceTo};
 use crate::manifest::{self, Beyond, Document, FileRead};
-use crate::model::{Resource, ResourceId, Source, Stored};
+use crate::model::{KindName, Resource, ResourceId, Source, Stored};
 use crate::plan::LeftOut;
 use crate::store::{Store, StoreError, Touched, Version};
 use chrono::{DateTime, Utc};
@@ -121,17 +122,25 @@ pub fn look_at<'m>(
     if !sources.texts.problems.is_empty() {
         return Ok(None);
     }
-    let Some(read) = parse(look, texts(sources, changed)) else { return Ok(None) };
+    let Some(mut read) = parse(look, texts(sources, changed)) else { return Ok(None) };
     let Some(selectors) = selectors(&back, moved) else { return Ok(None) };
-    let split = Split::new(back, moved, seeds(look, &read, touched)?, selectors);
+    let known = Known::new(back, moved, &front.kinds, &mut read, touched);
+    let roles = Roles::of_kinds(look.kinds);
+    let seeds = seeds(look, &roles, &read, touched)?;
+    let split = Split::new(known, &roles, seeds, selectors);
     let chosen = split.chosen(front);
     let checked = check(&split.reach, &front.kinds, chosen, look, read, touched)?;
     let Some((checked, files)) = checked.zip(moved.remembered(sources)) else { return Ok(None) };
     let Checked { desired, gathered, places } = checked;
     let Split { kept, kept_others, reach } = split;
-    let settled = kept.iter().map(Vec::len).sum();
+    let settled: usize = kept.iter().map(Vec::len).sum();
     let count = |whose: Whose| kept_others.iter().filter(|one| one.whose == whose).count();
-    let left_out = LeftOut { settled, chosen: settled, foreign: count(Whose::Foreign) };
+    // What stands beside is among the rows.
+    let left_out = LeftOut {
+        settled: settled - reach.beside.len(),
+        chosen: settled,
+        foreign: count(Whose::Foreign),
+    };
     let unmanaged = count(Whose::Unmanaged) > 0 || !gathered.unmanaged.is_empty();
     let window = front.window.around(look.at, look.kinds, &desired);
     let next = Next::Another(Recollection {
@@ -250,23 +259,31 @@ fn selectors(back: &Back<'_>, moved: &Moved) -> Option<Vec<(usize, Resource)>> {
 /// When the store fails.
 pub fn seeds(
     look: &Look<'_>,
+    roles: &Roles,
     read: &[(usize, FileRead)],
     touched: &Touched,
-) -> Result<Keys, StoreError> {
-    let mut seeds = Keys::default();
+) -> Result<Seeds, StoreError> {
+    let mut seeds = Seeds::default();
+    let mut add = |kind: &KindName, keys: Vec<Key>| {
+        seeds.add(roles, number(look.kinds, kind.as_str()), keys.into_iter());
+    };
     let documents = read.iter().flat_map(|(_, file)| &file.documents);
     for resource in documents.filter_map(|document| document.resource.as_ref()) {
-        seeds.add(islands::of_resource(look.kinds, resource));
+        add(&resource.id.kind, islands::of_resource(look.kinds, resource));
     }
-    seeds.add(touched.rows.iter().chain(look.also).map(islands::of_id));
+    for id in touched.rows.iter().chain(look.also) {
+        add(&id.kind, vec![islands::of_id(id)]);
+    }
     let mut things = touched.things.clone();
     for row in look.store.resources_of(&touched.rows)? {
-        seeds.add(islands::of_row(look.kinds, &row));
+        add(&row.id.kind, islands::of_row(look.kinds, &row));
         things.extend(row.external_id.map(|id| (row.id.kind, id)));
     }
-    seeds.add(things.iter().map(|(kind, id)| islands::external(kind.as_str(), id)));
+    for (kind, id) in &things {
+        add(kind, vec![islands::external(kind.as_str(), id)]);
+    }
     for thing in look.store.actual_of(&things)? {
-        seeds.add(islands::of_thing(look.kinds, &thing));
+        add(&thing.kind, islands::of_thing(look.kinds, &thing));
     }
     Ok(seeds)
 }
@@ -312,7 +329,7 @@ pub fn check(
     files.push(FileRead { file: "".into(), documents, problems: Vec::new() });
     let known: BTreeSet<ResourceId> = by_id.into_keys().cloned().collect();
     let beyond = Beyond { unread: false, chosen };
-    let checked = manifest::check(look.kinds, files, BTreeMap::new(), &known, &beyond);
+    let mut checked = manifest::check(look.kinds, files, BTreeMap::new(), &known, &beyond);
     if !checked.problems.is_empty() {
         return Ok(None);
     }
@@ -322,7 +339,9 @@ pub fn check(
         let place = by_selector.get(resource.id.name.manifest());
         places.extend(place.map(|place| (resource.id.clone(), *place)));
     }
-    let gathered = gather::some(look.store, rows, things)?;
+    let mut gathered = gather::some(look.store, rows, things)?;
+    gathered.beside = reach.beside.iter().map(|one| id_of(named, one.kind, one.name)).collect();
+    checked.resources.retain(|one| !gathered.beside.contains(&one.id));
     Ok(Some(Checked { desired: checked.resources, gathered, places }))
 }
 
@@ -333,8 +352,8 @@ fn remembered(
     named: &[String],
     rows: &BTreeMap<&ResourceId, &Stored>,
 ) -> Option<Vec<Document>> {
-    let mut documents = Vec::with_capacity(reach.looked.len());
-    for (_, one) in &reach.looked {
+    let mut documents = Vec::with_capacity(reach.looked.len() + reach.beside.len());
+    for one in reach.looked.iter().map(|(_, one)| one).chain(&reach.beside) {
         let id = id_of(named, one.kind, one.name);
         // What a selector made, it makes again.
         if id.name.is_generated() {

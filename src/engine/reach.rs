@@ -1,53 +1,89 @@
 //! How far what moved reaches: a memory in two, what is looked at and what is kept as it is.
 
-use crate::engine::islands::Keys;
 use crate::engine::memory::{Back, Declared, Front, Other, Whose};
 use crate::engine::moved::Moved;
 use crate::engine::remember::keys;
+use crate::engine::spread::{Fate, Roles, Seeds, standing};
 use crate::manifest::FileRead;
 use crate::model::{KindName, Resource, ResourceId, Stored};
 use crate::store::Touched;
 use std::collections::BTreeSet;
 
-/// Everything of the islands that anything which moved belongs to, or about which there was something
-/// to say: these places among the files and among the others.
-fn reached(back: &Back<'_>, moved: &Moved, mut seeds: Keys) -> Reached {
-    let mut reached = Reached {
-        declared: back.declared.iter().map(|file| vec![false; file.len()]).collect(),
-        others: vec![false; back.others.len()],
-    };
-    loop {
-        let mut grown = false;
-        for (number, declared) in back.declared.iter().enumerate() {
-            let former = moved.former.contains(&number);
-            for (one, is_reached) in declared.iter().zip(&mut reached.declared[number]) {
-                if !*is_reached && (former || !one.is_settled() || seeds.meet(keys(one.keys))) {
-                    *is_reached = true;
-                    grown |= seeds.add(keys(one.keys));
-                }
+/// What a memory knows, by the files as they are now.
+pub struct Known<'m> {
+    /// For each file that was found: what it declares as before.
+    files: Vec<Vec<Declared<'m>>>,
+    /// What is declared no longer, or otherwise.
+    former: Vec<Declared<'m>>,
+    others: Vec<Other<'m>>,
+}
+
+impl<'m> Known<'m> {
+    /// Of the files that moved, `read` is what they say; what stands in them as before is taken out.
+    #[must_use]
+    pub fn new(
+        mut back: Back<'m>,
+        moved: &Moved,
+        kinds: &[String],
+        read: &mut [(usize, FileRead)],
+        touched: &Touched,
+    ) -> Self {
+        let mut files = Vec::with_capacity(moved.same.len());
+        let (mut former, mut read) = (Vec::new(), read.iter_mut().peekable());
+        for (place, same) in moved.same.iter().enumerate() {
+            let number = same.or(moved.before[place]);
+            let declared = number.and_then(|number| back.declared.get_mut(number));
+            let mut declared = declared.map(std::mem::take).unwrap_or_default();
+            if let Some((_, file)) = read.next_if(|(other, _)| *other == place) {
+                let mut stands = standing(kinds, &declared, file, touched).into_iter();
+                former.extend(declared.extract_if(.., |_| stands.next() == Some(false)));
+            }
+            files.push(declared);
+        }
+        // What is left are files that are gone.
+        former.extend(back.declared.into_iter().flatten());
+        Self { files, former, others: back.others }
+    }
+
+    /// What is to be done about each, file after file, and about the others: everything of the islands
+    /// that anything which moved belongs to, or about which there was something to say, is planned
+    /// anew.
+    fn fates(&self, roles: &Roles, mut seeds: Seeds) -> (Vec<Fate>, Vec<Fate>) {
+        let mut files = vec![Fate::Kept; self.files.iter().map(Vec::len).sum()];
+        let mut others = vec![Fate::Kept; self.others.len()];
+        for one in &self.former {
+            seeds.add(roles, one.kind, keys(one.keys));
+        }
+        for (one, fate) in self.files.iter().flatten().zip(&mut files) {
+            if !one.is_settled() {
+                *fate = Fate::Reached;
+                seeds.add(roles, one.kind, keys(one.keys));
             }
         }
-        for (one, is_reached) in back.others.iter().zip(&mut reached.others) {
-            if !*is_reached && (one.whose == Whose::Undeclared || seeds.meet(keys(one.keys))) {
-                *is_reached = true;
-                grown |= seeds.add(keys(one.keys));
+        for (one, fate) in self.others.iter().zip(&mut others) {
+            if one.whose == Whose::Undeclared {
+                *fate = Fate::Reached;
+                seeds.add(roles, one.kind, keys(one.keys));
             }
         }
-        if !grown {
-            return reached;
+        loop {
+            let mut grown = false;
+            for (one, fate) in self.files.iter().flatten().zip(&mut files) {
+                grown |= roles.spread(fate, one.kind, keys(one.keys), &mut seeds);
+            }
+            for (one, fate) in self.others.iter().zip(&mut others) {
+                grown |= roles.spread(fate, one.kind, keys(one.keys), &mut seeds);
+            }
+            if !grown {
+                return (files, others);
+            }
         }
     }
 }
 
-/// Which of a memory that is.
-struct Reached {
-    declared: Vec<Vec<bool>>,
-    others: Vec<bool>,
-}
-
 /// A memory in two: what is kept as it is, and what is looked at.
 pub struct Split<'m> {
-    /// Declared in files that did not move, and not looked at: for each file that was found.
+    /// What is kept, for each file that was found; some of it stands beside what is looked at.
     pub kept: Vec<Vec<Declared<'m>>>,
     /// Not declared, and not looked at.
     pub kept_others: Vec<Other<'m>>,
@@ -58,9 +94,11 @@ pub struct Split<'m> {
 /// What is looked at of a memory.
 #[derive(Default)]
 pub struct Reach<'m> {
-    /// Declared in files that did not move, with their places.
+    /// Declared as before, with the places of their files.
     pub looked: Vec<(usize, Declared<'m>)>,
-    /// Declared until now, in files that moved.
+    /// The same, where nothing is planned of them: others are judged by them.
+    pub beside: Vec<Declared<'m>>,
+    /// Declared until now, and no longer or otherwise.
     pub former: Vec<Declared<'m>>,
     /// Not declared.
     pub others: Vec<Other<'m>>,
@@ -69,39 +107,35 @@ pub struct Reach<'m> {
 }
 
 impl<'m> Split<'m> {
-    /// Everything of the islands that meet these keys, or about which there was something to say, is
-    /// looked at.
+    /// Whatever these keys reach is looked at, and everything about which there was something to say.
     #[must_use]
     pub fn new(
-        mut back: Back<'m>,
-        moved: &Moved,
-        seeds: Keys,
+        known: Known<'m>,
+        roles: &Roles,
+        seeds: Seeds,
         selectors: Vec<(usize, Resource)>,
     ) -> Self {
-        let reached = reached(&back, moved, seeds);
+        let (fates, other_fates) = known.fates(roles, seeds);
         let mut split = Self {
-            kept: Vec::with_capacity(moved.same.len()),
+            kept: Vec::with_capacity(known.files.len()),
             kept_others: Vec::new(),
-            reach: Reach { selectors, ..Reach::default() },
+            reach: Reach { selectors, former: known.former, ..Reach::default() },
         };
-        for (place, same) in moved.same.iter().enumerate() {
-            let mut kept = Vec::new();
-            if let Some(number) = *same {
-                let declared = std::mem::take(&mut back.declared[number]);
-                for (one, is_reached) in declared.into_iter().zip(&reached.declared[number]) {
-                    if *is_reached {
-                        split.reach.looked.push((place, one));
-                    } else {
-                        kept.push(one);
-                    }
+        let mut fates = fates.into_iter();
+        for (place, mut declared) in known.files.into_iter().enumerate() {
+            let reached = declared.extract_if(.., |one| {
+                let fate = fates.next();
+                if fate == Some(Fate::Beside) {
+                    split.reach.beside.push(one.clone());
                 }
-            }
-            split.kept.push(kept);
+                fate == Some(Fate::Reached)
+            });
+            split.reach.looked.extend(reached.map(|one| (place, one)));
+            split.kept.push(declared);
         }
-        // What is left are files that moved.
-        split.reach.former = back.declared.into_iter().flatten().collect();
-        for (one, is_reached) in back.others.into_iter().zip(&reached.others) {
-            if *is_reached { &mut split.reach.others } else { &mut split.kept_others }.push(one);
+        for (one, fate) in known.others.into_iter().zip(other_fates) {
+            let is_kept = fate == Fate::Kept;
+            if is_kept { &mut split.kept_others } else { &mut split.reach.others }.push(one);
         }
         split
     }
@@ -127,7 +161,7 @@ impl Reach<'_> {
         read: &[(usize, FileRead)],
         touched: &Touched,
     ) -> BTreeSet<ResourceId> {
-        let looked = self.looked.iter().map(|(_, one)| one).chain(&self.former);
+        let looked = self.looked.iter().map(|(_, one)| one).chain(&self.former).chain(&self.beside);
         let mut ids: BTreeSet<ResourceId> =
             looked.map(|one| id_of(kinds, one.kind, one.name)).collect();
         let rows = self.others.iter().filter(|one| one.whose != Whose::Unmanaged);

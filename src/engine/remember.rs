@@ -5,6 +5,7 @@ use crate::engine::islands;
 use crate::engine::memory::{Back, Declared, File, Front, Other, Place, Whose, Window};
 use crate::engine::tree::Found;
 use crate::kinds::Kinds;
+use crate::model::digest::Digest;
 use crate::model::{Metadata, Observed, Resource, ResourceId, Source, Spec, Stored};
 use crate::plan::Plan;
 use crate::store::Version;
@@ -33,7 +34,7 @@ pub struct Recollection<'m> {
 
 /// A pass with more changes than this is not remembered, unless they are fewer than half of what is
 /// declared: the memory is for what rests.
-const CHANGES_MAX: usize = 10_000;
+const CHANGES_MAX: usize = 200;
 
 /// A declared resource in the memory.
 #[derive(Serialize, Deserialize)]
@@ -70,6 +71,35 @@ pub struct Fresh {
     pub resource: String,
     /// What it is called by and calls others by.
     pub keys: Vec<u8>,
+    /// Its mark, where it is settled.
+    pub mark: Vec<u8>,
+}
+
+impl Fresh {
+    fn declared(&self) -> Declared<'_> {
+        let Self { kind, name, resource, keys, mark, .. } = self;
+        Declared { kind: *kind, name, resource, keys, mark }
+    }
+}
+
+/// A digest of what a manifest says and where it stands.
+#[must_use]
+pub fn said(resource: &Resource) -> [u8; 16] {
+    let metadata = serde_json::to_string(&resource.metadata).unwrap_or_default();
+    let source = &resource.source;
+    let source = (source.file.as_deref(), source.line.map(i64::from), source.commit.as_deref());
+    mark(&metadata, &resource.spec.canonical(), source)
+}
+
+/// The digest of a row that says this.
+#[must_use]
+pub fn mark(
+    metadata: &str,
+    spec: &str,
+    // A commit alone moves nothing.
+    (file, line, _): (Option<&str>, Option<i64>, Option<&str>),
+) -> [u8; 16] {
+    Digest::default().text(metadata).text(spec).optional(file).number(line).short()
 }
 
 /// Writes down what a pass found out. `desired` and `gathered` are what it looked at, `plan` is what
@@ -93,8 +123,8 @@ pub fn remember(
         recollection;
     let selectors: Vec<(usize, String)> =
         selectors.iter().map(|(file, resource)| (*file, self::kept(resource))).collect();
-    for Fresh { file, kind, name, resource, keys } in &fresh {
-        kept[*file].push(Declared { kind: *kind, name, resource, keys });
+    for one in &fresh {
+        kept[one.file].push(one.declared());
     }
     let all: Vec<Other<'_>> =
         kept_others.into_iter().chain(others.iter().map(Beside::other)).collect();
@@ -132,9 +162,7 @@ pub fn fresh(
         let Some(file) = places.get(&resource.id) else { continue };
         let mut keys = islands::of_resource(kinds, resource);
         let row = rows.get(&resource.id);
-        if let Some(row) = row {
-            keys.extend(islands::of_row(kinds, row));
-        }
+        keys.extend(row.iter().flat_map(|row| islands::of_row(kinds, row)));
         let says_the_same = row.is_some_and(|row| {
             (&row.metadata, &row.spec) == (&resource.metadata, &resource.spec)
                 && row.source.is_same_place(&resource.source)
@@ -146,6 +174,7 @@ pub fn fresh(
             kind: number(kinds, resource.id.kind.as_str()),
             name: resource.id.name.to_string(),
             resource: if settled { String::new() } else { kept(resource) },
+            mark: if settled { said(resource).to_vec() } else { Vec::new() },
             keys: bytes(keys),
         });
     }
@@ -168,7 +197,7 @@ pub fn others(kinds: &Kinds, set: &str, desired: &[Resource], gathered: &Gathere
     for row in gathered.stored.iter() {
         if *row.set != *set {
             others.push(Beside::row(kinds, Whose::Foreign, row));
-        } else if !declared.contains(&row.id) {
+        } else if !declared.contains(&row.id) && !gathered.beside.contains(&row.id) {
             others.push(Beside::row(kinds, Whose::Undeclared, row));
         }
     }
@@ -234,7 +263,7 @@ pub fn bytes(mut keys: Vec<islands::Key>) -> Vec<u8> {
 }
 
 /// The keys that bytes stand for.
-pub fn keys(bytes: &[u8]) -> impl Iterator<Item = islands::Key> {
+pub fn keys(bytes: &[u8]) -> impl Iterator<Item = islands::Key> + Clone {
     let key = |chunk: &[u8]| chunk.try_into().ok().map(islands::Key::from_le_bytes);
     bytes.chunks_exact(8).filter_map(key)
 }

@@ -9,6 +9,7 @@ use crate::engine::memory::Window;
 use crate::engine::memory::kept::{Kept, Reread};
 use crate::engine::narrow::{Checked, Look, Text, check, parse, seeds, touched};
 use crate::engine::remember::{fresh, others};
+use crate::engine::spread::Roles;
 use crate::engine::tree::{Found, read_file};
 use crate::kinds::Kinds;
 use crate::model::{Resource, ResourceId};
@@ -60,9 +61,11 @@ pub fn wake(look: &Look<'_>, kept: &Kept, moved: &[Found]) -> Result<Option<Woke
     if kept.choose_in(&numbers) {
         return Ok(None);
     }
-    let Some(read) = parse(look, texts) else { return Ok(None) };
-    let seeds = seeds(look, &read, &touched)?;
-    let wanted = kept.wanted(&numbers, seeds.iter());
+    let Some(mut read) = parse(look, texts) else { return Ok(None) };
+    let stands = kept.standing(&mut read, &touched);
+    let roles = Roles::of_kinds(look.kinds);
+    let seeds = seeds(look, &roles, &read, &touched)?;
+    let wanted = kept.wanted(&numbers, &stands, &roles, seeds);
     let checked = check(&wanted.reach, kept.kinds(), wanted.chosen, look, read, &touched)?;
     let Some(Checked { desired, gathered, places }) = checked else { return Ok(None) };
     let unmanaged = wanted.unmanaged || !gathered.unmanaged.is_empty();

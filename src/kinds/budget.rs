@@ -102,6 +102,9 @@ fn has_usage(transition: &Transition<'_>, world: &World) -> Verdict {
 impl Kind for Budget {
     const RULES: &'static [Rule] = &[customers::RELATIONSHIP, CURRENCY, USAGE];
 
+    /// [`USAGE`] looks at the subscriptions of the customer.
+    const LEAF: Option<&'static [&'static str]> = Some(&["Subscription"]);
+
     const FACTS: Facts = Facts {
         kind: "Budget",
         plural: "budgets",

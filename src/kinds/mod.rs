@@ -107,6 +107,12 @@ pub trait Kind: Serialize + DeserializeOwned + JsonSchema {
     /// True when time alone can change what a plan says of one: such are looked at in every pass.
     const TIMED: bool = false;
 
+    /// For a kind that nobody refers to and no rule of another kind looks at: the kinds that its own
+    /// rules look at, where they refer to what it refers to. When one moves, it is planned beside
+    /// these and what it refers to, and nothing else is. `None`: whatever has to do with it in any way
+    /// is planned anew.
+    const LEAF: Option<&'static [&'static str]> = None;
+
     /// Checks of one document beyond types; paths begin with `spec`.
     fn check(&self) -> Vec<Finding> {
         Vec::new()
@@ -296,6 +302,8 @@ pub struct KindEntry {
     pub continues: fn(&Spec) -> Option<&str>,
     /// See [`Kind::TIMED`].
     pub timed: bool,
+    /// See [`Kind::LEAF`].
+    pub leaf: Option<&'static [&'static str]>,
     /// See [`Kind::ended`].
     pub ended: fn(&Spec, DateTime<Utc>) -> bool,
     /// See [`Kind::after_end`].
@@ -343,6 +351,7 @@ impl KindEntry {
             later: T::later,
             continues: T::continues,
             timed: T::TIMED,
+            leaf: T::LEAF,
             ended: T::ended,
             after_end: T::after_end,
             as_declared: T::as_declared,
@@ -475,7 +484,7 @@ impl Kinds {
 
 #[cfg(test)]
 mod tests {
-    use super::Kinds;
+    use super::{KindEntry, Kinds};
     use std::collections::BTreeSet;
 
     #[test]
@@ -498,6 +507,22 @@ mod tests {
             assert!(!entry.facts.about.is_empty() && !entry.facts.deleting.is_empty());
             assert!(!entry.facts.columns.is_empty());
             assert!(!entry.facts.roles.is_empty(), "{}: nobody may change it", entry.facts.kind);
+        }
+    }
+
+    #[test]
+    fn nobody_refers_to_a_leaf_and_what_stands_beside_one_refers_where_it_does() {
+        let kinds = Kinds::default();
+        let refers =
+            |from: &KindEntry, to: &str| from.facts.references.iter().any(|r| r.kind == to);
+        for leaf in kinds.iter().filter(|entry| entry.leaf.is_some()) {
+            let name = leaf.facts.kind;
+            assert!(!kinds.iter().any(|entry| refers(entry, name)), "{name} is referred to");
+            for beside in leaf.leaf.into_iter().flatten() {
+                let beside = kinds.get(beside).unwrap();
+                let both = |to: &str| refers(beside, to) && refers(leaf, to);
+                assert!(kinds.iter().any(|entry| both(entry.facts.kind)), "{name}");
+            }
         }
     }
 

@@ -98,6 +98,9 @@ fn alike(input: &PlanInput, changes: &[Change], worlds: &Worlds) -> BTreeSet<Res
     let made: BTreeSet<_> = made
         .filter_map(|change| sameness(&change.id, &worlds.after.get(&change.id)?.spec))
         .collect();
+    if made.is_empty() {
+        return BTreeSet::new();
+    }
     let alike = worlds.before.iter().filter(|standing| {
         sameness(&standing.id, &standing.spec).is_some_and(|mine| made.contains(&mine))
     });

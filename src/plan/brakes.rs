@@ -156,6 +156,7 @@ mod tests {
             policies: Default::default(),
             refunds: Default::default(),
             override_id: None,
+            beside: BTreeSet::new(),
             left_out: Default::default(),
         };
         let mut planned = plan(&input);

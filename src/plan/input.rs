@@ -2,7 +2,7 @@
 
 use crate::finance::RefundTerms;
 use crate::kinds::{AgentRole, Kinds, Staff};
-use crate::model::{Money, Observed, Resource, Stored, Suspension};
+use crate::model::{Money, Observed, Resource, ResourceId, Stored, Suspension};
 use crate::plan::intent::Intent;
 use crate::plan::policy::Policies;
 use crate::plan::selection::Selection;
@@ -52,6 +52,8 @@ pub struct PlanInput {
     pub refunds: RefundTerms,
     /// A plan id whose brakes are let go.
     pub override_id: Option<String>,
+    /// Rows that stand as they are, with nothing to say about them: others are judged by them.
+    pub beside: BTreeSet<ResourceId>,
     /// What gathering left out, because nothing of it has to do with anything that differs.
     pub left_out: LeftOut,
 }
@@ -61,7 +63,7 @@ pub struct PlanInput {
 pub struct LeftOut {
     /// Resources of the set that are declared as they stand, with nothing to say about them.
     pub settled: usize,
-    /// Those of them that the selection chooses.
+    /// Those of them that the selection chooses, with what is only looked at beside others.
     pub chosen: usize,
     /// Rows of other sets.
     pub foreign: usize,
@@ -84,7 +86,7 @@ impl PlanInput {
     /// True when the manifests declare nothing.
     #[must_use]
     pub fn declares_nothing(&self) -> bool {
-        self.desired.is_empty() && self.left_out.settled == 0
+        self.desired.is_empty() && self.left_out.settled == 0 && self.beside.is_empty()
     }
 
     /// True when the store manages nothing, of no set.

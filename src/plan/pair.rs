@@ -54,7 +54,7 @@ impl Pair {
 pub struct Pairs {
     /// Of the planned set: declared, or undeclared and known to be so.
     pub own: Vec<Arc<Pair>>,
-    /// Of the planned set, but outside the part that was read.
+    /// Of the planned set, but outside the part that was read, or only looked at beside others.
     pub outside: Vec<Stored>,
     /// Of other sets.
     pub foreign: Vec<Stored>,
@@ -180,6 +180,10 @@ impl Pairing<'_> {
                 observed: row.observed.as_ref().map(|spec| self.settled(entry, spec)),
                 ..row.clone()
             };
+            if self.input.beside.contains(&row.id) {
+                self.pairs.outside.push(row);
+                continue;
+            }
             let side = if *row.set == *self.input.set { &mut own } else { &mut foreign };
             side.insert(row.id.clone(), row);
         }

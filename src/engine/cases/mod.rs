@@ -235,6 +235,7 @@ fn input(
         policies: workspace.policies.clone(),
         refunds: workspace.refunds(),
         override_id: None,
+        beside: gathered.beside,
         left_out: LeftOut::default(),
     }
 }

@@ -71,6 +71,22 @@ pub struct Back<'a> {
     pub others: Vec<Other<'a>>,
 }
 
+impl Back<'_> {
+    /// How many bytes it takes at most.
+    fn size_max(&self) -> usize {
+        let declared = self.declared.iter().flatten();
+        let declared = declared.map(|one| {
+            let texts = one.name.len() + one.resource.len();
+            1 + texts + one.keys.len() + one.mark.len() + 4 * NUMBER_MAX
+        });
+        let others = self.others.iter();
+        let others = others.map(|one| one.name.len() + one.keys.len() + 2 + 2 * NUMBER_MAX);
+        let selectors = self.selectors.iter().map(|(_, text)| text.len() + 2 * NUMBER_MAX);
+        let counts = NUMBER_MAX * (3 + self.declared.len());
+        declared.chain(others).chain(selectors).sum::<usize>() + counts
+    }
+}
+
 /// A declared resource.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Declared<'a> {
@@ -82,6 +98,8 @@ pub struct Declared<'a> {
     pub resource: &'a str,
     /// What it is called by and calls others by, eight bytes each; its own name comes first.
     pub keys: &'a [u8],
+    /// A digest of what its manifest says and where, for a settled one; empty where that is not known.
+    pub mark: &'a [u8],
 }
 
 impl Declared<'_> {
@@ -117,7 +135,9 @@ pub enum Whose {
 }
 
 /// The beginning of every memory of this form.
-const MAGIC: &[u8; 8] = b"pctlmem1";
+const MAGIC: &[u8; 8] = b"pctlmem2";
+/// The most bytes that a number takes, or the length of a text.
+const NUMBER_MAX: usize = 10;
 /// Magic, length of the front, digest of the front, digest of the back.
 const HEAD: usize = 8 + 8 + 32 + 32;
 
@@ -125,13 +145,16 @@ const HEAD: usize = 8 + 8 + 32 + 32;
 #[must_use]
 pub fn encode(front: &Front, back: &Back<'_>) -> Option<Vec<u8>> {
     let front = postcard::to_stdvec(front).ok()?;
-    let mut bytes = MAGIC.to_vec();
+    let mut bytes = Vec::with_capacity(HEAD + front.len());
+    bytes.extend(MAGIC);
     bytes.extend((front.len() as u64).to_le_bytes());
     bytes.extend(Sha256::digest(&front));
     bytes.extend([0; 32]);
     bytes.extend(front);
     let start = bytes.len();
-    let mut bytes = postcard::to_extend(back, bytes).ok()?;
+    bytes.resize(start + back.size_max(), 0);
+    let length = postcard::to_slice(back, &mut bytes[start..]).ok()?.len();
+    bytes.truncate(start + length);
     let digest = Sha256::digest(&bytes[start..]);
     bytes[HEAD - 32..HEAD].copy_from_slice(&digest);
     Some(bytes)
@@ -181,7 +204,7 @@ mod tests {
             kinds: vec!["Customer".to_owned()],
             files: Vec::new(),
         };
-        let one = Declared { kind: 0, name: "a", resource: "", keys: &[1, 2, 3] };
+        let one = Declared { kind: 0, name: "a", resource: "", keys: &[1, 2, 3], mark: &[4] };
         encode(&front, &Back { declared: vec![vec![one]], ..Back::default() }).unwrap()
     }
 

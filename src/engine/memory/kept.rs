@@ -8,10 +8,12 @@ use crate::engine::memory::{
 };
 use crate::engine::reach::{Reach, id_of};
 use crate::engine::remember::{Beside, Fresh, keys, taken};
+use crate::engine::spread::{Fate, Roles, Seeds, Spreading, standing};
 use crate::engine::tree::Found;
+use crate::manifest::FileRead;
 use crate::model::{Resource, ResourceId};
 use crate::plan::LeftOut;
-use crate::store::Version;
+use crate::store::{Touched, Version};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A memory in the process.
@@ -47,11 +49,13 @@ struct One {
     name: Box<str>,
     resource: Box<str>,
     keys: Box<[u8]>,
+    mark: Box<[u8]>,
 }
 
 impl One {
     fn declared(&self) -> Declared<'_> {
-        Declared { kind: self.kind, name: &self.name, resource: &self.resource, keys: &self.keys }
+        let Self { kind, name, resource, keys, mark, .. } = self;
+        Declared { kind: *kind, name, resource, keys, mark }
     }
 
     fn is_loud(&self) -> bool {
@@ -120,20 +124,16 @@ impl Kept {
         };
         for (number, declared) in back.declared.iter().enumerate() {
             let home = Home::File(u32::try_from(number).ok()?);
-            for Declared { kind, name, resource, keys } in declared {
+            for Declared { kind, name, resource, keys, mark } in declared {
                 let (kind, name, resource) = (*kind, (*name).into(), (*resource).into());
-                kept.put(One { home, kind, name, resource, keys: (*keys).into() });
+                let (keys, mark) = ((*keys).into(), (*mark).into());
+                kept.put(One { home, kind, name, resource, keys, mark });
             }
         }
         for Other { whose, kind, name, keys } in &back.others {
-            let (home, resource) = (Home::Beside(*whose), Box::default());
-            kept.put(One {
-                home,
-                kind: *kind,
-                name: (*name).into(),
-                resource,
-                keys: (*keys).into(),
-            });
+            let (home, resource, mark) = (Home::Beside(*whose), Box::default(), Box::default());
+            let (kind, name, keys) = (*kind, (*name).into(), (*keys).into());
+            kept.put(One { home, kind, name, resource, keys, mark });
         }
         kept.index();
         Some(kept)
@@ -199,20 +199,41 @@ impl Kept {
         files
     }
 
-    /// Everything of the islands that these files and keys belong to, or about which there is
-    /// something to say.
+    /// Takes out of what was read of files what they said before in the same place; its places in the
+    /// memory.
+    #[must_use]
+    pub fn standing(&self, read: &mut [(usize, FileRead)], touched: &Touched) -> BTreeSet<u32> {
+        let mut stands = BTreeSet::new();
+        for (number, file) in read {
+            let Some(places) = self.in_file.get(*number) else { continue };
+            let ones: Vec<(u32, Declared<'_>)> =
+                places.iter().filter_map(|at| Some((*at, self.one(*at)?.declared()))).collect();
+            let declared: Vec<Declared<'_>> = ones.iter().map(|(_, one)| one.clone()).collect();
+            let same = standing(&self.front.kinds, &declared, file, touched);
+            let same = ones.iter().zip(same).filter(|(_, stands)| *stands);
+            stands.extend(same.map(|((at, _), _)| *at));
+        }
+        stands
+    }
+
+    /// What these keys reach, and what these files said, but for what `stands`; and everything about
+    /// which there is something to say.
     #[must_use]
     pub fn wanted(
         &self,
         files: &BTreeSet<usize>,
-        seeds: impl Iterator<Item = islands::Key>,
+        stands: &BTreeSet<u32>,
+        roles: &Roles,
+        seeds: Seeds,
     ) -> Wanted<'_> {
-        let places = self.reached(files, seeds);
+        let in_files = files.iter().filter_map(|number| self.in_file.get(*number)).flatten();
+        let moved = in_files.filter(|place| !stands.contains(place)).chain(&self.loud);
+        let (places, beside) = self.reached(moved.copied().collect(), roles, seeds);
         let mut reach = Reach { selectors: self.selectors.clone(), ..Reach::default() };
         let mut left_out =
             LeftOut { settled: self.front.settled, chosen: 0, foreign: self.front.foreign };
         let (mut chosen, mut unmanaged) = (self.chosen.clone(), self.unmanaged);
-        for one in places.iter().filter_map(|place| self.one(*place)) {
+        for (place, one) in places.iter().filter_map(|place| Some((place, self.one(*place)?))) {
             let Home::File(number) = one.home else {
                 let Home::Beside(whose) = one.home else { continue };
                 left_out.foreign -= usize::from(whose == Whose::Foreign);
@@ -229,43 +250,59 @@ impl Kept {
             if let Some(count) = self.manifest_of(one).and_then(|id| chosen.get_mut(&id)) {
                 *count -= 1;
             }
-            if files.contains(&(number as usize)) {
+            if files.contains(&(number as usize)) && !stands.contains(place) {
                 reach.former.push(one.declared());
             } else {
                 reach.looked.push((number as usize, one.declared()));
             }
         }
         left_out.chosen = left_out.settled;
+        // What stands beside is among the rows.
+        left_out.settled -= beside.len();
+        reach.beside = beside.iter().filter_map(|at| Some(self.one(*at)?.declared())).collect();
         let chosen = chosen.into_iter().filter_map(|(id, count)| (count > 0).then_some(id));
         let (chosen, unmanaged) = (chosen.collect(), unmanaged > 0);
         Wanted { reach, chosen, left_out, unmanaged, places }
     }
 
+    /// The places of what is looked at, and of what stands beside it.
     fn reached(
         &self,
-        files: &BTreeSet<usize>,
-        seeds: impl Iterator<Item = islands::Key>,
-    ) -> BTreeSet<u32> {
-        let mut to_do: Vec<islands::Key> = seeds.collect();
-        let mut seen: BTreeSet<islands::Key> = to_do.iter().copied().collect();
-        let mut reached = BTreeSet::new();
-        let in_files = files.iter().filter_map(|number| self.in_file.get(*number)).flatten();
-        let mut places: Vec<u32> = in_files.chain(&self.loud).copied().collect();
+        mut moved: Vec<u32>,
+        roles: &Roles,
+        seeds: Seeds,
+    ) -> (BTreeSet<u32>, BTreeSet<u32>) {
+        let mut fates: BTreeMap<u32, Fate> = BTreeMap::new();
+        let mut seeds = Spreading::of(seeds);
         loop {
-            for place in places.drain(..) {
-                if let Some(one) = self.one(place).filter(|_| reached.insert(place)) {
-                    let spoken = keys(&one.keys).filter(|key| islands::is_spoken(*key));
-                    to_do.extend(spoken.filter(|key| seen.insert(*key)));
+            for place in moved.drain(..) {
+                let Some(one) = self.one(place) else { continue };
+                if fates.insert(place, Fate::Reached) != Some(Fate::Reached) {
+                    seeds.add(roles, one.kind, keys(&one.keys));
                 }
             }
-            let Some(key) = to_do.pop() else { return reached };
+            let Some(key) = seeds.next() else { break };
             for key in [key, islands::listening_for(key)] {
-                let has_it = |place: &u32| {
-                    self.one(*place).is_some_and(|one| keys(&one.keys).any(|other| other == key))
-                };
-                places.extend(self.index.of(key).filter(has_it));
+                for place in self.index.of(key) {
+                    let Some(one) = self.one(place) else { continue };
+                    if keys(&one.keys).any(|other| other == key) {
+                        let fate = fates.entry(place).or_default();
+                        seeds.spread(roles, fate, one.kind, keys(&one.keys));
+                    }
+                }
             }
         }
+        let is_other =
+            |place: u32| self.one(place).is_some_and(|one| matches!(one.home, Home::Beside(_)));
+        let (mut reached, mut beside) = (BTreeSet::new(), BTreeSet::new());
+        for (place, fate) in fates {
+            match fate {
+                Fate::Kept => {}
+                Fate::Beside if !is_other(place) => drop(beside.insert(place)),
+                Fate::Beside | Fate::Reached => drop(reached.insert(place)),
+            }
+        }
+        (reached, beside)
     }
 
     /// Puts in what a pass found out of what it looked at, in place of what was there.
@@ -287,20 +324,16 @@ impl Kept {
             }
         }
         let mut is_due = false;
-        for Fresh { file, kind, name, resource, keys } in fresh {
+        for Fresh { file, kind, name, resource, keys, mark } in fresh {
             let Ok(file) = u32::try_from(file) else { continue };
             let (home, name, resource) = (Home::File(file), name.into(), resource.into());
-            is_due |= self.put_and_index(One { home, kind, name, resource, keys: keys.into() });
+            let (keys, mark) = (keys.into(), mark.into());
+            is_due |= self.put_and_index(One { home, kind, name, resource, keys, mark });
         }
         for Other { whose, kind, name, keys } in others.iter().map(Beside::other) {
-            let (home, resource) = (Home::Beside(whose), Box::default());
-            is_due |= self.put_and_index(One {
-                home,
-                kind,
-                name: name.into(),
-                resource,
-                keys: keys.into(),
-            });
+            let (home, resource, mark) = (Home::Beside(whose), Box::default(), Box::default());
+            let (name, keys) = (name.into(), keys.into());
+            is_due |= self.put_and_index(One { home, kind, name, resource, keys, mark });
         }
         if is_due {
             self.index();

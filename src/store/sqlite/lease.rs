@@ -99,3 +99,41 @@ pub(super) fn release(transaction: &Transaction<'_>, epoch: i64) -> Result<(), T
     )?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::store::lease::Holder;
+    use crate::store::sqlite::Sqlite;
+    use crate::store::{Missing, Store};
+    use chrono::DateTime;
+
+    #[test]
+    fn whatever_becomes_of_a_lease_what_comes_after_it_waits_for_the_disk() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state.db");
+        let mut store = Sqlite::open(&path, Missing::Create).unwrap().unwrap();
+        let waits = |store: &Sqlite| {
+            let read = |row: &rusqlite::Row<'_>| row.get::<_, i64>(0);
+            // 2 is FULL.
+            store.connection.pragma_query_value(None, "synchronous", read).unwrap() == 2
+        };
+        let me = Holder {
+            host: "here".into(),
+            boot_id: "b".into(),
+            pid: 1,
+            started: "1".into(),
+            actor: "a".into(),
+        };
+        let at = DateTime::UNIX_EPOCH;
+        let epoch = store.acquire(&me, at, &|_| false).unwrap().unwrap();
+        assert!(waits(&store), "taken");
+        store.acquire(&me, at, &|_| false).unwrap().unwrap_err();
+        assert!(waits(&store), "held by somebody");
+        store.renew(epoch, at).unwrap();
+        assert!(waits(&store), "renewed");
+        store.renew(epoch + 1, at).unwrap_err();
+        assert!(waits(&store), "lost");
+        store.release(epoch).unwrap();
+        assert!(waits(&store), "given back");
+    }
+}

@@ -1,0 +1,277 @@
+//! How far what moved spreads: what is planned anew, and what only stands beside it.
+//!
+//! A resource that moved takes its island along. A leaf ([`Kind::LEAF`](crate::kinds::Kind::LEAF))
+//! does not: what it refers to, and what its rules look at there, is read as it stands, and nothing is
+//! planned of it.
+
+use crate::engine::islands::{self, Key, Keys};
+use crate::engine::memory::Declared;
+use crate::engine::remember::said;
+use crate::kinds::Kinds;
+use crate::manifest::FileRead;
+use crate::store::Touched;
+use std::collections::BTreeMap;
+
+/// The keys of what moved.
+#[derive(Debug, Default)]
+pub struct Seeds {
+    /// Whatever has or hears one of these is planned anew.
+    pub moved: Keys,
+    /// What is called by one of these stands beside something that is planned anew.
+    pub beside: Keys,
+}
+
+impl Seeds {
+    /// Something of a kind moved, or is reached; true when that is new.
+    pub fn add(
+        &mut self,
+        roles: &Roles,
+        kind: u8,
+        keys: impl Iterator<Item = Key> + Clone,
+    ) -> bool {
+        let listened = roles.of(kind).is_leaf && self.beside.add_listened(keys.clone());
+        self.moved.add(keys) | listened
+    }
+}
+
+/// What is to be done about a remembered resource.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Fate {
+    /// Nothing: it is kept as it is.
+    #[default]
+    Kept,
+    /// It is read, as others are judged by it.
+    Beside,
+    /// It is planned anew.
+    Reached,
+}
+
+/// What resources of a kind are to leaves.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Role {
+    /// One itself.
+    pub is_leaf: bool,
+    /// What leaves refer to, or what that refers to.
+    is_target: bool,
+    /// What their rules look at.
+    is_witness: bool,
+}
+
+impl Role {
+    /// True when it may stand beside a leaf.
+    #[must_use]
+    pub fn stands_beside(self) -> bool {
+        self.is_target || self.is_witness
+    }
+
+    /// True when what stands there leads on to others.
+    #[must_use]
+    pub fn leads_on(self) -> bool {
+        self.is_target
+    }
+}
+
+/// The role of each kind, by its number.
+pub struct Roles(Vec<Role>);
+
+impl Roles {
+    /// Of these kinds.
+    #[must_use]
+    pub fn of_kinds(kinds: &Kinds) -> Self {
+        let leaves = || kinds.iter().filter(|entry| entry.leaf.is_some());
+        let mut targets: Vec<&str> = Vec::new();
+        let mut to_do: Vec<_> = leaves().collect();
+        while let Some(entry) = to_do.pop() {
+            for reference in entry.facts.references {
+                if !targets.contains(&reference.kind) {
+                    targets.push(reference.kind);
+                    to_do.extend(kinds.get(reference.kind));
+                }
+            }
+        }
+        let witnesses: Vec<&str> =
+            leaves().flat_map(|entry| entry.leaf.into_iter().flatten().copied()).collect();
+        let role = |entry: &crate::kinds::KindEntry| Role {
+            is_leaf: entry.leaf.is_some(),
+            is_target: targets.contains(&entry.facts.kind),
+            is_witness: witnesses.contains(&entry.facts.kind),
+        };
+        Self(kinds.iter().map(role).collect())
+    }
+
+    /// Of a kind by its number.
+    #[must_use]
+    pub fn of(&self, kind: u8) -> Role {
+        self.0.get(usize::from(kind)).copied().unwrap_or_default()
+    }
+
+    /// What becomes of a settled resource, given its fate until now; a change of it adds its keys.
+    /// True when something is new.
+    pub fn spread(
+        &self,
+        fate: &mut Fate,
+        kind: u8,
+        keys: impl Iterator<Item = Key> + Clone,
+        seeds: &mut Seeds,
+    ) -> bool {
+        let role = self.of(kind);
+        if *fate == Fate::Reached {
+            return false;
+        }
+        if seeds.moved.meet(keys.clone()) || (role.is_leaf && seeds.beside.meet(keys.clone())) {
+            *fate = Fate::Reached;
+            return seeds.add(self, kind, keys);
+        }
+        let spoken = keys.filter(|key| islands::is_spoken(*key));
+        if *fate == Fate::Kept && role.stands_beside() && seeds.beside.meet(spoken.clone()) {
+            *fate = Fate::Beside;
+            return role.leads_on() && seeds.beside.add(spoken);
+        }
+        false
+    }
+}
+
+/// Keys that spread by an index: those that came last, and what became of the others.
+pub struct Spreading {
+    seeds: Seeds,
+    /// Those that were handed out, and whether as keys of what moved.
+    seen: BTreeMap<Key, bool>,
+    to_do: Vec<Key>,
+}
+
+impl Spreading {
+    /// From these.
+    #[must_use]
+    pub fn of(seeds: Seeds) -> Self {
+        let keys: Vec<Key> = seeds.moved.iter().chain(seeds.beside.iter()).collect();
+        let mut spreading = Self { seeds, seen: BTreeMap::new(), to_do: Vec::new() };
+        spreading.note(keys.into_iter());
+        spreading
+    }
+
+    /// See [`Seeds::add`].
+    pub fn add(&mut self, roles: &Roles, kind: u8, keys: impl Iterator<Item = Key> + Clone) {
+        if self.seeds.add(roles, kind, keys.clone()) {
+            self.note(keys);
+        }
+    }
+
+    /// See [`Roles::spread`].
+    pub fn spread(
+        &mut self,
+        roles: &Roles,
+        fate: &mut Fate,
+        kind: u8,
+        keys: impl Iterator<Item = Key> + Clone,
+    ) {
+        if roles.spread(fate, kind, keys.clone(), &mut self.seeds) {
+            self.note(keys);
+        }
+    }
+
+    fn note(&mut self, keys: impl Iterator<Item = Key>) {
+        for key in keys.map(islands::listened) {
+            let moved = self.seeds.moved.contains(key);
+            let is_new = |seen: Option<&bool>| seen.is_none_or(|as_moved| moved && !as_moved);
+            if (moved || self.seeds.beside.contains(key)) && is_new(self.seen.get(&key)) {
+                self.seen.insert(key, moved);
+                self.to_do.push(key);
+            }
+        }
+    }
+}
+
+impl Iterator for Spreading {
+    type Item = Key;
+
+    /// A key whose bearers are to be looked at.
+    fn next(&mut self) -> Option<Key> {
+        self.to_do.pop()
+    }
+}
+
+/// Which of what a file declared it still says in the same place; those documents are taken out of
+/// what was read of it. Not so where the row was touched: the row may say something else by now.
+pub fn standing(
+    kinds: &[String],
+    declared: &[Declared<'_>],
+    file: &mut FileRead,
+    touched: &Touched,
+) -> Vec<bool> {
+    let known = declared.iter().enumerate().filter(|(_, one)| !one.mark.is_empty());
+    let known: BTreeMap<(&str, &str), usize> = known
+        .filter_map(|(at, one)| Some(((kinds.get(usize::from(one.kind))?.as_str(), one.name), at)))
+        .collect();
+    let mut stands = vec![false; declared.len()];
+    file.documents.retain(|document| {
+        let Some(resource) = &document.resource else { return true };
+        let id = (resource.id.kind.as_str(), resource.id.name.as_str());
+        let at = known.get(&id).copied().filter(|at| {
+            !stands[*at]
+                && declared[*at].mark == said(resource)
+                && !touched.rows.contains(&resource.id)
+        });
+        at.inspect(|at| stands[*at] = true).is_none()
+    });
+    stands
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Fate, Roles, Seeds};
+    use crate::engine::islands::{Key, external, listening_for, named};
+    use crate::engine::remember::number;
+    use crate::kinds::Kinds;
+
+    /// What becomes of one customer's resources, given by kind and keys, when those with these places
+    /// moved.
+    fn fates(resources: &[(&str, Vec<Key>)], moved: &[usize]) -> Vec<Fate> {
+        let kinds = Kinds::default();
+        let (roles, mut seeds) = (Roles::of_kinds(&kinds), Seeds::default());
+        let number = |kind| number(&kinds, kind);
+        for (kind, keys) in moved.iter().map(|place| &resources[*place]) {
+            seeds.add(&roles, number(kind), keys.iter().copied());
+        }
+        let mut fates = vec![Fate::Kept; resources.len()];
+        loop {
+            let mut grown = false;
+            for ((kind, keys), fate) in resources.iter().zip(&mut fates) {
+                grown |= roles.spread(fate, number(kind), keys.iter().copied(), &mut seeds);
+            }
+            if !grown {
+                return fates;
+            }
+        }
+    }
+
+    fn one_customer() -> Vec<(&'static str, Vec<Key>)> {
+        let (customer, azure) = (named("Customer", "c"), named("Subscription", "s"));
+        let tenant = external("Customer", "t");
+        vec![
+            ("Budget", vec![named("Budget", "b"), listening_for(customer)]),
+            ("RoleAssignment", vec![named("RoleAssignment", "r"), azure]),
+            ("Subscription", vec![azure, customer]),
+            ("Customer", vec![customer, tenant]),
+            ("Budget", vec![named("Budget", "other"), listening_for(tenant)]),
+            ("Customer", vec![named("Customer", "d")]),
+        ]
+    }
+
+    #[test]
+    fn a_leaf_takes_along_only_leaves_of_the_same_and_what_they_are_judged_by() {
+        use Fate::{Beside, Kept, Reached};
+        // Both budgets are of this customer, whatever they call it.
+        let of_budget = [Reached, Kept, Beside, Beside, Reached, Kept];
+        assert_eq!(fates(&one_customer(), &[0]), of_budget);
+        assert_eq!(fates(&one_customer(), &[4]), of_budget);
+    }
+
+    #[test]
+    fn whatever_else_moves_takes_its_island_along_with_its_leaves() {
+        use Fate::{Kept, Reached};
+        for place in [1, 2, 3] {
+            let all_but_the_other = [Reached, Reached, Reached, Reached, Reached, Kept];
+            assert_eq!(fates(&one_customer(), &[place]), all_but_the_other, "{place}");
+        }
+    }
+}
