@@ -90,7 +90,7 @@ mod tests {
     use crate::model::Spec;
     use serde_json::{Value, json};
 
-    fn spec(more: Value) -> Spec {
+    fn spec(more: &Value) -> Spec {
         let mut spec = json!({"purchasedAt": "2028-02-29T23:30:00Z", "term": "P1Y"});
         for (key, value) in more.as_object().unwrap() {
             spec[key] = value.clone();
@@ -98,7 +98,7 @@ mod tests {
         Spec::from_value(spec)
     }
 
-    fn dated(declared: Value, observed: Value) -> Vec<String> {
+    fn dated(declared: &Value, observed: &Value) -> Vec<String> {
         let dates = dates(&spec(declared), Some(&spec(observed)));
         dates.into_iter().map(|date| format!("{} {}", date.at, date.what)).collect()
     }
@@ -109,55 +109,56 @@ mod tests {
             "2029-02-28 00:00:00 UTC it expires",
             "2029-02-28 00:00:00 UTC it renews at the price of the day",
         );
-        assert_eq!(dated(json!({}), json!({})), [expires]);
-        assert_eq!(dated(json!({}), json!({"autoRenew": true})), [renews]);
-        assert_eq!(dated(json!({"autoRenew": true}), json!({})), [renews]);
-        assert_eq!(dated(json!({"autoRenew": true}), json!({"autoRenew": false})), [expires]);
-        let told = dated(json!({}), json!({"expiresOn": "2029-03-15"}));
+        assert_eq!(dated(&json!({}), &json!({})), [expires]);
+        assert_eq!(dated(&json!({}), &json!({"autoRenew": true})), [renews]);
+        assert_eq!(dated(&json!({"autoRenew": true}), &json!({})), [renews]);
+        assert_eq!(dated(&json!({"autoRenew": true}), &json!({"autoRenew": false})), [expires]);
+        let told = dated(&json!({}), &json!({"expiresOn": "2029-03-15"}));
         assert_eq!(told, ["2029-03-15 00:00:00 UTC it expires"]);
     }
 
     #[test]
     fn what_has_ended_before_has_no_end_to_come() {
         for state in ["Cancelled", "Exchanged", "Expired"] {
-            assert!(dated(json!({}), json!({"state": state})).is_empty(), "{state}");
+            assert!(dated(&json!({}), &json!({"state": state})).is_empty(), "{state}");
         }
-        assert!(dates(&spec(json!({})), None).is_empty());
+        assert!(dates(&spec(&json!({})), None).is_empty());
     }
 
     #[test]
     fn the_last_day_of_a_term_is_the_one_before_its_expiry() {
         let at = |text: &str| text.parse().unwrap();
-        let there = spec(json!({}));
+        let there = spec(&json!({}));
         assert!(!has_ended(&there, at("2029-02-27T23:59:59Z")));
         assert!(has_ended(&there, at("2029-02-28T00:00:00Z")));
     }
 
     #[test]
     fn one_that_renews_is_awaited_and_not_said_to_be_over() {
-        let note = |observed| match after_end(&spec(observed), &spec(json!({}))) {
+        let note = |observed: &Value| match after_end(&spec(observed), &spec(&json!({}))) {
             AfterEnd::Rests(note) => note,
             AfterEnd::Refused(block) => block.message,
         };
-        assert_eq!(note(json!({})), "it expired 2029-02-28; nothing is bought again by itself");
+        assert_eq!(note(&json!({})), "it expired 2029-02-28; nothing is bought again by itself");
         assert!(
-            note(json!({"autoRenew": true})).starts_with("its term ended 2029-02-28 and it renews")
+            note(&json!({"autoRenew": true}))
+                .starts_with("its term ended 2029-02-28 and it renews")
         );
-        let cancelled = note(json!({"state": "Cancelled", "autoRenew": true}));
+        let cancelled = note(&json!({"state": "Cancelled", "autoRenew": true}));
         assert_eq!(cancelled, "it was cancelled, and Active would buy it again");
     }
 
     #[test]
     fn days_that_cannot_be_are_told() {
-        let of = |more| wrong(&spec(more)).unwrap_or_default();
+        let of = |more: &Value| wrong(&spec(more)).unwrap_or_default();
         assert_eq!(
-            of(json!({"expiresOn": "soon"})),
+            of(&json!({"expiresOn": "soon"})),
             "expiresOn is `soon`, neither a day nor an instant"
         );
         assert_eq!(
-            of(json!({"expiresOn": "2028-02-29"})),
+            of(&json!({"expiresOn": "2028-02-29"})),
             "it expires 2028-02-29, and was bought 2028-02-29"
         );
-        assert_eq!(of(json!({})), "");
+        assert_eq!(of(&json!({})), "");
     }
 }
