@@ -151,9 +151,10 @@ fn declared(
         drafts.changing.push(draft);
         return;
     };
-    if (entry.ended)(observed, input.at) && pair.found.is_none() {
+    if (entry.ended)(observed, input.at) {
         match (entry.after_end)(observed, &entry.effective(&desired.spec), input.at) {
             AfterEnd::Refused(block) => draft.blocked.push(block),
+            AfterEnd::Rests(_) if pair.found.is_some() => {}
             AfterEnd::Rests(note) => {
                 if !note.is_empty() {
                     drafts.warn(&desired.id, &note);
