@@ -8,7 +8,7 @@ use partnerctl::kinds::Kinds;
 use partnerctl::manifest::read_file;
 use partnerctl::model::Resource;
 use partnerctl::model::activity::Columns;
-use partnerctl::plan::{LeftOut, Limits, PlanInput, Scope, Selection, plan};
+use partnerctl::plan::{PlanInput, plan};
 use std::sync::Arc;
 
 #[path = "scale/shape.rs"]
@@ -55,27 +55,9 @@ fn canonical_text_of_eight_specs(bencher: Bencher) {
 #[divan::bench(args = [1, 125])]
 fn plan_of_new_customers(bencher: Bencher, customers: usize) {
     let input = PlanInput {
-        kinds: Kinds::default(),
-        at: "2026-11-21T12:00:00Z".parse().unwrap(),
-        lineage: None,
-        set: "bench".to_owned(),
         actor: "a".to_owned(),
-        staff: partnerctl::kinds::Staff::default(),
         desired: resources(customers),
-        stored: Arc::default(),
-        unmanaged: Vec::new(),
-        intents: Vec::new(),
-        suspensions: Vec::new(),
-        vanished_folders: std::collections::BTreeSet::new(),
-        take_ownership: false,
-        scope: Scope::Whole,
-        selection: Selection::default(),
-        limits: Limits::default(),
-        policies: Default::default(),
-        override_id: None,
-        refunds: Default::default(),
-        beside: std::collections::BTreeSet::new(),
-        left_out: LeftOut::default(),
+        ..PlanInput::new(Kinds::default(), "2026-11-21T12:00:00Z".parse().unwrap(), "bench")
     };
     bencher.bench(|| plan(black_box(&input)));
 }

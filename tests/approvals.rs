@@ -1,8 +1,9 @@
 //! Approvals: for one plan, for one apply, for a day.
 
+use crate::common::watching::watch;
 use crate::common::{TestEnv, customer};
-use crate::outside::LICENCE;
-use serde_json::Value;
+use crate::outside::{self, LICENCE};
+use serde_json::{Value, json};
 
 /// A workspace with a customer, applied, and a licence to be bought: a costly change.
 fn workspace() -> TestEnv {
@@ -153,5 +154,134 @@ fn what_a_policy_holds_needs_an_approval_of_its_own_whatever_the_risk() {
     // One beforehand is for the plan with all that it risks, and all that its policies ask for.
     env.ok(&["approve", &plan_id(&env)]);
     env.ok(&["apply", "--yes"]);
+    env.assert_settled();
+}
+
+const STAFF: &str = "---
+apiVersion: partnerctl.dev/v1
+kind: PartnerUser
+metadata: {name: admin}
+spec: {userPrincipalName: admin@partner.example, roles: [GlobalAdmin, AdminAgent]}
+---
+apiVersion: partnerctl.dev/v1
+kind: PartnerUser
+metadata: {name: sales}
+spec: {userPrincipalName: sales@partner.example, roles: [SalesAgent, GlobalAdmin]}
+";
+
+/// A workspace before a provider program, with staff, and a renaming that an AdminAgent must approve.
+fn renaming_outside() -> TestEnv {
+    renaming(outside::workspace(&(customer("contoso") + STAFF), &json!({})))
+}
+
+/// The same in any workspace.
+fn renaming(env: TestEnv) -> TestEnv {
+    env.ok(&["apply", "--yes"]);
+    let settings = std::fs::read_to_string(env.path().join("partnerctl.yaml")).unwrap();
+    let policy =
+        "{name: names, match: {kinds: [Customer]}, effect: requireApproval, by: AdminAgent}";
+    env.write("partnerctl.yaml", format!("{settings}policies:\n  - {policy}\n"));
+    let renamed = customer("contoso").replace("companyName: contoso", "companyName: Contoso B.V.");
+    env.write("manifests/all.yaml", renamed + STAFF);
+    env
+}
+
+/// How an apply by a seller ends, who may do it but not approve it, and what it says.
+fn by_sales(env: &TestEnv, options: &[&str]) -> (Option<i32>, String) {
+    let apply = ["apply", "--quiet", "--yes", "--as", "sales@partner.example"];
+    let output = env.run(&[&apply, options].concat());
+    (output.status.code(), text(&output.stderr))
+}
+
+#[test]
+fn a_role_that_a_provider_program_tells_of_lets_its_holder_approve_and_nobody_else() {
+    let env = renaming_outside();
+    let id = plan_id(&env);
+    let refused = format!(
+        "nothing was applied: 1 change (update Customer/contoso) needs approval by policy names\n  \
+         → you are not an AdminAgent: have one run `partnerctl approve {id}`, then apply again\n"
+    );
+    for options in [&[][..], &["--approve", "policy"]] {
+        assert_eq!(by_sales(&env, options), (Some(3), refused.clone()), "{options:?}");
+    }
+    let watch = || {
+        let output = env.run(&["watch", "--once"]);
+        (output.status.code(), text(&output.stderr))
+    };
+    for (who, exit) in [("sales@partner.example", 3), ("Admin@partner.example", 0)] {
+        env.ok(&["approve", &id, "--as", who]);
+        let status: Value = serde_json::from_str(&env.ok(&["status", "-o", "json"])).unwrap();
+        assert_eq!(status["approved"], exit == 0, "{who}");
+        if exit == 0 {
+            assert_eq!(by_sales(&env, &[]).0, Some(0));
+        } else {
+            assert_eq!(by_sales(&env, &[]), (Some(3), refused.clone()));
+            let (code, said) = watch();
+            assert_eq!(code, Some(3));
+            assert!(
+                said.contains(
+                    "update Customer/contoso: Update customer billing profile (policy names)"
+                ),
+                "{said}"
+            );
+        }
+    }
+    env.assert_settled();
+    // Whoever has the role may say so in the same breath.
+    env.write("manifests/all.yaml", customer("contoso") + STAFF);
+    env.ok(&["apply", "--yes", "--approve", "policy"]);
+    env.assert_settled();
+}
+
+#[test]
+fn a_watch_before_a_provider_program_goes_on_once_somebody_with_the_role_approves() {
+    let env = renaming_outside();
+    let mut watch = watch(&env, &["--interval", "1h"]);
+    let held = watch.outcome("held");
+    let (id, passes) = (held["held"]["planId"].as_str().unwrap(), watch.passes());
+    env.ok(&["approve", id, "--as", "sales@partner.example"]);
+    // It looks for an approval each second.
+    std::thread::sleep(std::time::Duration::from_secs(3));
+    watch.assert_lives();
+    assert_eq!(watch.passes(), passes, "who may not approve wakes nobody");
+    env.ok(&["approve", id]);
+    watch.outcome("done");
+    watch.end();
+    env.assert_settled();
+}
+
+#[test]
+fn a_watch_goes_on_once_somebody_who_approved_gets_the_role() {
+    let env = renaming(TestEnv::workspace(&(customer("contoso") + STAFF)));
+    let mut watch = watch(&env, &["--interval", "1h"]);
+    let held = watch.outcome("held");
+    env.ok(&["approve", held["held"]["planId"].as_str().unwrap(), "--as", "sales@partner.example"]);
+    let state = env.ok(&["get", "pu", "sales", "-o", "json"]);
+    env.write("state.json", state.replace("\"SalesAgent\"", "\"SalesAgent\", \"AdminAgent\""));
+    env.ok(&["ingest", "state", "state.json"]);
+    crate::common::watching::wait("that the name is changed", || {
+        watch.assert_lives();
+        env.ok(&["get", "customers"]).contains("Contoso B.V.").then_some(())
+    });
+    watch.end();
+}
+
+#[test]
+fn where_all_partner_users_are_gone_outside_nobody_approves_what_a_role_must() {
+    let env = renaming_outside();
+    let mut ledger = std::fs::read_to_string(env.path().join("fake/ledger")).unwrap();
+    for entry in outside::ledger(&env).iter().filter(|entry| entry["kind"] == "PartnerUser") {
+        let gone =
+            json!({"kind": "PartnerUser", "externalId": entry["externalId"], "key": "by hand"});
+        ledger.push_str(&format!("{gone}\n"));
+    }
+    env.write("fake/ledger", ledger);
+    // Neither by an option nor beforehand; what no policy holds goes on, and brings them back.
+    let held = env.run(&["apply", "--yes", "--approve", "policy", "--customer", "contoso"]);
+    assert_eq!(held.status.code(), Some(3), "{}", text(&held.stdout));
+    env.ok(&["approve", &plan_id(&env)]);
+    assert_eq!(env.run(&["apply", "--yes"]).status.code(), Some(3));
+    env.ok(&["apply", "--yes", "--kind", "PartnerUser"]);
+    env.ok(&["apply", "--yes", "--approve", "policy"]);
     env.assert_settled();
 }

@@ -10,7 +10,7 @@ use partnerctl::kinds::{Kinds, Staff};
 use partnerctl::manifest::codes::{CodeText, texts};
 use partnerctl::model::code::CODES;
 use partnerctl::plan::why::{Mark, Node, why};
-use partnerctl::plan::{Limits, Plan, PlanInput, Scope, Selection, plan};
+use partnerctl::plan::{Plan, PlanInput, Scope, plan};
 use partnerctl::provider::Ids;
 use partnerctl::provider::embedded::Embedded;
 use partnerctl::store::{Batch, Missing, Store, open};
@@ -35,27 +35,16 @@ fn input(store: &dyn Store, text: &str, set: &str, scope: Scope, at: DateTime<Ut
     let manifests = load(&kinds, one_file(text), &gathered.stored);
     assert!(!manifests.has_errors(), "{:#?}\n{text}", manifests.problems);
     PlanInput {
-        kinds,
-        at,
         lineage: gathered.lineage.clone(),
-        set: set.to_owned(),
         staff: Staff::of(ACTOR, &gathered.staff),
         actor: ACTOR.to_owned(),
         desired: manifests.resources,
         stored: gathered.stored,
         unmanaged: gathered.unmanaged,
         intents: gathered.intents,
-        suspensions: Vec::new(),
-        vanished_folders: std::collections::BTreeSet::new(),
-        take_ownership: false,
         scope,
-        selection: Selection::default(),
-        limits: Limits::default(),
-        policies: Default::default(),
-        override_id: None,
-        refunds: Default::default(),
         beside: gathered.beside,
-        left_out: partnerctl::plan::LeftOut::default(),
+        ..PlanInput::new(kinds, at, set)
     }
 }
 

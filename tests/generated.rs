@@ -116,6 +116,33 @@ fn the_example_of_policies_fits_the_schemas_of_settings_and_cases() {
 }
 
 #[test]
+fn every_setting_that_init_shows_holds_once_it_is_no_comment_any_more() {
+    let env = TestEnv::new();
+    env.ok(&["init", "."]);
+    let text = std::fs::read_to_string(env.path().join("partnerctl.yaml")).unwrap();
+    let (mut shown, mut names) = (String::new(), Vec::new());
+    for paragraph in text.split("\n\n") {
+        let lines = paragraph.lines().map(|line| line.strip_prefix("# ").unwrap_or(line));
+        // What explains a setting stands before it, in sentences.
+        let name = |line: &&str| {
+            let (name, _) = line.split_once(':').unwrap_or_default();
+            !name.is_empty() && name.chars().all(|c| c.is_ascii_alphabetic()) && name != "warn"
+        };
+        let setting: Vec<&str> = lines.skip_while(|line| !name(line)).collect();
+        names.extend(setting.first().map(|line| line.split(':').next().unwrap().to_owned()));
+        shown.push_str(&(setting.join("\n") + "\n"));
+    }
+    assert_eq!(names, ["set", "actor", "store", "limits", "policies", "watch"]);
+    env.write("partnerctl.yaml", &shown);
+    let value: serde_json::Value = serde_yaml::from_str(&shown).unwrap();
+    assert_fits("workspace.schema.json", &value.to_string());
+    env.ok(&["validate"]);
+    // The rules that are shown match the manifest that stands beside them.
+    let plan = env.ok(&["plan"]);
+    assert!(plan.contains("policy large-budgets-are-seen holds 1 change"), "{plan}");
+}
+
+#[test]
 fn the_quickstart_applies_with_yes_alone() {
     let env = TestEnv::new();
     let source = root().join("examples/quickstart");

@@ -14,7 +14,7 @@ use partnerctl::engine::wake::wake;
 use partnerctl::engine::{apply::directory_of, gather};
 use partnerctl::kinds::Kinds;
 use partnerctl::model::Resource;
-use partnerctl::plan::{LeftOut, Limits, Plan, PlanInput, Scope, Selection, plan};
+use partnerctl::plan::{LeftOut, Plan, PlanInput, plan};
 use partnerctl::provider::embedded::{Embedded, carry_out};
 use partnerctl::provider::{Context, Ids};
 use partnerctl::store::{Batch, Judgement, Missing, Store, Version, Write, open};
@@ -156,27 +156,14 @@ impl Workspace {
 
     fn input(&self, desired: Vec<Resource>, gathered: &Gathered, left_out: LeftOut) -> PlanInput {
         PlanInput {
-            kinds: self.kinds.clone(),
-            at: "2026-11-21T12:00:00Z".parse().unwrap(),
             lineage: gathered.lineage.clone(),
-            set: "test".to_owned(),
             actor: "a".to_owned(),
-            staff: partnerctl::kinds::Staff::default(),
             desired,
             stored: gathered.stored.clone(),
             unmanaged: gathered.unmanaged.clone(),
-            intents: Vec::new(),
-            suspensions: Vec::new(),
-            vanished_folders: std::collections::BTreeSet::new(),
-            take_ownership: false,
-            scope: Scope::Whole,
-            selection: Selection::default(),
-            limits: Limits::default(),
-            policies: Default::default(),
-            override_id: None,
-            refunds: Default::default(),
             beside: gathered.beside.clone(),
             left_out,
+            ..PlanInput::new(self.kinds.clone(), "2026-11-21T12:00:00Z".parse().unwrap(), "test")
         }
     }
 

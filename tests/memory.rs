@@ -8,7 +8,7 @@ use partnerctl::engine::tree::{Found, Sources, find};
 use partnerctl::engine::wake::wake;
 use partnerctl::engine::workspace::open as open_workspace;
 use partnerctl::kinds::{Kinds, Staff};
-use partnerctl::plan::{Limits, PlanInput, Scope, Selection, plan, saved};
+use partnerctl::plan::{Limits, PlanInput, plan, saved};
 use partnerctl::store::{self, Missing};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -387,27 +387,18 @@ impl Process {
             panic!("the settings are not valid")
         };
         let input = PlanInput {
-            kinds: kinds.clone(),
-            at: AT.parse().unwrap(),
             lineage: woken.gathered.lineage.clone(),
-            set: "test".to_owned(),
             actor: actor.to_owned(),
             staff: Staff::of(actor, &woken.gathered.staff),
             desired: std::mem::take(&mut woken.desired),
             stored: woken.gathered.stored.clone(),
             unmanaged: woken.gathered.unmanaged.clone(),
-            intents: Vec::new(),
             suspensions: woken.gathered.suspensions.clone(),
-            vanished_folders: Default::default(),
-            take_ownership: false,
-            scope: Scope::Whole,
-            selection: Selection::default(),
             limits: Limits { at_least: 1000, ..Limits::default() },
             policies: workspace.policies,
-            refunds: Default::default(),
-            override_id: None,
             beside: woken.gathered.beside.clone(),
             left_out: woken.left_out,
+            ..PlanInput::new(kinds.clone(), AT.parse().unwrap(), "test")
         };
         if input.declares_nothing() {
             return None;

@@ -226,27 +226,16 @@ impl World {
         let manifests = load(&self.kinds, Texts { texts, problems: Vec::new() }, &gathered.stored);
         assert!(!manifests.has_errors(), "{:#?}\n{files:?}", manifests.problems);
         plan(&PlanInput {
-            kinds: self.kinds.clone(),
-            at: AT.parse().unwrap(),
             lineage: gathered.lineage.clone(),
-            set: "test".to_owned(),
             actor: "a".to_owned(),
-            staff: partnerctl::kinds::Staff::default(),
             desired: manifests.resources,
             stored: gathered.stored,
             unmanaged: gathered.unmanaged,
-            intents: Vec::new(),
-            suspensions: Vec::new(),
-            vanished_folders: std::collections::BTreeSet::new(),
-            take_ownership: false,
             scope,
             selection,
             limits: Limits { at_least: usize::MAX, ..Limits::default() },
-            policies: Default::default(),
-            override_id: None,
-            refunds: Default::default(),
             beside: gathered.beside,
-            left_out: partnerctl::plan::LeftOut::default(),
+            ..PlanInput::new(self.kinds.clone(), AT.parse().unwrap(), "test")
         })
     }
 

@@ -1,6 +1,7 @@
 //! What is suspended is left alone, whatever a plan would do to it, and its end is told.
 
 use crate::common::TestEnv;
+use crate::common::watching::{wait, watch};
 use partnerctl::engine::gather;
 use partnerctl::provider::embedded::Embedded;
 use partnerctl::store::{self, Missing};
@@ -112,6 +113,29 @@ fn a_watch_leaves_alone_what_is_suspended_says_when_that_ends_and_goes_on() {
     assert_eq!(amount(&env), "20.00");
     let (_, told) = watch();
     assert!(!told.contains(ENDED), "{told}");
+}
+
+#[test]
+fn a_watch_wakes_for_the_end_of_a_suspension() {
+    let env = workspace();
+    env.ok(&["suspend", "budget/contoso", "--until", "2098-01-01"]);
+    let mut watch = watch(&env, &["--interval", "1h"]);
+    watch.outcome("done");
+    // Whether it looks at everything or only at what moved, the next end is what it rests for.
+    for wanted in ["20", "30"] {
+        let at = chrono::Utc::now() + chrono::TimeDelta::seconds(3);
+        let until = at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
+        env.ok(&["suspend", "budget/contoso", "--until", &until]);
+        let text = format!("{CUSTOMERS}{BUDGET}");
+        env.write("manifests/all.yaml", text.replace("amount: 10", &format!("amount: {wanted}")));
+        wait("that the budget is changed", || {
+            watch.assert_lives();
+            (amount(&env) == format!("{wanted}.00")).then_some(())
+        });
+        assert!(chrono::Utc::now() >= until.parse::<chrono::DateTime<chrono::Utc>>().unwrap());
+        assert_eq!(env.ok(&["suspend"]), "");
+    }
+    watch.end();
 }
 
 #[test]

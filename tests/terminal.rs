@@ -2,6 +2,7 @@
 //! which width is in `tests/stories/terminal.md`.
 
 use crate::common::{TestEnv, customer, pty};
+use crate::outside::LICENCE;
 
 const NAME: &str = "adventure-works-northern-europe";
 
@@ -48,4 +49,76 @@ fn quick_work_draws_no_progress() {
     let env = workspace();
     let output = pty::run(&env, 100, &[], &["validate", "--no-color"]);
     assert_eq!(output, "5 resources in 1 file: 0 errors, 0 warnings\n");
+}
+
+/// How an apply ends when its question is answered so, and all that stands on the terminal after the
+/// plan.
+fn answered(env: &TestEnv, options: &[&str], keys: &str) -> (Option<i32>, String) {
+    let apply = [&["apply", "--no-color", "--quiet"], options].concat();
+    // What is typed is there before the program begins: it stands above the plan.
+    let (code, shown) = pty::typed(env, 300, &[], &apply, keys);
+    let (_, after) = shown.split_once(", without limit\n").unwrap_or_else(|| panic!("{shown}"));
+    (code, after.to_owned())
+}
+
+#[test]
+fn who_reads_a_plan_on_a_terminal_approves_what_policies_hold_by_typing_it_and_by_nothing_else() {
+    let policy = |more: &str| {
+        format!(
+            "set: test\npolicies:\n  - {{name: seen, match: {{kinds: [Budget, Subscription]}}, \
+             effect: requireApproval{more}}}\n"
+        )
+    };
+    let question = "2 changes must be approved, as a policy asks for it (create \
+        Subscription/adventure-works-northern-europe-azure, create \
+        Budget/adventure-works-northern-europe). Type `policy` to apply all: ";
+    let env = workspace();
+    env.write("partnerctl.yaml", policy(""));
+    for wrong in ["y\n", "yes\n", "\n", "costly\n", "Policy\n"] {
+        let (code, after) = answered(&env, &[], wrong);
+        assert_eq!((code, after), (Some(3), format!("{question}nothing was applied\n")), "{wrong}");
+        assert_eq!(env.ok(&["log"]), "");
+    }
+    // --yes answers for what needs no approval: then nobody is asked.
+    let (code, after) = answered(&env, &["--yes"], "policy\n");
+    assert_eq!(code, Some(3), "{after}");
+    assert!(after.ends_with("  → partnerctl apply --yes --approve policy\n"), "{after}");
+    let (code, after) = answered(&env, &[], "policy\n");
+    assert_eq!((code, after), (Some(0), format!("{question}Applied 5 changes.\n")));
+    env.assert_settled();
+}
+
+#[test]
+fn on_a_terminal_money_and_a_policy_are_approved_in_one_answer_and_a_role_is_not_typed() {
+    let env = workspace();
+    env.write("manifests/licence.yaml", LICENCE.replace("contoso}", &format!("{NAME}}}")));
+    let settings = "set: test\npolicies:\n  - {name: seen, match: {kinds: [Subscription]}, \
+        effect: requireApproval";
+    env.write("partnerctl.yaml", format!("{settings}}}\n"));
+    let (code, after) = answered(&env, &[], "policy\n");
+    let asked = "cannot be undone for free, and a policy asks for approval";
+    assert!(
+        after.contains(asked) && after.contains("Type `costly policy` to apply all"),
+        "{after}"
+    );
+    assert_eq!(code, Some(3), "one of two is not both");
+    let (code, after) = answered(&env, &[], "costly policy\n");
+    assert_eq!(code, Some(0), "{after}");
+    env.assert_settled();
+    // Whoever lacks the role is told who may, and is not asked.
+    env.write(
+        "manifests/staff.yaml",
+        "{apiVersion: partnerctl.dev/v1, kind: PartnerUser, metadata: {name: admin}, \
+         spec: {userPrincipalName: admin@partner.example, roles: [GlobalAdmin, SalesAgent]}}",
+    );
+    env.ok(&["apply", "--yes"]);
+    env.write("partnerctl.yaml", format!("{settings}, by: AdminAgent}}\n"));
+    let more =
+        LICENCE.replace("contoso}", &format!("{NAME}}}")).replace("quantity: 5", "quantity: 6");
+    env.write("manifests/licence.yaml", more);
+    let apply = ["apply", "--no-color", "--quiet"];
+    let (code, shown) = pty::typed(&env, 300, &[], &apply, "costly policy\n");
+    assert_eq!(code, Some(3), "{shown}");
+    assert!(shown.contains("you are not an AdminAgent: have one run"), "{shown}");
+    assert!(!shown.contains("Type `"), "{shown}");
 }

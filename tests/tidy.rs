@@ -158,3 +158,30 @@ fn no_test_is_switched_off_and_no_float_touches_money() {
         }
     }
 }
+
+#[test]
+fn links_between_documents_lead_somewhere() {
+    let mut documents: Vec<PathBuf> =
+        ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "BENCHMARKS.md"].map(Into::into).into();
+    for folder in ["docs", "examples/gitops", "examples/provider-python"] {
+        for entry in std::fs::read_dir(root().join(folder)).unwrap() {
+            documents.push(Path::new(folder).join(entry.unwrap().file_name()));
+        }
+    }
+    documents.retain(|path| path.extension().is_some_and(|ending| ending == "md"));
+    let mut links = 0;
+    for document in documents {
+        let text = std::fs::read_to_string(root().join(&document)).unwrap();
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let (file, _) = link.split_once('#').unwrap_or((link, ""));
+            let is_here =
+                !file.is_empty() && !file.contains(':') && !file.contains(char::is_whitespace);
+            if is_here {
+                let target = root().join(document.parent().unwrap()).join(file);
+                assert!(target.exists(), "{} leads to {link}", document.display());
+                links += 1;
+            }
+        }
+    }
+    assert!(links > 15, "{links}");
+}

@@ -8,7 +8,7 @@ use partnerctl::kinds::{
 };
 use partnerctl::manifest::{check, read_file, schema::combined};
 use partnerctl::model::scalar::Line;
-use partnerctl::plan::{Limits, Plan, PlanInput, Scope, Selection, plan};
+use partnerctl::plan::{Plan, PlanInput, plan};
 use partnerctl::provider::embedded::Embedded;
 use partnerctl::store::{Missing, Store, open};
 use schemars::JsonSchema;
@@ -90,27 +90,13 @@ fn planned(text: &str, gathered: &Gathered) -> Plan {
     let manifests = read(text);
     assert!(!manifests.has_errors(), "{:?}", manifests.problems);
     plan(&PlanInput {
-        kinds: kinds(),
-        at: "2026-11-21T12:00:00Z".parse().unwrap(),
         lineage: gathered.lineage.clone(),
-        set: "test".to_owned(),
         actor: "a".to_owned(),
-        staff: partnerctl::kinds::Staff::default(),
         desired: manifests.resources,
         stored: gathered.stored.clone(),
         unmanaged: gathered.unmanaged.clone(),
-        intents: Vec::new(),
-        suspensions: Vec::new(),
-        vanished_folders: std::collections::BTreeSet::new(),
-        take_ownership: false,
-        scope: Scope::Whole,
-        selection: Selection::default(),
-        limits: Limits::default(),
-        policies: Default::default(),
-        override_id: None,
-        refunds: Default::default(),
         beside: gathered.beside.clone(),
-        left_out: partnerctl::plan::LeftOut::default(),
+        ..PlanInput::new(kinds(), "2026-11-21T12:00:00Z".parse().unwrap(), "test")
     })
 }
 

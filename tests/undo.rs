@@ -1,7 +1,8 @@
 //! Undoing brings back what was, and refuses what has moved on or never comes back.
 
 use crate::common::TestEnv;
-use serde_json::Value;
+use crate::outside;
+use serde_json::{Value, json};
 
 const CONTOSO: &str = "
 apiVersion: partnerctl.dev/v1
@@ -195,4 +196,104 @@ fn a_brake_holds_an_undo_and_is_let_go_for_that_one_plan() {
     env.ok(&["undo", "4", "--out", "undo.json", "--override", id.trim()]);
     env.ok(&["apply", "undo.json", "--yes"]);
     assert!(!env.ok(&["get", "all", "-o", "name"]).contains("reader"));
+}
+
+/// What a provider program has, by kind and name, in the order in which it was made or changed last.
+fn things(env: &TestEnv) -> Vec<(String, Value)> {
+    let mut things: Vec<(String, String, Value)> = Vec::new();
+    for entry in outside::ledger(env) {
+        let id = entry["externalId"].as_str().unwrap().to_owned();
+        let known = things.iter().find(|(known, ..)| *known == id).map(|(_, name, _)| name.clone());
+        things.retain(|(known, ..)| *known != id);
+        let of_new = format!("{}/{}", entry["kind"], entry["name"]).replace('"', "");
+        if !entry["thing"].is_null() {
+            things.push((id, known.unwrap_or(of_new), entry["thing"]["spec"].clone()));
+        }
+    }
+    let mut things: Vec<(String, Value)> =
+        things.into_iter().map(|(_, name, spec)| (name, spec)).collect();
+    things.sort_by(|a, b| a.0.cmp(&b.0));
+    things
+}
+
+#[test]
+fn a_provider_program_gets_what_was_back_and_each_effect_once() {
+    let env = outside::workspace(CONTOSO, &json!({}));
+    env.ok(&["apply", "--yes"]);
+    let (before, made) = (things(&env), outside::ledger(&env).len());
+    let changed = CONTOSO
+        .replace("amount: 10", "amount: 20")
+        .replace("companyName: Contoso", "companyName: Contoso B.V.")
+        .replace("a@contoso", "b@contoso");
+    env.write("manifests/all.yaml", &changed);
+    env.ok(&["apply", "--yes"]);
+    let after = things(&env);
+    assert_ne!(before, after);
+    for expected in [&before, &after, &before] {
+        env.ok(&["undo", &last(&env, "planId"), "--out", "undo.json"]);
+        let ledger = outside::ledger(&env).len();
+        env.ok(&["apply", "undo.json", "--yes"]);
+        assert_eq!(things(&env), *expected);
+        // Two updates, and a role assignment made and one removed.
+        assert_eq!(outside::ledger(&env).len(), ledger + 4);
+    }
+    assert_eq!(outside::ledger(&env).len(), made + 4 * 4);
+    env.write("manifests/all.yaml", CONTOSO);
+    env.assert_settled();
+    env.ok(&["log", "verify"]);
+}
+
+#[test]
+fn what_was_made_and_removed_outside_goes_and_comes_again_but_nothing_is_bought() {
+    let text = CONTOSO.to_owned() + outside::LICENCE;
+    let env = outside::workspace(&text, &json!({}));
+    env.ok(&["apply", "--yes", "--approve", "costly"]);
+    let before = things(&env);
+    let seq_of = |name: &str, word: &str| {
+        let all = log(&env);
+        let mut of = all.iter().filter(|one| one["resource"] == name && one["reason"] == word);
+        of.next_back().unwrap_or_else(|| panic!("{all:?}"))["seq"].to_string()
+    };
+    let bought = seq_of("Subscription/contoso-e3", "new");
+    assert_eq!(why(&env, &bought), "it was bought: an undo gives nothing back");
+    let undo = |seq: &str| {
+        env.ok(&["undo", seq, "--out", "undo.json"]);
+        env.ok(&["apply", "undo.json", "--yes"]);
+    };
+    undo(&seq_of("RoleAssignment/reader", "new"));
+    let names: Vec<String> = things(&env).into_iter().map(|(name, _)| name).collect();
+    assert!(!names.iter().any(|name| name == "RoleAssignment/reader"), "{names:?}");
+    undo(&seq(&env));
+    assert_eq!(things(&env), before);
+    env.assert_settled();
+}
+
+#[test]
+fn an_undo_leaves_what_somebody_changed_behind_a_provider_program_and_what_has_not_ended() {
+    let env = outside::workspace(CONTOSO, &json!({}));
+    env.ok(&["apply", "--yes"]);
+    env.write("manifests/all.yaml", CONTOSO.replace("amount: 10", "amount: 20"));
+    env.ok(&["apply", "--yes"]);
+    let raised = seq(&env);
+    let ledger = std::fs::read_to_string(env.path().join("fake/ledger")).unwrap();
+    let line = ledger.lines().last().unwrap();
+    let by_hand = line.replace("\"20.00\"", "\"30.00\"");
+    assert_ne!(line, by_hand);
+    env.write("fake/ledger", format!("{ledger}{by_hand}\n"));
+    assert_eq!(
+        why(&env, &raised),
+        "spec.monthly.amount was changed outside since: it is 30.00, and was left at 20.00"
+    );
+    env.write("fake/ledger", ledger);
+    // Undoing is an operation like any: what nobody heard the end of is not asked for twice.
+    env.ok(&["undo", &raised, "--out", "undo.json"]);
+    outside::tell(&env, &json!({"perform": ["unknownAfter"], "lookup": "fail"}));
+    let begun = env.run(&["apply", "undo.json", "--yes"]);
+    assert_eq!(begun.status.code(), Some(5), "{}", String::from_utf8_lossy(&begun.stderr));
+    let effects = outside::ledger(&env).len();
+    outside::tell(&env, &json!({}));
+    env.write("manifests/all.yaml", CONTOSO);
+    env.ok(&["apply", "--yes"]);
+    assert_eq!(outside::ledger(&env).len(), effects);
+    env.assert_settled();
 }

@@ -544,3 +544,54 @@ fn only_what_trusted_people_signed_is_applied_and_the_signer_acts() {
     let (code, said) = follow(&["--allow-rewrite"]);
     assert!(code == 1 && said.contains(&forged[..12]), "{said}");
 }
+
+#[test]
+fn a_branch_that_is_only_told_of_moves_neither_the_store_nor_what_must_descend() {
+    let env = repository();
+    let first = commit(&env);
+    let told = |of: &str| {
+        let (code, log) = once(&env, &["--git", "repo", "--dry-run"]);
+        assert_eq!(code, 0, "{log}");
+        let plan = log.lines().find(|line| line.contains("not applied, as --dry-run: Plan "));
+        assert!(plan.is_some_and(|plan| plan.ends_with(of)), "{log}");
+        log
+    };
+    // Without a store none is made: the copy of the repository is all there is.
+    told(": 5 to create");
+    assert!(!env.path().join(".partnerctl/state.db").exists());
+    assert_eq!(once(&env, &["--git", "repo"]).0, 0);
+    let before = everything(&env);
+    amount(&env, "1600.00");
+    let second = commit(&env);
+    told(": 1 to update; 4 unchanged");
+    assert_eq!(everything(&env), before);
+    // What was only told of need not be descended from; what was applied must be.
+    git(&env, "git reset -q --hard HEAD^");
+    amount(&env, "1700.00");
+    let third = commit(&env);
+    let log = told(": 1 to update; 4 unchanged");
+    assert!(log.contains(&third[..12]), "{log}");
+    git(&env, "git checkout -q --orphan other && git commit -q -m anew && git branch -M main");
+    let (code, log) = once(&env, &["--git", "repo", "--dry-run"]);
+    assert_eq!(code, 1, "{log}");
+    let rewritten = format!("was rewritten: {} does not", &git(&env, "git rev-parse HEAD")[..12]);
+    assert!(log.contains(&rewritten) && log.contains(&first[..12]), "{log}");
+    assert!(!log.contains(&second[..12]), "{log}");
+    assert_eq!(everything(&env), before);
+    env.ok(&["log", "verify"]);
+}
+
+#[test]
+fn a_watch_that_only_tells_tells_of_every_commit_once() {
+    let env = repository();
+    let first = git(&env, "git rev-parse HEAD");
+    let mut watch = follow(&env, &["--dry-run"]);
+    until(&mut watch, &first, "planned");
+    amount(&env, "1600.00");
+    let second = commit(&env);
+    until(&mut watch, &second, "planned");
+    watch.more_passes(2);
+    assert_eq!(watch.said("not applied, as --dry-run: Plan "), 2, "{}", watch.log());
+    watch.end();
+    assert!(!env.path().join(".partnerctl/state.db").exists());
+}

@@ -1,28 +1,26 @@
 //! `apply`: plan, ask, do; or do what a saved plan says.
 
-use crate::cli::carry_out::Place;
+use crate::cli::carry_out::{self, Place};
 use crate::cli::consent::{self, Approvals, ConsentArgs};
 use crate::cli::error::{CommandError, Exit};
 use crate::cli::events::Events;
+use crate::cli::output::Output;
 use crate::cli::pass::{Pass, Planned};
 use crate::cli::saved;
-use crate::cli::session::{self, Input, PassArgs};
+use crate::cli::session::{self, Input, LockArgs, PassArgs};
 use crate::cli::settings::{Settings, quoted};
 use crate::cli::ui::Ui;
 use crate::engine::lease::SharedStore;
 use crate::engine::operate::Ended;
-use crate::engine::policies::partner_users;
-use crate::engine::{Gathered, Workspace, stale};
+use crate::engine::{Gathered, Workspace, policies, stale};
 use crate::kinds::{AgentRole, Staff};
 use crate::model::{ResourceId, Stored};
-use crate::plan::policy::roles::{Held, held};
 use crate::plan::{Change, Plan, render, roles};
 use crate::store::Missing;
 use chrono::{TimeDelta, Utc};
-use clap::{Args, ValueEnum};
+use clap::Args;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::time::Duration;
 
 /// Do what plan shows
 ///
@@ -45,7 +43,7 @@ pub struct ApplyArgs {
     pass: PassArgs,
     #[command(flatten)]
     consent: ConsentArgs,
-    /// How to tell what is done
+    /// How to tell what is done; json: events, one JSON object a line
     #[arg(short, long, value_enum, default_value_t = Output::Text)]
     output: Output,
     /// Also write the events into this file, one JSON object a line
@@ -55,22 +53,12 @@ pub struct ApplyArgs {
     /// works in transactions
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=256))]
     parallelism: u16,
-    /// Seconds to wait for another apply
-    #[arg(long, default_value_t = 30, value_name = "SECONDS",
-        value_parser = clap::value_parser!(u64).range(..=604_800))]
-    lock_timeout: u64,
+    #[command(flatten)]
+    lock: LockArgs,
     /// Hours for which a saved plan, or an approval, holds
     #[arg(long, default_value_t = saved::TTL_HOURS, value_name = "HOURS",
         value_parser = clap::value_parser!(i64).range(1..=9_999))]
     plan_ttl: i64,
-}
-
-#[derive(ValueEnum, Debug, Clone, Copy, PartialEq)]
-enum Output {
-    /// For people
-    Text,
-    /// For machines: events, one JSON object a line
-    Json,
 }
 
 impl ApplyArgs {
@@ -119,18 +107,10 @@ fn begin(
     }
     let provider = session::provider(settings, &workspace)?;
     let store = SharedStore::new(session::make(settings, &workspace, existing)?);
-    let actor = settings.actor(&workspace);
-    let timeout = Duration::from_secs(args.lock_timeout);
-    let held = session::hold(&store, &actor, timeout, ui)?;
-    let epoch = held.epoch;
-    let refunds = std::sync::Arc::new(workspace.refunds());
-    let place =
-        Place { settings, provider, store, epoch, actor, command: "apply", refunds, stop: None };
-    let exit = under_lease(args, &workspace, &mut wanted, &place, events, ui);
-    let released = held.release();
-    let exit = exit?;
-    released?;
-    Ok(exit)
+    let (here, how) = ((settings, &workspace), ("apply", args.lock.timeout()));
+    carry_out::under_lease(here, (provider, store), how, ui, |place, ui| {
+        under_lease(args, &workspace, &mut wanted, place, events, ui)
+    })
 }
 
 fn under_lease(
@@ -166,7 +146,7 @@ fn under_lease(
         ui.warn("nothing was applied: the plan is refused");
         return Ok(Exit::Held);
     }
-    let approved = approvals(args, plan, place)?;
+    let approved = approvals(args, plan, &planned.gathered, place)?;
     let command = format!("partnerctl apply{}", repeated(args, place.settings));
     if let Some(exit) = consent::ask(&args.consent, plan, &approved, &command, ui) {
         return Ok(exit);
@@ -178,14 +158,19 @@ fn under_lease(
 }
 
 /// What of a plan is approved beforehand, and whether who acts may approve the rest.
-fn approvals(args: &ApplyArgs, plan: &Plan, place: &Place<'_>) -> Result<Approvals, CommandError> {
-    let (store, kinds) = (place.store.lock(), &place.settings.kinds);
+fn approvals(
+    args: &ApplyArgs,
+    plan: &Plan,
+    gathered: &Gathered,
+    place: &Place<'_>,
+) -> Result<Approvals, CommandError> {
+    let store = place.store.lock();
     let (store, roles) = (store.as_ref(), plan.roles_to_approve());
-    let users = if roles.is_empty() { Vec::new() } else { partner_users(kinds, store)? };
-    let lacks = |role: &&AgentRole| held(&place.actor, **role, &users) == Held::No;
+    let staff = policies::staff(&roles, gathered, store)?;
+    let lacks = |role: &&AgentRole| staff.lacks(&place.actor, **role);
     Ok(Approvals {
         plan: !saved::approvers(store, &plan.id, args.ttl())?.is_empty(),
-        policies: saved::is_approved(kinds, store, &plan.id, &roles, args.ttl())?,
+        policies: saved::is_approved(&staff, store, &plan.id, &roles, args.ttl())?,
         lacking: roles.iter().find(lacks).copied(),
     })
 }

@@ -6,7 +6,6 @@ use crate::cli::pass::{Pass, Planned};
 use crate::cli::session::{self, Input};
 use crate::cli::settings::Settings;
 use crate::cli::ui::Ui;
-use crate::engine::Gathered;
 use crate::engine::apply::{Applied, Progress, apply, directory_of};
 use crate::engine::executor::{Pace, Status};
 use crate::engine::gather::gather_shared;
@@ -14,6 +13,7 @@ use crate::engine::lease::SharedStore;
 use crate::engine::operate::Ended;
 use crate::engine::resume::{can_resume, resume};
 use crate::engine::work::{Notice, Work};
+use crate::engine::{Gathered, Workspace};
 use crate::finance::RefundTerms;
 use crate::model::ResourceId;
 use crate::model::text::{counted, printable};
@@ -26,6 +26,7 @@ use chrono::{DateTime, SubsecRound, Utc};
 use std::collections::BTreeSet;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::sync::watch;
 
@@ -55,6 +56,25 @@ pub struct Place<'a> {
     pub refunds: Arc<RefundTerms>,
     /// Says when to stop; without it, Ctrl-C does.
     pub stop: Option<watch::Receiver<bool>>,
+}
+
+/// Does something under the lease, which is given back whatever comes of it.
+pub fn under_lease<R>(
+    (settings, workspace): (&Settings, &Workspace),
+    (provider, store): (Arc<dyn Provider>, SharedStore),
+    (command, timeout): (&'static str, Duration),
+    ui: &mut Ui,
+    body: impl FnOnce(&Place<'_>, &mut Ui) -> Result<R, CommandError>,
+) -> Result<R, CommandError> {
+    let actor = settings.actor(workspace);
+    let held = session::hold(&store, &actor, timeout, ui)?;
+    let (epoch, refunds) = (held.epoch, Arc::new(workspace.refunds()));
+    let place = Place { settings, provider, store, epoch, actor, command, refunds, stop: None };
+    let done = body(&place, ui);
+    let released = held.release();
+    let done = done?;
+    released?;
+    Ok(done)
 }
 
 /// How carrying out ended.

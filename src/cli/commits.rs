@@ -8,7 +8,6 @@ use crate::cli::ui::Ui;
 use crate::engine::commit::{self, Committed, Origin};
 use crate::engine::gather::{load, staff_among};
 use crate::engine::git::{Git, GitError};
-use crate::engine::tree::Sources;
 use crate::engine::workspace::WorkspaceFile;
 use crate::engine::{Gathered, Workspace, workspace};
 use crate::kinds::Kinds;
@@ -120,15 +119,7 @@ pub fn of_commit(
     if store.is_some() || from.is_none() {
         session::demand_lasting(settings, workspace)?;
     }
-    let mut input = Input {
-        sources: Sources { texts: to.committed.texts.clone(), ..Sources::default() },
-        folder: None,
-        begun: 0,
-        whole: true,
-        selection,
-        checked: None,
-        origin: None,
-    };
+    let mut input = Input::of_commit(&to.committed.texts, selection, None);
     let (gathered, earlier) = match (&store, from.as_ref()) {
         (None, Some(from)) => (commits.stand_in(from, ui)?, None),
         (_, from) => (session::observe(store.as_deref(), provider, ui)?, from),

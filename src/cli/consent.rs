@@ -181,7 +181,7 @@ mod tests {
     use crate::engine::tree::Texts;
     use crate::kinds::{AgentRole, Kinds};
     use crate::plan::policy::{Effect, Ruling};
-    use crate::plan::{Limits, Plan, PlanInput, Scope, Selection, plan};
+    use crate::plan::{Plan, PlanInput, plan};
 
     /// A plan with one change, which a policy holds for an AdminAgent.
     fn held() -> Plan {
@@ -191,27 +191,9 @@ mod tests {
         let manifests =
             load(&Kinds::default(), Texts { texts, problems: Vec::new() }, Default::default());
         let mut plan = plan(&PlanInput {
-            kinds: Kinds::default(),
-            at: chrono::DateTime::UNIX_EPOCH,
-            lineage: None,
-            set: "test".to_owned(),
             actor: "a".to_owned(),
-            staff: Default::default(),
             desired: manifests.resources,
-            stored: Default::default(),
-            unmanaged: Vec::new(),
-            intents: Vec::new(),
-            suspensions: Vec::new(),
-            vanished_folders: Default::default(),
-            take_ownership: false,
-            scope: Scope::Whole,
-            selection: Selection::default(),
-            limits: Limits::default(),
-            policies: Default::default(),
-            refunds: Default::default(),
-            override_id: None,
-            beside: Default::default(),
-            left_out: Default::default(),
+            ..PlanInput::new(Kinds::default(), chrono::DateTime::UNIX_EPOCH, "test")
         });
         plan.changes[0].policies = vec![Ruling {
             policy: "seen".to_owned(),

@@ -1,6 +1,7 @@
 //! `explain`: kinds, fields and codes, from what the program itself goes by.
 
 use crate::cli::error::{CommandError, Exit};
+use crate::cli::output::Output;
 use crate::cli::settings::Settings;
 use crate::cli::ui::Ui;
 use crate::kinds::{Kinds, Weight, agent};
@@ -9,7 +10,7 @@ use crate::manifest::explain::{FieldExplained, KindExplained, explain, find};
 use crate::model::Code;
 use crate::model::code::CODES;
 use crate::plan::diff::show;
-use clap::{Args, ValueEnum};
+use clap::Args;
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::fmt::Write as _;
@@ -31,14 +32,6 @@ pub struct ExplainArgs {
     /// How to print it
     #[arg(short, long, value_enum, default_value_t = Output::Text)]
     output: Output,
-}
-
-#[derive(ValueEnum, Debug, Clone, Copy, PartialEq)]
-enum Output {
-    /// For people
-    Text,
-    /// For machines
-    Json,
 }
 
 /// A code as `-o json` prints it.

@@ -3,12 +3,13 @@
 use crate::cli::error::{CommandError, Exit};
 use crate::cli::pipelines::{Forge, Pipeline};
 use crate::cli::session::nonce;
+use crate::cli::settings::quoted;
 use crate::cli::ui::Ui;
 use crate::engine::tree::WORKSPACE_FILE;
 use crate::model::ResourceName;
 use anyhow::Context;
 use clap::Args;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 /// Make a workspace: settings, an example manifest, .gitignore
 ///
@@ -29,6 +30,7 @@ pub struct InitArgs {
     ci: Option<Forge>,
 }
 
+const SETTINGS: &str = include_str!("init/partnerctl.yaml");
 const MANIFEST: &str = include_str!("../../examples/quickstart/manifests/contoso.yaml");
 
 pub fn run(args: &InitArgs, ui: &mut Ui) -> Result<Exit, CommandError> {
@@ -57,23 +59,7 @@ fn make(folder: &Path, settings: PathBuf, ui: &mut Ui) -> Result<(), CommandErro
     std::fs::create_dir_all(folder.join("manifests"))
         .with_context(|| format!("cannot make the folder {}", folder.display()))?;
     let set = set_name(folder);
-    let text = format!(
-        "# Settings of this workspace. Everything is optional.\n\
-         \n\
-         # The set owns what the manifests declare; keep it when you move the folder.\n\
-         set: {set}\n\
-         \n\
-         # Who acts, unless --as or PARTNERCTL_ACTOR says otherwise.\n\
-         # actor: admin@partner.example\n\
-         \n\
-         # Brakes: a plan beyond them is shown and not applied.\n\
-         # limits:\n\
-         #   deletePercent: 30\n\
-         #   updatePercent: 30\n\
-         #   atLeast: 10\n\
-         #   monthlyIncrease:\n\
-         #     - {{amount: \"10000.00\", currency: EUR}}\n"
-    );
+    let text = SETTINGS.replacen("set: SET", &format!("set: {set}"), 1);
     let files = [
         (folder.join("manifests/contoso.yaml"), MANIFEST.to_owned()),
         (folder.join(".gitignore"), "# The local store\n.partnerctl/\n".to_owned()),
@@ -87,7 +73,11 @@ fn make(folder: &Path, settings: PathBuf, ui: &mut Ui) -> Result<(), CommandErro
         std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
         ui.say(&format!("made {}", path.display()));
     }
-    ui.say(&format!("The set is called {set}. Next: edit the manifest, then `partnerctl plan`."));
+    let there = folder.components().all(|part| part == Component::CurDir);
+    let path = quoted(&folder.display().to_string());
+    let go = if there { String::new() } else { format!("`cd {path}`, ") };
+    ui.say(&format!("The set is called {set}."));
+    ui.say(&format!("Next: {go}read and edit manifests/contoso.yaml, then `partnerctl plan`."));
     Ok(())
 }
 

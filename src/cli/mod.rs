@@ -20,6 +20,7 @@ mod ingest;
 mod init;
 mod lasting;
 mod log;
+mod output;
 mod pass;
 mod pipelines;
 mod plan;

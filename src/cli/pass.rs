@@ -49,7 +49,7 @@ pub struct Planned {
     pub judgement: Option<Judgement>,
     /// What it was planned from, where that is kept.
     pub input: Option<PlanInput>,
-    /// When something that is declared ends next.
+    /// When something that is declared, or a suspension, ends next.
     pub next_end: Option<DateTime<Utc>>,
 }
 
@@ -176,7 +176,7 @@ impl<'a> Pass<'a> {
         }
         let plan = plan(&planned);
         let judgement = self.judgement(input, &plan, woken.unmanaged);
-        let next_end = woken.window.to;
+        let next_end = self.next_end(&woken.window, &woken.gathered);
         let gathered = woken.keep(kept, &self.settings.kinds, &planned.desired, &plan);
         let input = self.keeps_input.then_some(planned);
         Ok(Some(Planned { gathered, plan, judgement, input, next_end }))
@@ -216,7 +216,8 @@ impl<'a> Pass<'a> {
         }
         let judgement = self.judgement(input, &plan, unmanaged);
         let input = self.keeps_input.then_some(planned);
-        Some(Planned { gathered, plan, judgement, input, next_end: window.to })
+        let next_end = self.next_end(&window, &gathered);
+        Some(Planned { gathered, plan, judgement, input, next_end })
     }
 
     /// The plan of everything, which is remembered.
@@ -243,7 +244,15 @@ impl<'a> Pass<'a> {
         let judgement = self.judgement(input, &plan, !gathered.unmanaged.is_empty());
         let window = Window::default().around(self.at, &planned.kinds, &planned.desired);
         let input = self.keeps_input.then_some(planned);
-        Ok(Planned { gathered, plan, judgement, input, next_end: window.to })
+        let next_end = self.next_end(&window, &gathered);
+        Ok(Planned { gathered, plan, judgement, input, next_end })
+    }
+
+    /// When something ends next, after the time of this pass: what is declared until then, or a
+    /// suspension.
+    fn next_end(&self, window: &Window, gathered: &Gathered) -> Option<DateTime<Utc>> {
+        let in_force = gathered.suspensions.iter().filter(|one| !one.has_ended(self.at));
+        in_force.filter_map(|one| one.until).chain(window.to).min()
     }
 
     /// What can be said of the set once the whole of a plan is done.

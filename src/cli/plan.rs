@@ -2,6 +2,7 @@
 
 use crate::cli::commits::{self, CommitArgs};
 use crate::cli::error::{CommandError, Exit};
+use crate::cli::output::PlanOutput;
 use crate::cli::pass::{Pass, Planned};
 use crate::cli::saved;
 use crate::cli::session::{self, PassArgs};
@@ -14,7 +15,7 @@ use crate::plan::saved::text;
 use crate::plan::{Plan, render};
 use crate::store::Missing;
 use chrono::{DateTime, Utc};
-use clap::{Args, ValueEnum};
+use clap::Args;
 use std::path::PathBuf;
 
 /// Show what apply would do, and why
@@ -44,22 +45,12 @@ pub struct PlanArgs {
     compare: Option<PathBuf>,
     #[command(flatten)]
     commits: CommitArgs,
-    /// How to print the plan
-    #[arg(short, long, value_enum, default_value_t = Output::Text)]
-    output: Output,
+    /// How to print the plan; json is what --out saves
+    #[arg(short, long, value_enum, default_value_t = PlanOutput::Text)]
+    output: PlanOutput,
     /// Exit with 2 when there are changes, with 3 when all of them are blocked or braked
     #[arg(long)]
     detailed_exitcode: bool,
-}
-
-#[derive(ValueEnum, Debug, Clone, Copy, PartialEq)]
-enum Output {
-    /// For people
-    Text,
-    /// For machines: the saved plan
-    Json,
-    /// For pull requests
-    Markdown,
 }
 
 pub fn run(args: &PlanArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, CommandError> {
@@ -83,22 +74,22 @@ pub fn run(args: &PlanArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, Co
         let path = path.display();
         ui.say(&format!("saved; `partnerctl apply {path}` does exactly this"));
     }
-    if let Some(apart) = apart.filter(|_| older.is_some() || args.output == Output::Json) {
+    if let Some(apart) = apart.filter(|_| older.is_some() || args.output == PlanOutput::Json) {
         commits::say(apart, ui);
     }
     match (&older, args.output) {
-        (Some(older), Output::Json) => ui.json(&compare(older, &plan))?,
+        (Some(older), PlanOutput::Json) => ui.json(&compare(older, &plan))?,
         (Some(older), _) => {
             let comparison = compare(older, &plan);
             let width = ui.plan_width();
             ui.data(&crate::plan::compare::text(&comparison, older, &plan, width));
         }
-        (None, Output::Text) => {
+        (None, PlanOutput::Text) => {
             let (colours, width) = (ui.colours, ui.plan_width());
             render::pieces_apart(&plan, apart, colours, width, &mut |piece| ui.data(piece));
         }
-        (None, Output::Json) => ui.data(&text(&plan)),
-        (None, Output::Markdown) => {
+        (None, PlanOutput::Json) => ui.data(&text(&plan)),
+        (None, PlanOutput::Markdown) => {
             let folder = of.as_ref().map_or("", |(_, prefix)| prefix);
             let view = View { apart, folder, ..View::default() };
             ui.data(&markdown(&plan, &view));

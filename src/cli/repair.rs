@@ -1,8 +1,9 @@
 //! `repair`: operations whose end nobody knows, and the ways to end them.
 
-use crate::cli::carry_out::Place;
+use crate::cli::carry_out::{Place, under_lease};
 use crate::cli::error::{CommandError, Exit};
-use crate::cli::session;
+use crate::cli::output::Output;
+use crate::cli::session::{self, LockArgs};
 use crate::cli::settings::{FileArgs, Settings};
 use crate::cli::ui::Ui;
 use crate::engine::lease::SharedStore;
@@ -17,7 +18,6 @@ use clap::Args;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// Show operations whose end nobody knows, and end them
 ///
@@ -49,18 +49,8 @@ pub struct RepairArgs {
     /// How to print them
     #[arg(short, long, value_enum, default_value_t = Output::Text)]
     output: Output,
-    /// Seconds to wait for another apply
-    #[arg(long, default_value_t = 30, value_name = "SECONDS",
-        value_parser = clap::value_parser!(u64).range(..=604_800))]
-    lock_timeout: u64,
-}
-
-#[derive(clap::ValueEnum, Debug, Clone, Copy, PartialEq)]
-enum Output {
-    /// For people
-    Text,
-    /// One array
-    Json,
+    #[command(flatten)]
+    lock: LockArgs,
 }
 
 pub fn run(args: &RepairArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, CommandError> {
@@ -70,18 +60,12 @@ pub fn run(args: &RepairArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, 
     if args.adopt.is_none() && !args.retry && !args.abandon {
         return show(args, settings, &workspace, &store, ui);
     }
-    let provider = session::provider(settings, &workspace)?;
-    let actor = settings.actor(&workspace);
-    let timeout = Duration::from_secs(args.lock_timeout);
-    let held = session::hold(&store, &actor, timeout, ui)?;
-    let epoch = held.epoch;
-    let refunds = std::sync::Arc::new(workspace.refunds());
-    let place =
-        Place { settings, provider, store, epoch, actor, command: "repair", refunds, stop: None };
-    let ended = place.gather(ui).and_then(|gathered| end(args, &place, &gathered));
-    let released = held.release();
-    let (intent, ended) = ended?;
-    released?;
+    let with = (session::provider(settings, &workspace)?, store);
+    let (here, how) = ((settings, &workspace), ("repair", args.lock.timeout()));
+    let (intent, ended) = under_lease(here, with, how, ui, |place, ui| {
+        let gathered = place.gather(ui)?;
+        end(args, place, &gathered)
+    })?;
     let what = format!("{} {}", operation(&intent), intent.resource());
     match ended {
         Ended::Done => {

@@ -1,11 +1,9 @@
 //! Saved plans and approvals as commands need them: read, checked against the store, written.
 
 use crate::cli::error::{CommandError, Exit};
-use crate::engine::policies::partner_users;
 use crate::engine::{Workspace, machine};
-use crate::kinds::{AgentRole, Kinds};
+use crate::kinds::{AgentRole, Staff};
 use crate::plan::Plan;
-use crate::plan::policy::roles::{Held, held};
 use crate::plan::saved::{self, Refused};
 use crate::store::{Approval, Store};
 use anyhow::Context;
@@ -106,22 +104,18 @@ pub fn approvers(
     Ok(valid.filter(|given| saved::holds(given.at, now, ttl)).map(|given| given.actor).collect())
 }
 
-/// True when somebody approved this very plan, not too long ago, and has the roles that its policies
-/// ask of whoever approves.
+/// True when somebody of the staff approved this very plan, not too long ago, and has the roles that
+/// its policies ask of whoever approves.
 pub fn is_approved(
-    kinds: &Kinds,
+    staff: &Staff,
     store: &dyn Store,
     plan_id: &str,
     roles: &BTreeSet<AgentRole>,
     ttl: TimeDelta,
 ) -> Result<bool, CommandError> {
     let approvers = approvers(store, plan_id, ttl)?;
-    if approvers.is_empty() || roles.is_empty() {
-        return Ok(!approvers.is_empty());
-    }
-    let users = partner_users(kinds, store)?;
-    let may = |role: &AgentRole| approvers.iter().any(|who| held(who, *role, &users) != Held::No);
-    Ok(roles.iter().all(may))
+    let may = |role: &AgentRole| approvers.iter().any(|who| !staff.lacks(who, *role));
+    Ok(!approvers.is_empty() && roles.iter().all(may))
 }
 
 /// Refuses a plan that was made under other policies than the workspace has now.

@@ -7,7 +7,7 @@ use crate::cli::ui::Ui;
 use crate::engine::commit::Origin;
 use crate::engine::gather::{gather, load, recorded};
 use crate::engine::lease::{self, Held, SharedStore};
-use crate::engine::tree::{Sources, find};
+use crate::engine::tree::{Sources, Texts, find};
 use crate::engine::{Gathered, Workspace, machine};
 use crate::kinds::selector::Selector;
 use crate::manifest::{Manifests, report};
@@ -63,6 +63,22 @@ impl PassArgs {
             full: false,
             override_id: None,
         }
+    }
+}
+
+/// How long a command that writes waits for another one.
+#[derive(Args, Debug, Clone, Copy)]
+pub struct LockArgs {
+    /// Seconds to wait for another apply
+    #[arg(long, default_value_t = 30, value_name = "SECONDS",
+        value_parser = clap::value_parser!(u64).range(..=604_800))]
+    lock_timeout: u64,
+}
+
+impl LockArgs {
+    /// The same as a time.
+    pub fn timeout(self) -> Duration {
+        Duration::from_secs(self.lock_timeout)
     }
 }
 
@@ -238,6 +254,14 @@ pub struct Input {
     pub checked: Option<Manifests>,
     /// The commit that they are of, where they are of one.
     pub origin: Option<Origin>,
+}
+
+impl Input {
+    /// The whole set as a commit has it.
+    pub fn of_commit(texts: &Texts, selection: Selection, origin: Option<Origin>) -> Self {
+        let sources = Sources { texts: texts.clone(), ..Sources::default() };
+        Self { sources, folder: None, begun: 0, whole: true, selection, checked: None, origin }
+    }
 }
 
 /// What the options choose, of the whole set or of a part of it.

@@ -1,13 +1,14 @@
 //! `status`: how the workspace stands, on one screen.
 
 use crate::cli::error::{CommandError, Exit};
+use crate::cli::output::Output;
 use crate::cli::pass::{Pass, Planned};
 use crate::cli::session::{self, PassArgs};
 use crate::cli::settings::Settings;
 use crate::cli::ui::Ui;
 use crate::cli::{plan, saved};
-use crate::engine::Gathered;
-use crate::kinds::{Kinds, Risk};
+use crate::engine::{Gathered, policies};
+use crate::kinds::Risk;
 use crate::model::activity::instant;
 use crate::model::text::printable;
 use crate::model::{ResourceId, Suspension};
@@ -42,14 +43,6 @@ pub struct StatusArgs {
     /// How to print it
     #[arg(short, long, value_enum, default_value_t = Output::Text)]
     output: Output,
-}
-
-#[derive(clap::ValueEnum, Debug, Clone, Copy, PartialEq)]
-enum Output {
-    /// For people
-    Text,
-    /// For machines
-    Json,
 }
 
 /// How a workspace stands.
@@ -136,8 +129,7 @@ pub fn run(args: &StatusArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, 
     let pass = Pass::new(settings, &workspace, &args.pass, provider, at);
     let Planned { gathered, plan, .. } = pass.plan(&mut input, store.as_deref(), ui)?;
     let in_force = gathered.suspensions.iter().filter(|one| !one.has_ended(at));
-    let kinds = &settings.kinds;
-    let status = status(kinds, &plan, &gathered, store.as_deref(), in_force.collect())?;
+    let status = status(&plan, &gathered, store.as_deref(), in_force.collect())?;
     match args.output {
         Output::Text => {
             let text = ui.wrapped(&text(&status, &plan), |_| INDENT + 2);
@@ -149,7 +141,6 @@ pub fn run(args: &StatusArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, 
 }
 
 fn status(
-    kinds: &Kinds,
     plan: &Plan,
     gathered: &Gathered,
     store: Option<&dyn Store>,
@@ -158,7 +149,10 @@ fn status(
     let last = store.map(Store::last_apply).transpose()?.flatten();
     let ttl = TimeDelta::hours(saved::TTL_HOURS);
     let roles = plan.roles_to_approve();
-    let is_approved = |store| saved::is_approved(kinds, store, &plan.id, &roles, ttl);
+    let is_approved = |store| {
+        let staff = policies::staff(&roles, gathered, store)?;
+        saved::is_approved(&staff, store, &plan.id, &roles, ttl)
+    };
     let approved = store.map(is_approved).transpose()?;
     let line = |resource: &ResourceId, what: String| Line { resource: resource.clone(), what };
     let drifted = plan.changes.iter().filter_map(|change| {

@@ -1,7 +1,7 @@
 //! `store`: the database itself, copied, put back and looked through, also while others use it.
 
 use crate::cli::error::{CommandError, Exit};
-use crate::cli::session;
+use crate::cli::session::{self, LockArgs};
 use crate::cli::settings::{FileArgs, Settings};
 use crate::cli::ui::Ui;
 use crate::engine::Workspace;
@@ -59,10 +59,8 @@ enum StoreCommand {
         /// Take the backup of another store, or forget operations that have not ended
         #[arg(long)]
         force: bool,
-        /// Seconds to wait for an apply
-        #[arg(long, default_value_t = 30, value_name = "SECONDS",
-        value_parser = clap::value_parser!(u64).range(..=604_800))]
-        lock_timeout: u64,
+        #[command(flatten)]
+        lock: LockArgs,
     },
     /// Look for everything that is wrong with the store
     ///
@@ -76,9 +74,9 @@ pub fn run(args: &StoreArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, C
     let workspace = settings.workspace(&FileArgs::default(), ui)?;
     match &args.command {
         StoreCommand::Backup { file, force } => backup(settings, &workspace, file, *force, ui),
-        StoreCommand::Restore { file, yes, force, lock_timeout } => {
+        StoreCommand::Restore { file, yes, force, lock } => {
             let restore = Restore { settings, workspace: &workspace, file, yes: *yes };
-            restore.run(*force, Duration::from_secs(*lock_timeout), ui)
+            restore.run(*force, lock.timeout(), ui)
         }
         StoreCommand::Verify => verify(settings, &workspace, ui),
     }

@@ -9,7 +9,7 @@ use crate::cli::settings::{FileArgs, Settings};
 use crate::cli::table::{Cell, Leave, Table};
 use crate::cli::ui::Ui;
 use crate::engine::Gathered;
-use crate::kinds::staff;
+use crate::kinds::{Staff, staff};
 use crate::model::activity::Outcome;
 use crate::model::text::printable;
 use crate::model::{Activity, ResourceId};
@@ -249,10 +249,7 @@ fn request(
 /// The address that a partner user wants to be written to; another actor's own name.
 fn contact(actor: String, gathered: &Gathered) -> String {
     let users = gathered.stored.iter().filter(|row| row.id.kind.as_str() == staff::KIND);
-    let mut own = users.filter(|row| {
-        let name = row.spec.text("userPrincipalName");
-        name.is_some_and(|name| name.eq_ignore_ascii_case(&actor))
-    });
+    let mut own = users.filter(|row| Staff::is_of(&row.spec, &actor));
     let address = own.find_map(|row| row.spec.text("notifications.email").map(str::to_owned));
     address.unwrap_or(actor)
 }

@@ -10,7 +10,7 @@ use crate::engine::cases::{self, CASE_FILE, Case, Failure, Ground, Outcome, PLAN
 use crate::engine::machine::write_whole;
 use crate::engine::tree::in_parallel;
 use crate::model::ResourceName;
-use crate::model::text::{counted, printable};
+use crate::model::text::{counted, entity, printable};
 use anyhow::Context;
 use chrono::Utc;
 use clap::{Args, ValueEnum};
@@ -229,12 +229,9 @@ fn escape(text: &str) -> String {
     for line in text.split_inclusive('\n') {
         let (line, end) = line.strip_suffix('\n').map_or((line, ""), |line| (line, "\n"));
         for character in printable(line).chars() {
-            match character {
-                '&' => out.push_str("&amp;"),
-                '<' => out.push_str("&lt;"),
-                '>' => out.push_str("&gt;"),
-                '"' => out.push_str("&quot;"),
-                other => out.push(other),
+            match entity(character) {
+                Some(entity) => out.push_str(entity),
+                None => out.push(character),
             }
         }
         out.push_str(end);

@@ -1,6 +1,7 @@
 //! `undo`: the plan that would bring back what an operation, or an applied plan, changed.
 
 use crate::cli::error::{CommandError, Exit};
+use crate::cli::output::PlanOutput;
 use crate::cli::pass::Pass;
 use crate::cli::session::{self, Input, PassArgs};
 use crate::cli::settings::{FileArgs, Settings, quoted};
@@ -18,7 +19,7 @@ use crate::plan::undo::{self, Known, NotUndone, Undo, change_of, undo};
 use crate::plan::{LeftOut, Plan, digest_of, plan, render};
 use crate::store::{Filter, Store};
 use chrono::Utc;
-use clap::{Args, ValueEnum};
+use clap::Args;
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -49,18 +50,8 @@ pub struct UndoArgs {
     #[arg(long = "override", value_name = "PLAN-ID")]
     override_id: Option<String>,
     /// How to print it
-    #[arg(short, long, value_enum, default_value_t = Output::Text)]
-    output: Output,
-}
-
-#[derive(ValueEnum, Debug, Clone, Copy, PartialEq)]
-enum Output {
-    /// For people
-    Text,
-    /// For machines
-    Json,
-    /// For pull requests
-    Markdown,
+    #[arg(short, long, value_enum, default_value_t = PlanOutput::Text)]
+    output: PlanOutput,
 }
 
 /// The version of the machine format.
@@ -208,13 +199,13 @@ fn still(
 fn show(report: &Report, args: &UndoArgs, ui: &mut Ui) -> Result<(), CommandError> {
     let (colours, width) = (ui.colours, ui.plan_width());
     match (&report.plan, args.output) {
-        (_, Output::Json) => ui.json(report)?,
-        (plan, Output::Markdown) => {
+        (_, PlanOutput::Json) => ui.json(report)?,
+        (plan, PlanOutput::Markdown) => {
             let plan = plan.as_ref().map(|plan| markdown(plan, &View::default()));
             ui.data(&plan.unwrap_or_default());
             ui.data(&undo::markdown(&report.not_undone));
         }
-        (plan, Output::Text) => {
+        (plan, PlanOutput::Text) => {
             if let Some(plan) = plan {
                 render::pieces(plan, colours, width, &mut |piece| ui.data(piece));
             }

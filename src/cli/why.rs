@@ -2,6 +2,7 @@
 
 use crate::cli::error::{CommandError, Exit};
 use crate::cli::get;
+use crate::cli::output::Output;
 use crate::cli::pass::Pass;
 use crate::cli::session::{self, PassArgs, SelectionArgs};
 use crate::cli::settings::{FileArgs, Settings, parse_at};
@@ -17,7 +18,7 @@ use crate::plan::why::{Mark, Node, Why, why};
 use crate::plan::{Action, PlanInput, plan};
 use crate::store::Missing;
 use chrono::{DateTime, Utc};
-use clap::{Args, ValueEnum};
+use clap::Args;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -46,14 +47,6 @@ pub struct WhyArgs {
     /// How to print it
     #[arg(short, long, value_enum, default_value_t = Output::Text)]
     output: Output,
-}
-
-#[derive(ValueEnum, Debug, Clone, Copy, PartialEq)]
-enum Output {
-    /// For people
-    Text,
-    /// For machines
-    Json,
 }
 
 pub fn run(args: &WhyArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, CommandError> {

@@ -6,8 +6,8 @@ use crate::kinds::reservation::purchased_on;
 use crate::manifest::yaml;
 use crate::model::activity::{Draft, Outcome};
 use crate::model::code::{self, Code};
-use crate::model::problem::{Location, Problem};
-use crate::model::tree::{Node, Value as Tree};
+use crate::model::problem::Problem;
+use crate::model::tree::{Node, Span, Value as Tree};
 use crate::model::{Amount, KindName, Observed, ResourceId, ResourceName, Source, Spec, Value};
 use crate::provider::{Directory, Ids};
 use crate::store::Write;
@@ -73,12 +73,9 @@ pub fn read(
         reading,
         directory,
         ids,
-        problems: Vec::new(),
+        problems: faults.into_iter().map(|fault| fault.within(file)).collect(),
         taken: Taken::default(),
     };
-    for fault in faults {
-        list.problem(fault.code, fault.span, fault.message, &fault.hint);
-    }
     for tree in trees.iter().filter(|tree| tree.whole) {
         match tree.root.get("value").map(|value| &value.value) {
             Some(Tree::Sequence(items)) => items.iter().for_each(|item| list.item(item)),
@@ -114,15 +111,8 @@ fn last(path: &str) -> String {
 }
 
 impl List<'_> {
-    fn problem(
-        &mut self,
-        code: Code,
-        span: crate::model::tree::Span,
-        message: impl Into<String>,
-        hint: &str,
-    ) {
-        let location = Location { file: self.file.clone(), span };
-        self.problems.push(Problem::new(code, vec![location], message, hint));
+    fn problem(&mut self, code: Code, span: Span, message: impl Into<String>, hint: &str) {
+        self.problems.push(Problem::at(code, self.file, span, message, hint));
     }
 
     /// The text at a path; that it is missing is a problem.

@@ -4,9 +4,8 @@ use crate::kinds::{self, Kinds};
 use crate::manifest::document::API_VERSION;
 use crate::manifest::yaml;
 use crate::model::code::{self, Code};
-use crate::model::decode::Fault;
-use crate::model::problem::{Location, Problem};
-use crate::model::tree::{Node, Value};
+use crate::model::problem::Problem;
+use crate::model::tree::{Node, Span, Value};
 use crate::model::{Observed, ResourceId, ResourceName};
 use crate::provider::{Directory, Ids};
 use crate::store::Write;
@@ -37,12 +36,8 @@ pub fn read(
     ids: &mut Ids,
 ) -> Result<Ingested, Vec<Problem>> {
     let (trees, faults) = yaml::read_within(text, VALUES_MAX);
-    let problem = |fault: Fault| {
-        let location = Location { file: file.clone(), span: fault.span };
-        Problem::new(fault.code, vec![location], fault.message, fault.hint)
-    };
     let roots: Vec<&Node> = trees.iter().filter(|tree| tree.whole).map(|tree| &tree.root).collect();
-    let faults: Vec<Problem> = faults.into_iter().map(problem).collect();
+    let faults: Vec<Problem> = faults.into_iter().map(|fault| fault.within(file)).collect();
     match read_nodes(kinds, file, &roots, directory, ids) {
         Ok(ingested) if faults.is_empty() => Ok(ingested),
         Ok(_) => Err(faults),
@@ -90,15 +85,8 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn problem(
-        &mut self,
-        code: Code,
-        span: crate::model::tree::Span,
-        message: impl Into<String>,
-        hint: &str,
-    ) {
-        let location = Location { file: self.file.clone(), span };
-        self.problems.push(Problem::new(code, vec![location], message, hint));
+    fn problem(&mut self, code: Code, span: Span, message: impl Into<String>, hint: &str) {
+        self.problems.push(Problem::at(code, self.file, span, message, hint));
     }
 
     /// The items of a list; a single resource is a list of one.
@@ -156,9 +144,7 @@ impl Reader<'_> {
             return;
         };
         let (inward, faults) = kinds::state::read(&entry, state);
-        for fault in faults {
-            self.problem(fault.code, fault.span, fault.message, &fault.hint);
-        }
+        self.problems.extend(faults.into_iter().map(|fault| fault.within(self.file)));
         if let Some(wrong) = (entry.check_observed)(&inward) {
             self.problem(code::INVALID_VALUE, state.span, format!("{id}: {wrong}"), "mend it");
             return;

@@ -1,37 +1,37 @@
 //! The policies of `partnerctl.yaml`, checked against the kinds: a rule that can never match guards
 //! nothing, so a kind or a field that does not exist is an error.
 
+use crate::engine::Gathered;
 use crate::engine::tree::WORKSPACE_FILE;
 use crate::kinds::staff::KIND as PARTNER_USER;
-use crate::kinds::{KindEntry, Kinds};
+use crate::kinds::{AgentRole, KindEntry, Kinds, Staff};
 use crate::manifest::explain;
 use crate::model::decode::Decoded;
 use crate::model::problem::{Finding, Location, Problem};
 use crate::model::tree::Node;
-use crate::model::{Source, Stored, code};
+use crate::model::{Source, code};
 use crate::plan::policy::{Match, Policies, Policy};
 use crate::store::{Store, StoreError};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-/// The partner users of the store as they are now: what policies ask of whoever approves is told by
-/// them.
+/// The partner's staff as policies ask of whoever approves, when they ask for any of these roles. It is
+/// read as for plans, but where partner users are managed and all are gone outside, nobody may approve:
+/// a plan could not bring them back then, an approval can wait until it did.
 ///
 /// # Errors
 /// When the store fails.
-pub fn partner_users(kinds: &Kinds, store: &dyn Store) -> Result<Vec<Stored>, StoreError> {
-    if kinds.get(PARTNER_USER).is_none() {
-        return Ok(Vec::new());
+pub fn staff(
+    roles: &BTreeSet<AgentRole>,
+    gathered: &Gathered,
+    store: &dyn Store,
+) -> Result<Staff, StoreError> {
+    let staff = Staff::of("", &gathered.staff);
+    if roles.is_empty() || staff.is_checked() {
+        return Ok(staff);
     }
-    let mut rows = store.resources()?;
-    rows.retain(|row| row.id.kind.as_str() == PARTNER_USER);
-    let of = |row: &Stored| Some((row.id.kind.clone(), row.external_id.clone()?));
-    let things = store.actual_of(&rows.iter().filter_map(of).collect())?;
-    for row in &mut rows {
-        let thing =
-            things.iter().find(|thing| Some(&thing.external_id) == row.external_id.as_ref());
-        row.observed = thing.map(|thing| thing.spec.clone());
-    }
-    Ok(rows)
+    let mut are_managed = false;
+    store.glance(&mut |row| are_managed |= row.kind == PARTNER_USER)?;
+    Ok(if are_managed { staff.managed() } else { staff })
 }
 
 /// Checks the policies of a settings file. `read` is that file, `policies` are those it has; the

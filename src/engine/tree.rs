@@ -3,7 +3,7 @@
 
 use crate::engine::memory::Stat;
 use crate::model::code::{self, Code};
-use crate::model::problem::{Location, Problem};
+use crate::model::problem::Problem;
 use crate::model::tree::Span;
 use ignore::WalkBuilder;
 use std::collections::{BTreeMap, BTreeSet};
@@ -177,8 +177,7 @@ impl Texts {
     pub(super) fn refuse(&mut self, file: &Path, refused: Refused) {
         let Refused { code, message, hint, line } = refused;
         let span = Span { line, ..Span::START };
-        let location = Location { file: file.to_string_lossy().into(), span };
-        self.problems.push(Problem::new(code, vec![location], message, hint));
+        self.problems.push(Problem::at(code, &file.to_string_lossy().into(), span, message, hint));
     }
 
     fn stdin(&mut self, stdin: &mut dyn Read) {

@@ -7,7 +7,7 @@ use crate::finance::{PolicySet, Rate, Rates, RefundPolicies, RefundTerms};
 use crate::kinds::{Kinds, Risk};
 use crate::manifest::yaml;
 use crate::model::decode::{Fault, decode};
-use crate::model::problem::{Finding, Location, Problem};
+use crate::model::problem::{Finding, Problem};
 use crate::model::scalar::Line;
 use crate::model::{Money, code};
 use crate::plan::Limits;
@@ -226,7 +226,7 @@ pub fn open(kinds: &Kinds, folder: &Path) -> Result<Workspace, (Vec<Problem>, St
                 message: format!("it cannot be read: {error}"),
                 hint: "check its rights".to_owned(),
             };
-            return Err((vec![problem(&path, fault)], String::new()));
+            return Err((vec![fault.within(&path.to_string_lossy().into())], String::new()));
         }
     };
     let (file, policies) = parse(kinds, &path, &text).map_err(|problems| (problems, text))?;
@@ -243,15 +243,15 @@ pub fn parse(
     text: &str,
 ) -> Result<(WorkspaceFile, Policies), Vec<Problem>> {
     let (trees, faults) = yaml::read(text);
-    let of_faults = |faults: Vec<Fault>| faults.into_iter().map(|fault| problem(path, fault));
+    let file_name: Arc<str> = path.to_string_lossy().into();
+    let of_faults = |faults: Vec<Fault>| faults.into_iter().map(|fault| fault.within(&file_name));
     let mut problems: Vec<Problem> = of_faults(faults).collect();
     let (mut file, mut policies) = (WorkspaceFile::default(), Policies::default());
     if let Some(tree) = trees.first() {
         let mut read = decode::<WorkspaceFile>(&tree.root);
         file = read.value.take().unwrap_or_default();
         let written = file.policies.take().unwrap_or_default();
-        let (checked, wrong) =
-            policies::check(kinds, &tree.root, &read, written, &path.to_string_lossy());
+        let (checked, wrong) = policies::check(kinds, &tree.root, &read, written, &file_name);
         // What stands in for a fault is not checked.
         let refunds = file.refunds.as_ref().filter(|_| read.faults.is_empty()).into_iter();
         let refunds = refunds.flat_map(RefundsFile::check).map(|finding| Fault {
@@ -265,9 +265,4 @@ pub fn parse(
         policies = checked;
     }
     if problems.is_empty() { Ok((file, policies)) } else { Err(problems) }
-}
-
-fn problem(path: &Path, fault: Fault) -> Problem {
-    let location = Location { file: path.to_string_lossy().into(), span: fault.span };
-    Problem::new(fault.code, vec![location], fault.message, fault.hint)
 }

@@ -41,6 +41,13 @@ impl Staff {
         &self.actor
     }
 
+    /// The same where partner users are managed, though none of them may be there any more: then
+    /// roles are checked, and nobody holds one.
+    #[must_use]
+    pub fn managed(self) -> Self {
+        Self { checked: true, ..self }
+    }
+
     /// True when there were partner users to begin with: only then roles are checked.
     #[must_use]
     pub fn is_checked(&self) -> bool {
@@ -65,6 +72,12 @@ impl Staff {
         self.roles(name).contains(&role)
     }
 
+    /// True when roles are checked and somebody does not hold this one.
+    #[must_use]
+    pub fn lacks(&self, name: &str, role: AgentRole) -> bool {
+        self.checked && !self.holds(name, role)
+    }
+
     /// Who holds a role, in order.
     pub fn holders(&self, role: AgentRole) -> impl Iterator<Item = &str> {
         self.people
@@ -76,6 +89,13 @@ impl Staff {
     /// Everybody with the roles held, in order.
     pub fn people(&self) -> impl Iterator<Item = (&str, &[AgentRole])> {
         self.people.values().map(|person| (person.name.as_str(), person.roles.as_slice()))
+    }
+
+    /// True when the state of a partner user is that of somebody, in any letter case.
+    #[must_use]
+    pub fn is_of(spec: &Spec, name: &str) -> bool {
+        let own = spec.text("userPrincipalName");
+        own.is_some_and(|own| own.to_lowercase() == name.to_lowercase())
     }
 
     /// The roles that the state of a partner user names; what is not known is none.
@@ -129,6 +149,21 @@ mod tests {
             ["Ann@partner.example"]
         );
         assert_eq!(staff.roles("bob@partner.example"), []);
+    }
+
+    #[test]
+    fn a_role_is_lacked_by_whom_the_provider_has_without_it() {
+        let role = AgentRole::AdminAgent;
+        assert!(!Staff::of("", []).lacks("ana@partner.example", role));
+        assert!(Staff::of("", []).managed().lacks("ana@partner.example", role), "all are gone");
+        for (name, roles, lacks) in [
+            ("Ana@partner.example", &["SalesAgent", "AdminAgent"][..], false),
+            ("ana@partner.example", &["SalesAgent"], true),
+            ("bo@partner.example", &["AdminAgent"], true),
+        ] {
+            let staff = Staff::of("", &[user(name, roles)]);
+            assert_eq!(staff.lacks("ana@partner.example", role), lacks, "{name} {roles:?}");
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use crate::manifest::yaml;
 use crate::model::Accepted;
 use crate::model::code::{self, Code};
 use crate::model::decode::{Fault, decode};
-use crate::model::problem::{Finding, Location, Problem, did_you_mean};
+use crate::model::problem::{Finding, Problem, did_you_mean};
 use crate::model::resource::{ACCEPT_DRIFT, ANNOTATION_DOMAIN, ANNOTATIONS, PREVIOUS_NAME};
 use crate::model::tree::{Node, Span, Value};
 use crate::model::{Metadata, Resource, ResourceId, ResourceName, Source, Spec};
@@ -114,12 +114,11 @@ struct FileReader<'a> {
 
 impl FileReader<'_> {
     fn problem(&mut self, code: Code, span: Span, message: impl Into<String>, hint: &str) {
-        let location = Location { file: self.file.clone(), span };
-        self.problems.push(Problem::new(code, vec![location], message, hint));
+        self.problems.push(Problem::at(code, self.file, span, message, hint));
     }
 
     fn fault(&mut self, fault: Fault) {
-        self.problem(fault.code, fault.span, fault.message, &fault.hint);
+        self.problems.push(fault.within(self.file));
     }
 
     fn finding(&mut self, root: &Node, finding: Finding) {

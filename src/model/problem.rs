@@ -51,6 +51,17 @@ impl Problem {
         Self { code, message: message.into(), hint, locations }
     }
 
+    /// A finding at one place; an empty hint is none.
+    pub fn at(
+        code: Code,
+        file: &Arc<str>,
+        span: Span,
+        message: impl Into<String>,
+        hint: impl Into<String>,
+    ) -> Self {
+        Self::new(code, vec![Location { file: file.clone(), span }], message, hint)
+    }
+
     /// Error or warning, told by the code's letter.
     #[must_use]
     pub fn severity(&self) -> Severity {

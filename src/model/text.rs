@@ -22,6 +22,19 @@ pub fn printable(text: &str) -> String {
         .collect()
 }
 
+/// What stands for a character that means something to XML and HTML; `None` for one that stands for
+/// itself.
+#[must_use]
+pub fn entity(character: char) -> Option<&'static str> {
+    match character {
+        '&' => Some("&amp;"),
+        '<' => Some("&lt;"),
+        '>' => Some("&gt;"),
+        '"' => Some("&quot;"),
+        _ => None,
+    }
+}
+
 /// A count with its noun: `1 change`, `2 changes`.
 #[must_use]
 pub fn counted(count: usize, noun: &str) -> String {

@@ -120,8 +120,7 @@ mod tests {
     use super::refusals;
     use crate::model::{Amount, Currency, Money};
     use crate::plan::change::MoneyEffect;
-    use crate::plan::{Limits, PlanInput, Scope, Selection, plan};
-    use std::collections::BTreeSet;
+    use crate::plan::{Limits, PlanInput, plan};
 
     fn euros(amount: &str) -> Money {
         let currency = Currency::from_text("EUR").unwrap();
@@ -137,27 +136,10 @@ mod tests {
             ..Limits::default()
         };
         let input = PlanInput {
-            kinds: Default::default(),
-            at: chrono::DateTime::UNIX_EPOCH,
-            lineage: None,
-            set: "test".to_owned(),
             actor: "a".to_owned(),
-            staff: Default::default(),
             desired: Vec::new(),
-            stored: Default::default(),
-            unmanaged: Vec::new(),
-            intents: Vec::new(),
-            suspensions: Vec::new(),
-            vanished_folders: BTreeSet::new(),
-            take_ownership: false,
-            scope: Scope::Whole,
-            selection: Selection::default(),
             limits,
-            policies: Default::default(),
-            refunds: Default::default(),
-            override_id: None,
-            beside: BTreeSet::new(),
-            left_out: Default::default(),
+            ..PlanInput::new(Default::default(), chrono::DateTime::UNIX_EPOCH, "test")
         };
         let mut planned = plan(&input);
         let worlds = crate::plan::judge::Worlds::default();

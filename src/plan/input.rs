@@ -58,6 +58,37 @@ pub struct PlanInput {
     pub left_out: LeftOut,
 }
 
+impl PlanInput {
+    /// That of a set of which nothing is declared, in a world without anything: whoever plans puts in
+    /// what there is.
+    #[must_use]
+    pub fn new(kinds: Kinds, at: DateTime<Utc>, set: &str) -> Self {
+        Self {
+            kinds,
+            at,
+            lineage: None,
+            set: set.to_owned(),
+            actor: String::new(),
+            staff: Staff::default(),
+            desired: Vec::new(),
+            stored: Arc::default(),
+            unmanaged: Vec::new(),
+            intents: Vec::new(),
+            suspensions: Vec::new(),
+            scope: Scope::Whole,
+            vanished_folders: BTreeSet::new(),
+            selection: Selection::default(),
+            take_ownership: false,
+            limits: Limits::default(),
+            policies: Arc::default(),
+            refunds: RefundTerms::default(),
+            override_id: None,
+            beside: BTreeSet::new(),
+            left_out: LeftOut::default(),
+        }
+    }
+}
+
 /// Counts of what is not in the input. Whatever a resource in it has to do with is in it as well.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct LeftOut {

@@ -5,7 +5,7 @@
 //! look for names and addresses in the text of HTML, but not inside `<code>`: there stands each word
 //! that could be more than a word.
 
-use crate::model::text::printable;
+use crate::model::text::{entity, printable};
 use std::fmt::Write as _;
 
 /// Longer words may be the first digits of a commit.
@@ -66,13 +66,10 @@ fn is_plain(word: &str) -> bool {
 fn escaped(text: &str) -> String {
     let mut out = String::new();
     for character in printable(text).chars() {
-        match character {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\u{2028}' | '\u{2029}' | '\u{85}' => out.push(' '),
-            other => out.push(other),
+        match (entity(character), character) {
+            (Some(entity), _) => out.push_str(entity),
+            (None, '\u{2028}' | '\u{2029}' | '\u{85}') => out.push(' '),
+            (None, other) => out.push(other),
         }
     }
     out

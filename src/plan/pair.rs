@@ -461,6 +461,7 @@ impl Pairing<'_> {
             let undeclared = candidates.own_by_identity.get(&identity);
             let undeclared = undeclared.filter(|id| candidates.own.contains_key(id));
             let foreign = candidates.foreign_by_identity.get(&identity);
+            let foreign = foreign.filter(|id| candidates.foreign.contains_key(id));
             let unmanaged = candidates.unmanaged_by_identity.get(&identity);
             let unmanaged = unmanaged.and_then(|all| candidates.unmanaged.get(all.first()?));
             let other = match taken.get(&identity) {

@@ -1,23 +1,26 @@
 //! The plan as people read it: by customer, risk first, money shown, every change with its reason
 //! and its place, every change held back with the whole chain of why.
 
-use crate::kinds::{AgentRole, Risk};
-use crate::model::Value;
-use crate::model::display::{self, columns};
+mod fields;
+mod paint;
+mod words;
+
+pub use fields::field_line;
+pub(super) use fields::{cut, list_difference, whole_fields};
+pub(super) use words::{difference, needs_approval, outside, paid_once, policy_line, reckoned};
+pub use words::{money_lines, sentence};
+
+use crate::kinds::Risk;
+use crate::model::display;
 use crate::model::text::{counted, printable};
 use crate::plan::apart::Apart;
-use crate::plan::change::{Action, Change, FieldChange, Money, MoneyEffect, Plan};
-use crate::plan::diff::show;
+use crate::plan::change::{Action, Change, Plan};
 use crate::plan::money::UNLIMITED;
-use crate::plan::policy::{Effect, Matched, Ruling};
-use anstyle::{AnsiColor, Style};
-use rust_decimal::Decimal;
-use similar::{Algorithm, DiffOp, capture_diff_slices};
+use anstyle::AnsiColor;
+use fields::wrapped;
+use paint::Paint;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-
-/// Longer values are cut in the text; `-o json` has them whole.
-const VALUE_CHARACTERS_MAX: usize = 120;
 
 /// About the size of what is written at once.
 const PIECE_BYTES: usize = 65_536;
@@ -151,92 +154,6 @@ pub fn change_lines(change: &Change, width: usize) -> String {
     display::wrapped(&out, width, hang)
 }
 
-/// The counts in one sentence.
-#[must_use]
-pub fn sentence(plan: &Plan) -> String {
-    let s = &plan.summary;
-    let list = |pairs: &[(usize, &str)]| {
-        let parts: Vec<_> = pairs
-            .iter()
-            .filter(|(count, _)| *count > 0)
-            .map(|(count, what)| format!("{count} {what}"))
-            .collect();
-        parts.join(", ")
-    };
-    let todo = list(&[
-        (s.create, "to create"),
-        (s.adopt, "to adopt"),
-        (s.rename, "to rename"),
-        (s.update, "to update"),
-        (s.replace, "to replace"),
-        (s.delete, "to delete"),
-    ]);
-    let held = list(&[(s.blocked, "blocked"), (s.waiting, "waiting")]);
-    let rest = list(&[(s.unchanged, "unchanged"), (s.undeclared, "undeclared")]);
-    let todo = if todo.is_empty() { "nothing to do".to_owned() } else { todo };
-    let parts: Vec<_> = [todo, held, rest].into_iter().filter(|part| !part.is_empty()).collect();
-    format!("Plan {}: {}", plan.id, parts.join("; "))
-}
-
-/// A policy that matches changes, with its place below a folder.
-pub(super) fn policy_line(matched: &Matched, folder: &str) -> String {
-    let Matched { policy, effect, by, source, changes } = matched;
-    let number = counted(*changes, "change");
-    let does = match effect {
-        Effect::Deny => format!("denies {number}"),
-        Effect::RequireApproval => format!("holds {number} for approval{}", by_whom(*by)),
-        Effect::Warn => format!("warns of {number}"),
-    };
-    format!("policy {policy} {does}  {folder}{source}")
-}
-
-/// What lies outside the selection, in words.
-pub(super) fn outside(number: usize) -> String {
-    let lie = if number == 1 { "lies" } else { "lie" };
-    format!("{} {lie} outside the selection", counted(number, "change"))
-}
-
-/// The money of a plan in lines.
-#[must_use]
-pub fn money_lines(money: &Money) -> Vec<String> {
-    let mut lines = Vec::new();
-    for (currency, effect) in money {
-        if let (Some(before), Some(after)) = (&effect.monthly_before, &effect.monthly_after) {
-            let change = if before == after {
-                format!("{after} {currency}, as before")
-            } else {
-                format!("{before} → {after} {currency} ({})", difference(before, after))
-            };
-            lines.push(format!("Monthly budgets of the customers touched: {change}"));
-        }
-        for (what, amount) in [
-            ("One-time cost", &effect.one_time),
-            ("Refund", &effect.refund),
-            ("Fee", &effect.fee),
-            ("Forfeited", &effect.forfeited),
-        ] {
-            if let Some(amount) = amount {
-                lines.push(format!("{what}: {amount} {currency}"));
-            }
-        }
-        if let Some(amount) = effect.liability.as_ref().filter(|amount| *amount != UNLIMITED) {
-            lines.push(format!("Liability: {amount} {currency} in monthly instalments"));
-        } else if effect.liability.is_some() {
-            let currency = if currency == "XXX" { "" } else { &format!(" in {currency}") };
-            lines.push(format!(
-                "Liability: the partner pays every reservation these customers buy{currency}, without limit"
-            ));
-        }
-    }
-    lines
-}
-
-pub(super) fn difference(before: &str, after: &str) -> String {
-    let number = |text: &str| text.parse::<Decimal>().unwrap_or_default();
-    let difference = number(after) - number(before);
-    if difference.is_sign_positive() { format!("+{difference}") } else { difference.to_string() }
-}
-
 /// Changes by customer: the customer with the highest risk first, then by name.
 fn by_customer<'a>(changes: &[&'a Change]) -> Vec<(Option<&'a str>, Vec<&'a Change>)> {
     let mut groups: BTreeMap<Option<&str>, Vec<&Change>> = BTreeMap::new();
@@ -292,44 +209,6 @@ fn one(change: &Change, paint: Paint, width: usize) -> String {
         line(&needs_approval(ruling));
     }
     out
-}
-
-/// By which rules its figures were reckoned, and what was taken to be so.
-pub(super) fn reckoned(change: &Change) -> Vec<String> {
-    let quotes = [
-        change.refund.as_ref().map(|quote| (&quote.policy_set, &quote.assumptions)),
-        change.exchange.as_ref().map(|quote| (&quote.policy_set, &quote.assumptions)),
-    ];
-    let told = quotes.into_iter().flatten().flat_map(|(policy, assumptions)| {
-        let by = format!("reckoned by the refund policy {policy}");
-        let assumed = assumptions.iter().map(|assumption| format!("assumed: {assumption}"));
-        std::iter::once(by).chain(assumed)
-    });
-    told.collect()
-}
-
-/// What is paid once or in parts, and what comes back: words with amounts.
-pub(super) fn paid_once(effect: &MoneyEffect) -> Vec<(&'static str, &String)> {
-    let in_parts = effect.liability.as_ref().filter(|amount| *amount != UNLIMITED);
-    [
-        ("to pay once", effect.one_time.as_ref()),
-        ("to pay in monthly instalments", in_parts),
-        ("comes back", effect.refund.as_ref()),
-        ("early-termination fee", effect.fee.as_ref()),
-        ("forfeited by the cap on refunds", effect.forfeited.as_ref()),
-    ]
-    .into_iter()
-    .filter_map(|(what, amount)| Some((what, amount?)))
-    .collect()
-}
-
-/// What a policy asks for, in one line.
-pub(super) fn needs_approval(ruling: &Ruling) -> String {
-    format!("needs approval{}: {}", by_whom(ruling.by), ruling.sentence())
-}
-
-fn by_whom(role: Option<AgentRole>) -> String {
-    role.map(|role| format!(" by {}", role.with_article())).unwrap_or_default()
 }
 
 fn head(change: &Change, pending: bool, paint: Paint) -> String {
@@ -396,98 +275,5 @@ fn reasons(out: &mut String, change: &Change, paint: Paint) {
             let argument = printable(&one.argument());
             let _ = writeln!(out, "        → partnerctl unsuspend {argument}");
         }
-    }
-}
-
-/// A field that differs, in one line.
-#[must_use]
-pub fn field_line(field: &FieldChange) -> String {
-    let value =
-        |value: &Option<Value>| value.as_ref().map_or("(not set)".to_owned(), |v| cut(&show(v)));
-    let drift = if field.drift { "  (changed outside)" } else { "" };
-    let items = match (&field.before, &field.after) {
-        (Some(Value::Array(before)), Some(Value::Array(after))) => list_difference(before, after),
-        _ => String::new(),
-    };
-    format!("{}: {} → {}{items}{drift}", field.path, value(&field.before), value(&field.after))
-}
-
-/// What was added to a list and taken from it, for lists too long to compare by eye.
-pub(super) fn list_difference(before: &[Value], after: &[Value]) -> String {
-    if before.len().max(after.len()) < 4 {
-        return String::new();
-    }
-    let (before, after): (Vec<_>, Vec<_>) =
-        (before.iter().map(show).collect(), after.iter().map(show).collect());
-    let mut parts = Vec::new();
-    for op in capture_diff_slices(Algorithm::Myers, &before, &after) {
-        if !matches!(op, DiffOp::Equal { .. }) {
-            parts.extend(before[op.old_range()].iter().map(|item| format!("−{item}")));
-            parts.extend(after[op.new_range()].iter().map(|item| format!("+{item}")));
-        }
-    }
-    format!("  ({})", parts.join(" "))
-}
-
-pub(super) fn cut(text: &str) -> String {
-    if text.chars().count() <= VALUE_CHARACTERS_MAX {
-        return text.to_owned();
-    }
-    let start: String = text.chars().take(VALUE_CHARACTERS_MAX).collect();
-    format!("{start}…")
-}
-
-/// The fields of something new, `{amount, currency}` as one value.
-pub(super) fn whole_fields(change: &Change) -> Vec<(String, String)> {
-    let mut fields: Vec<(String, String)> = Vec::new();
-    for field in &change.fields {
-        let path = field.path.strip_prefix("spec.").unwrap_or(&field.path);
-        let value = field.after.as_ref().map(show).unwrap_or_default();
-        let value = cut(&value);
-        if let Some(parent) = path.strip_suffix(".currency")
-            && let Some(last) = fields.last_mut()
-            && last.0 == format!("{parent}.amount")
-        {
-            *last = (parent.to_owned(), format!("{} {value}", last.1));
-        } else {
-            fields.push((path.trim_end_matches(".name").to_owned(), value));
-        }
-    }
-    fields
-}
-
-fn wrapped(parts: &[String], width: usize) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for part in parts {
-        match lines.last_mut() {
-            Some(line) if columns(line) + columns(part) + 2 <= width => {
-                line.push_str(", ");
-                line.push_str(part);
-            }
-            _ => {
-                if let Some(line) = lines.last_mut() {
-                    line.push(',');
-                }
-                lines.push(part.clone());
-            }
-        }
-    }
-    lines
-}
-
-#[derive(Clone, Copy)]
-struct Paint(bool);
-
-impl Paint {
-    fn style(self, style: Style, text: &str) -> String {
-        if self.0 { format!("{style}{text}{style:#}") } else { text.to_owned() }
-    }
-
-    fn bold(self, text: &str) -> String {
-        self.style(Style::new().bold(), text)
-    }
-
-    fn colour(self, colour: AnsiColor, text: &str) -> String {
-        self.style(colour.on_default(), text)
     }
 }

@@ -4,204 +4,28 @@
 //! transaction, and answers questions.
 
 pub mod backup;
+mod error;
 pub mod history;
 pub mod lease;
 pub mod log;
 pub mod migrate;
 pub mod sqlite;
 pub mod touches;
+mod write;
 
 pub use backup::{Contents, Examined, Problems};
+pub use error::StoreError;
 pub use history::{ApplyEnd, ApplyRecord, Approval};
 pub use lease::{Holder, Lease};
 pub use log::{Checkpoint, Filter, Head, Verification};
 pub use touches::{Glance, Judgement, Touched, Version};
+pub use write::{Batch, Write};
 
-use crate::model::activity::Draft;
 use crate::model::{Activity, KindName, Observed, ResourceId, Stored, Suspension};
 use crate::plan::intent::Intent;
 use chrono::{DateTime, Utc};
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
-
-/// One write of a batch.
-#[derive(Debug, Clone)]
-pub enum Write {
-    /// Inserts or replaces a resource's row. `expected` is the revision it must have now; `None`
-    /// when it must not exist. `previous` is the name its row has until now.
-    Put {
-        /// The row as it shall be.
-        row: Box<Stored>,
-        /// Its revision now.
-        expected: Option<i64>,
-        /// Its name now, for a rename.
-        previous: Option<ResourceId>,
-    },
-    /// Removes a resource's row.
-    Delete {
-        /// Which.
-        id: ResourceId,
-        /// Its revision now.
-        expected: i64,
-    },
-    /// Puts something into the embedded provider's state.
-    PutActual(Observed),
-    /// Takes something out of the embedded provider's state.
-    DeleteActual {
-        /// Its kind.
-        kind: KindName,
-        /// Its id.
-        external_id: String,
-    },
-    /// Appends to the log.
-    Append(Box<Draft>),
-    /// Refuses the batch unless a resource is at a revision; `None`: unless it does not exist.
-    Expect {
-        /// Which.
-        id: ResourceId,
-        /// Its revision now.
-        revision: Option<i64>,
-    },
-    /// Writes an intent, or what has become of it.
-    PutIntent(Box<Intent>),
-    /// Takes an intent away: it has ended.
-    DropIntent {
-        /// Which.
-        operation_id: String,
-    },
-    /// Says that an apply has begun. A plan whose digest was applied before is refused.
-    BeginApply(Box<ApplyRecord>),
-    /// Says how an apply ended.
-    EndApply {
-        /// Which.
-        id: String,
-        /// How.
-        end: ApplyEnd,
-    },
-    /// Says which commit something is brought to from now on.
-    Follow {
-        /// What: a set, or a branch.
-        what: String,
-        /// The commit.
-        commit: String,
-    },
-    /// Approves a plan beforehand.
-    Approve(Approval),
-    /// Suspends something, or says anew for how long and why.
-    Suspend(Box<Suspension>),
-    /// Ends a suspension, unless it was said anew until when.
-    Unsuspend(Box<Suspension>),
-    /// Says that everything was looked at; the version is that of this batch.
-    Judge(Judgement),
-    /// Takes an approval away: it was used or withdrawn.
-    WithdrawApproval {
-        /// Of which plan.
-        plan_id: String,
-    },
-}
-
-/// Writes that happen together or not at all.
-#[derive(Debug, Clone, Default)]
-pub struct Batch {
-    /// The lease under which it is written; a batch of a lease that was lost is refused.
-    pub epoch: Option<i64>,
-    /// The writes in order.
-    pub writes: Vec<Write>,
-}
-
-/// What can go wrong with a store.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// The resource is not as it was when the batch was made.
-    #[error("{id} is at revision {}, expected {}", revision(.found), revision(.expected))]
-    Stale {
-        /// Which.
-        id: ResourceId,
-        /// What the batch was made from.
-        expected: Option<i64>,
-        /// What the store has.
-        found: Option<i64>,
-    },
-    /// A plan is applied once, and this one was, or was begun.
-    #[error("the plan {plan_id} was applied before, by {actor}")]
-    AlreadyApplied {
-        /// Which.
-        plan_id: String,
-        /// By whom.
-        actor: String,
-    },
-    /// Another process has taken the lease over.
-    #[error("another process has taken over: {holder}")]
-    LeaseLost {
-        /// Who.
-        holder: String,
-    },
-    /// The store was made by a newer partnerctl.
-    #[error("the store has schema version {found}, this partnerctl knows up to {known}")]
-    Newer {
-        /// The store's version.
-        found: i64,
-        /// The newest known version.
-        known: i64,
-    },
-    /// A migration that was applied is not the one this program has.
-    #[error("migration {version} of the store differs from the one of this partnerctl")]
-    ForeignMigration {
-        /// Which.
-        version: i64,
-    },
-    /// A row that cannot be read.
-    #[error("{what} in the store cannot be read")]
-    Corrupt {
-        /// Which row and column.
-        what: String,
-        /// Why.
-        #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
-    /// A backup of another store was put in place of this one since it was opened.
-    #[error("the store was replaced by one of the lineage {lineage}")]
-    Replaced {
-        /// The lineage it has now.
-        lineage: String,
-    },
-    /// The file is no backup that could be written or restored.
-    #[error("{path} is no good as a backup: {why}")]
-    NoBackup {
-        /// Which.
-        path: PathBuf,
-        /// What is wrong with it.
-        why: String,
-    },
-    /// The address names no store.
-    #[error("`{url}` is not a store")]
-    Address {
-        /// What was given.
-        url: String,
-    },
-    /// The database refused.
-    #[error("the store at {path} failed")]
-    Database {
-        /// Where.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: rusqlite::Error,
-    },
-    /// The file system refused.
-    #[error("the store at {path} cannot be opened")]
-    Io {
-        /// Where.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: std::io::Error,
-    },
-}
-
-fn revision(revision: &Option<i64>) -> String {
-    revision.map_or_else(|| "none (not in the store)".to_owned(), |revision| revision.to_string())
-}
+use std::path::Path;
 
 /// Where state is kept. The conformance tests hold for every implementation.
 pub trait Store: Send {

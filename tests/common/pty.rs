@@ -4,10 +4,21 @@ use super::TestEnv;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
 use std::fs::{File, OpenOptions};
-use std::io::Read;
+use std::io::{Read, Write};
 
 /// What partnerctl prints on a terminal, stdout and stderr together, as lines end in files.
 pub fn run(env: &TestEnv, columns: u16, variables: &[(&str, &str)], args: &[&str]) -> String {
+    typed(env, columns, variables, args, "").1
+}
+
+/// How it ends, and what stands on the terminal then, when somebody types this there.
+pub fn typed(
+    env: &TestEnv,
+    columns: u16,
+    variables: &[(&str, &str)],
+    args: &[&str],
+    keys: &str,
+) -> (Option<i32>, String) {
     let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
     grantpt(&terminal).unwrap();
     unlockpt(&terminal).unwrap();
@@ -22,6 +33,7 @@ pub fn run(env: &TestEnv, columns: u16, variables: &[(&str, &str)], args: &[&str
     drop(command);
     let mut printed = Vec::new();
     let mut terminal = File::from(terminal);
+    terminal.write_all(keys.as_bytes()).unwrap();
     let mut part = [0; 4096];
     // Linux says that the other end is gone by an error, other systems by an end of file.
     while let Ok(length) = terminal.read(&mut part)
@@ -29,6 +41,6 @@ pub fn run(env: &TestEnv, columns: u16, variables: &[(&str, &str)], args: &[&str
     {
         printed.extend_from_slice(&part[..length]);
     }
-    child.wait().unwrap();
-    String::from_utf8(printed).unwrap().replace("\r\n", "\n")
+    let code = child.wait().unwrap().code();
+    (code, String::from_utf8(printed).unwrap().replace("\r\n", "\n"))
 }

@@ -42,7 +42,7 @@ fn main() {
                 "protocol": "partnerctl.dev/provider/v1", "name": "fake",
                 "requestKeys": faults["requestKeys"].as_str().unwrap_or("durable"),
                 "kinds": ["Customer", "Subscription", "Budget", "Reservation", "RoleAssignment",
-                    "ReservationPermission"],
+                    "ReservationPermission", "PartnerUser"],
             })),
             "observe" => fake.observe(&request["params"], &faults),
             "lookup" => fake.lookup(&request["params"], &faults),

@@ -4,6 +4,7 @@ mod accept;
 mod revert;
 
 use crate::cli::error::{CommandError, Exit};
+use crate::cli::output::Output;
 use crate::cli::pass::{Pass, Planned};
 use crate::cli::session::{self, PassArgs, SelectionArgs};
 use crate::cli::settings::{FileArgs, Settings};
@@ -19,7 +20,7 @@ use crate::plan::records::DRIFTED;
 use crate::plan::selection::Selection;
 use crate::store::{Filter, Store};
 use chrono::Utc;
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -56,14 +57,6 @@ pub struct DriftArgs {
 enum Action {
     Accept(accept::AcceptArgs),
     Revert(revert::RevertArgs),
-}
-
-#[derive(ValueEnum, Debug, Clone, Copy, PartialEq)]
-enum Output {
-    /// For people
-    Text,
-    /// For machines
-    Json,
 }
 
 /// Which drift is meant.

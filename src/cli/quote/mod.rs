@@ -4,6 +4,7 @@ mod text;
 
 use crate::cli::error::CommandError;
 use crate::cli::error::Exit;
+use crate::cli::output::Output;
 use crate::cli::session::{self, PassArgs};
 use crate::cli::settings::{FileArgs, Settings, parse_at};
 use crate::cli::ui::Ui;
@@ -17,7 +18,7 @@ use crate::model::problem::did_you_mean;
 use crate::model::{ResourceId, Source};
 use crate::plan::settle;
 use chrono::{DateTime, NaiveDate, Utc};
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
 
 /// Reckon what cancelling or exchanging a reservation gives back and costs
 ///
@@ -85,14 +86,6 @@ struct How {
     /// How to print it
     #[arg(short, long, value_enum, default_value_t = Output::Text)]
     output: Output,
-}
-
-#[derive(ValueEnum, Debug, Clone, Copy, PartialEq)]
-enum Output {
-    /// For people
-    Text,
-    /// For machines
-    Json,
 }
 
 pub fn run(args: &QuoteArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, CommandError> {

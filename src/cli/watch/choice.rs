@@ -3,7 +3,7 @@
 
 use crate::cli::error::{CommandError, Exit};
 use crate::cli::pass::Planned;
-use crate::kinds::{AgentRole, Risk};
+use crate::kinds::{AgentRole, Risk, Staff};
 use crate::model::ResourceId;
 use crate::model::text::{counted, printable};
 use crate::plan::change::Undeclared;
@@ -45,6 +45,8 @@ pub struct Held {
     pub plan_id: String,
     /// The roles that policies ask of whoever approves.
     pub roles: BTreeSet<AgentRole>,
+    /// Who may have them, as the pass that holds them saw it.
+    pub staff: Staff,
     /// The changes, with what depends on them, in the order of apply.
     pub changes: Vec<HeldChange>,
 }
@@ -64,13 +66,14 @@ pub struct HeldChange {
     pub policies: Vec<String>,
 }
 
-/// Chooses. `approved` says whether somebody approved a plan.
+/// Chooses. `approved` says whether somebody of the staff approved a plan.
 ///
 /// # Errors
 /// When `approved` fails.
 pub fn choose(
     planned: Planned,
     rules: Rules,
+    staff: &Staff,
     approved: impl Fn(&Plan) -> Result<bool, CommandError>,
 ) -> Result<Choice, CommandError> {
     let Planned { gathered, plan: everything, judgement, input, next_end } = planned;
@@ -99,7 +102,8 @@ pub fn choose(
     let goes: BTreeSet<&ResourceId> = rest.proceeding().map(|change| &change.id).collect();
     let held = all.proceeding().filter(|change| !goes.contains(&change.id));
     let changes = held.map(HeldChange::of).collect();
-    let held = Held { plan_id: all.id.clone(), roles: all.roles_to_approve(), changes };
+    let (plan_id, roles) = (all.id.clone(), all.roles_to_approve());
+    let held = Held { plan_id, roles, staff: staff.clone(), changes };
     Ok(choice(rest, None, Some(held), Some(all)))
 }
 

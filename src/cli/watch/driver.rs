@@ -62,7 +62,7 @@ pub struct Driver<'a> {
     pub held: Option<Held>,
     /// How the last pass would exit.
     pub exit: Exit,
-    /// When something that is declared ends next, as the last pass saw it.
+    /// When something that is declared, or a suspension, ends next, as the last pass saw it.
     pub next_end: Option<DateTime<Utc>>,
 }
 

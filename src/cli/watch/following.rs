@@ -13,8 +13,10 @@ use crate::engine::commit::{Committed, Origin, read_below};
 use crate::engine::follow::signed::Signature;
 use crate::engine::follow::{Branch, Commit, FollowError};
 use crate::engine::git::GitError;
-use crate::engine::tree::{Sources, WORKSPACE_FILE};
+use crate::engine::tree::WORKSPACE_FILE;
+use crate::engine::workspace::WorkspaceFile;
 use crate::kinds::Kinds;
+use crate::plan::policy::Policies;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -64,6 +66,8 @@ struct Content {
     committed: Committed,
     prefix: String,
     root: String,
+    /// What its `partnerctl.yaml` says, once it was read and is valid; `None` where there is none.
+    settings: Option<Option<(WorkspaceFile, Policies)>>,
 }
 
 impl Following {
@@ -127,8 +131,12 @@ impl Following {
         ui: &mut Ui,
     ) -> Result<Workspace, CommandError> {
         let mut workspace = local;
-        let commit = self.read()?.committed.commit.clone();
-        let found = settings_of(kinds, &self.read()?.committed, ui)?;
+        let content = self.read()?;
+        let commit = content.committed.commit.clone();
+        let found = match &content.settings {
+            Some(known) => known.clone(),
+            None => content.settings.insert(settings_of(kinds, &content.committed, ui)?).clone(),
+        };
         if found.is_none() && self.had_settings {
             let message = format!("{WORKSPACE_FILE} is gone from commit {}", short(&commit));
             return Err(CommandError::invalid(message)
@@ -219,7 +227,7 @@ impl Following {
     pub fn input(&mut self, settings: &Settings, args: &PassArgs) -> Result<Input, CommandError> {
         let selection = session::selection(settings, args, true)?;
         let author = self.head.as_ref().map(|head| head.author.clone());
-        let Content { committed, prefix, root } = self.read()?;
+        let Content { committed, prefix, root, settings: _ } = self.read()?;
         if !committed.has_folder && committed.texts.problems.is_empty() {
             let commit = short(&committed.commit);
             let folder = if root.is_empty() { "file" } else { root };
@@ -228,25 +236,17 @@ impl Following {
                 .hint("see that --path names the folder, and that it is committed"));
         }
         let (commit, prefix) = (committed.commit.clone(), prefix.clone());
-        Ok(Input {
-            sources: Sources { texts: committed.texts.clone(), ..Sources::default() },
-            folder: None,
-            begun: 0,
-            whole: true,
-            selection,
-            checked: None,
-            origin: Some(Origin { commit, author, prefix }),
-        })
+        Ok(Input::of_commit(&committed.texts, selection, Some(Origin { commit, author, prefix })))
     }
 
     /// Reads what the head holds, once.
-    fn read(&mut self) -> Result<&Content, CommandError> {
+    fn read(&mut self) -> Result<&mut Content, CommandError> {
         let number = self.number;
         let content = match self.content.take().filter(|(of, _)| *of == number) {
             Some((_, content)) => content,
             None => self.content_of_head().map_err(|error| self.damaged(error))?,
         };
-        Ok(&self.content.insert((number, content)).1)
+        Ok(&mut self.content.insert((number, content)).1)
     }
 
     /// What was fetched cannot be read: it is fetched anew before the next try.
@@ -277,7 +277,7 @@ impl Following {
             prefix.trim_end_matches('/').to_owned()
         };
         let committed = read_below(git, &head.id, &prefix, &root)?;
-        Ok(Content { committed, prefix, root })
+        Ok(Content { committed, prefix, root, settings: None })
     }
 }
 

@@ -15,7 +15,7 @@ use crate::engine::lease;
 use crate::engine::memory::{self, Kept};
 use crate::engine::operate::Ended;
 use crate::engine::tree::WORKSPACE_FILE;
-use crate::engine::{Workspace, machine};
+use crate::engine::{Workspace, gather, machine, policies};
 use crate::model::text::printable;
 use crate::plan::{Plan, render};
 use crate::provider::Provider;
@@ -263,10 +263,13 @@ impl Passes<'_> {
         let rules =
             Rules { heal: self.heal, heal_money: self.heal_money, allow: workspace.watch_allows() };
         let ttl = TimeDelta::hours(saved::TTL_HOURS);
-        choose(planned, rules, |plan| {
-            let (kinds, roles) = (&self.settings.kinds, plan.roles_to_approve());
-            let asked = |store| saved::is_approved(kinds, store, &plan.id, &roles, ttl);
-            self.stores.reading().map_or(Ok(false), asked)
+        let (store, roles) = (self.stores.reading(), workspace.policies.roles());
+        let staff = store.map(|store| policies::staff(&roles, &planned.gathered, store));
+        let staff = staff.transpose()?.unwrap_or_default();
+        choose(planned, rules, &staff, |plan| {
+            let roles = plan.roles_to_approve();
+            let asked = |store| saved::is_approved(&staff, store, &plan.id, &roles, ttl);
+            store.map_or(Ok(false), asked)
         })
     }
 
@@ -306,11 +309,16 @@ impl Passes<'_> {
         let workspace = self.workspace(ui)?;
         let store = session::open(self.settings, &workspace, Missing::Leave)?;
         let ttl = TimeDelta::hours(saved::TTL_HOURS);
-        let Held { plan_id, roles, changes: _ } = held;
-        let kinds = &self.settings.kinds;
-        let asked =
-            |store: Box<dyn Store>| saved::is_approved(kinds, store.as_ref(), plan_id, roles, ttl);
-        store.map_or(Ok(false), asked)
+        let Some(store) = &store else { return Ok(false) };
+        let Held { plan_id, roles, staff, changes: _ } = held;
+        let provider = session::provider(self.settings, &workspace)?;
+        // A program is not asked each second: its staff is as the pass saw it.
+        if roles.is_empty() || provider.outside().is_some() {
+            return saved::is_approved(staff, store.as_ref(), plan_id, roles, ttl);
+        }
+        let now = gather::some(store.as_ref(), Vec::new(), Vec::new())?;
+        let staff = policies::staff(roles, &now, store.as_ref())?;
+        saved::is_approved(&staff, store.as_ref(), plan_id, roles, ttl)
     }
 }
 

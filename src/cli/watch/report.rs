@@ -1,17 +1,18 @@
 //! How a watch stands: the status file, and what is answered over HTTP.
 
+mod metrics;
+mod parts;
+
+pub use parts::{BranchReport, LastPass, Outcome, WatchState};
+
 use crate::cli::watch::choice::{Held, HeldChange};
-use crate::engine::follow::Commit;
 use crate::engine::machine::write_for_now;
-use crate::kinds::Risk;
-use crate::model::ResourceId;
 use crate::model::activity::instant;
-use crate::plan::Action;
 use chrono::{DateTime, Utc};
+use parts::{HeldLine, HeldReport};
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::path::Path;
 
 /// The version of the format.
@@ -56,170 +57,6 @@ pub struct Report {
     last_success: Option<DateTime<Utc>>,
     #[serde(skip)]
     last_end: Option<DateTime<Utc>>,
-}
-
-/// What a watch is at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum WatchState {
-    /// It waits for what happens, or runs a pass.
-    Watching,
-    /// A root is missing: nothing is applied until it is back.
-    Paused,
-    /// It has ended.
-    Ended,
-}
-
-/// A branch that is followed.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct BranchReport {
-    /// The repository.
-    pub url: String,
-    /// The branch.
-    pub branch: String,
-    /// The folder in it; null for its top.
-    pub path: Option<String>,
-    /// The commit it was at when it was last seen; null before that.
-    pub commit: Option<String>,
-    /// Who wrote that commit, as it claims.
-    pub author: Option<String>,
-    /// When it was last seen.
-    pub seen_at: Option<String>,
-    /// Why it cannot be seen now; null when it can. The last commit stays in force meanwhile.
-    pub away: Option<String>,
-}
-
-impl BranchReport {
-    /// A branch that was not seen yet.
-    pub fn new(url: &str, branch: &str, path: Option<&str>) -> Self {
-        Self {
-            url: url.to_owned(),
-            branch: branch.to_owned(),
-            path: path.map(str::to_owned),
-            commit: None,
-            author: None,
-            seen_at: None,
-            away: None,
-        }
-    }
-
-    /// The branch is at a commit.
-    pub fn seen(&mut self, commit: &Commit, now: DateTime<Utc>) {
-        self.commit = Some(commit.id.to_string());
-        self.author = Some(commit.author.to_string());
-        self.seen_at = Some(instant(now));
-        self.away = None;
-    }
-}
-
-/// A pass.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct LastPass {
-    /// When it began.
-    pub began_at: String,
-    /// When it ended.
-    pub ended_at: String,
-    /// How.
-    pub outcome: Outcome,
-    /// The plan of everything that was to be done then; null when there was none.
-    pub plan_id: Option<String>,
-    /// Changes that it applied.
-    pub applied: u64,
-    /// The commit it was over; null where files are watched.
-    pub commit: Option<String>,
-}
-
-/// How a pass ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Outcome {
-    /// Everything is as declared, or waits for what is outside.
-    Done,
-    /// It was planned, and nothing applied: `--dry-run`.
-    Planned,
-    /// Something is held for approval.
-    Held,
-    /// Something is blocked.
-    Blocked,
-    /// A brake holds the plan.
-    Refused,
-    /// The commit is not applied: the branch was rewritten, or a signature is missing.
-    Rejected,
-    /// The manifests or the settings are not valid.
-    Invalid,
-    /// Somebody else applies.
-    Locked,
-    /// Some changes were not done.
-    Partly,
-    /// It failed before anything was done.
-    Failed,
-}
-
-impl Outcome {
-    const ALL: [Self; 10] = [
-        Self::Done,
-        Self::Planned,
-        Self::Held,
-        Self::Blocked,
-        Self::Refused,
-        Self::Rejected,
-        Self::Invalid,
-        Self::Locked,
-        Self::Partly,
-        Self::Failed,
-    ];
-
-    /// The word of the status file.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Done => "done",
-            Self::Planned => "planned",
-            Self::Held => "held",
-            Self::Blocked => "blocked",
-            Self::Refused => "refused",
-            Self::Rejected => "rejected",
-            Self::Invalid => "invalid",
-            Self::Locked => "locked",
-            Self::Partly => "partly",
-            Self::Failed => "failed",
-        }
-    }
-
-    /// True when the pass saw everything and did what it may.
-    fn is_success(self) -> bool {
-        !matches!(self, Self::Rejected | Self::Invalid | Self::Locked | Self::Partly | Self::Failed)
-    }
-}
-
-/// What is held.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-struct HeldReport {
-    /// The plan to approve.
-    plan_id: String,
-    /// The command that approves it.
-    command: String,
-    /// How many changes.
-    count: usize,
-    /// The first of them.
-    changes: Vec<HeldLine>,
-}
-
-/// A change that is held.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-struct HeldLine {
-    /// `Kind/name`.
-    #[schemars(with = "String")]
-    resource: ResourceId,
-    /// What would be done.
-    action: Action,
-    /// How much it risks; reversible ones that no policy holds depend on another that is held.
-    risk: Risk,
-    /// The policies that ask for an approval.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    policies: Vec<String>,
 }
 
 /// A pass that ended.
@@ -313,46 +150,6 @@ impl Report {
             }
         }
     }
-
-    /// What Prometheus reads.
-    pub fn metrics(&self) -> String {
-        let mut out = String::new();
-        let mut put = |name: &str, kind: &str, help: &str, samples: &[(String, i64)]| {
-            let _ = writeln!(out, "# HELP partnerctl_watch_{name} {help}");
-            let _ = writeln!(out, "# TYPE partnerctl_watch_{name} {kind}");
-            for (labels, value) in samples {
-                let _ = writeln!(out, "partnerctl_watch_{name}{labels} {value}");
-            }
-        };
-        let one = |value: i64| [(String::new(), value)];
-        let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
-        let of_outcome = |outcome: Outcome| {
-            let count = self.outcomes.get(&outcome).copied().unwrap_or_default();
-            (format!("{{outcome=\"{}\"}}", outcome.as_str()), number(count))
-        };
-        put("passes_total", "counter", "Passes that ended, by how.", &Outcome::ALL.map(of_outcome));
-        let help = "Changes that were applied.";
-        put("changes_applied_total", "counter", help, &one(number(self.applied)));
-        let held = self.held.as_ref().map_or(0, |held| held.count as u64);
-        put("changes_held", "gauge", "Changes that are held for approval.", &one(number(held)));
-        let paused = i64::from(self.state == WatchState::Paused);
-        put("paused", "gauge", "1 while a root of the manifests is missing.", &one(paused));
-        let ready = i64::from(self.unready().is_none());
-        put("ready", "gauge", "1 when the last pass got through.", &one(ready));
-        if let Some(git) = &self.git {
-            let help = "1 while the branch that is followed cannot be looked at.";
-            put("git_away", "gauge", help, &one(i64::from(git.away.is_some())));
-            let commit = git.commit.as_deref().unwrap_or_default();
-            let help = "1, with the commit at which the branch was last seen.";
-            put("git_commit_info", "gauge", help, &[(format!("{{commit=\"{commit}\"}}"), 1)]);
-        }
-        let at = |instant: Option<DateTime<Utc>>| one(instant.map_or(0, |at| at.timestamp()));
-        let help = "When the last pass ended, in seconds since 1970.";
-        put("last_pass_timestamp_seconds", "gauge", help, &at(self.last_end));
-        let help = "When a pass last got through, in seconds since 1970.";
-        put("last_success_timestamp_seconds", "gauge", help, &at(self.last_success));
-        out
-    }
 }
 
 fn line(change: &HeldChange) -> HeldLine {
@@ -372,8 +169,7 @@ fn cut(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{BranchReport, Ended, Outcome, Report, WatchState};
-    use crate::engine::follow::Commit;
+    use super::{Ended, Outcome, Report, WatchState};
 
     #[test]
     fn it_is_ready_when_the_last_pass_got_through_and_no_root_is_missing() {
@@ -407,37 +203,5 @@ mod tests {
                 "the watch has ended",
             ]
         );
-    }
-
-    #[test]
-    fn metrics_are_text_that_prometheus_reads() {
-        let now = "2026-11-21T12:00:00Z".parse().unwrap();
-        let mut report = Report::new(now);
-        let ended = Ended { began: now, outcome: Outcome::Done, plan_id: None, applied: 3 };
-        report.ended(ended, now);
-        assert!(!report.metrics().contains("git"), "files are watched");
-        let mut git = BranchReport::new("a", "main", None);
-        git.seen(&Commit { id: "c1".into(), author: "a".into() }, now);
-        git.away = Some("no answer".to_owned());
-        report.git = Some(git);
-        let text = report.metrics();
-        for line in text.lines() {
-            let sample = line.split_once(' ').map(|(name, value)| (name, value.parse::<i64>()));
-            let fits = line.starts_with("# HELP partnerctl_watch_")
-                || line.starts_with("# TYPE partnerctl_watch_")
-                || matches!(sample, Some((name, Ok(_))) if name.starts_with("partnerctl_watch_"));
-            assert!(fits, "{line}");
-        }
-        for line in [
-            "partnerctl_watch_passes_total{outcome=\"done\"} 1",
-            "partnerctl_watch_passes_total{outcome=\"failed\"} 0",
-            "partnerctl_watch_changes_applied_total 3",
-            "partnerctl_watch_ready 1",
-            "partnerctl_watch_git_away 1",
-            "partnerctl_watch_git_commit_info{commit=\"c1\"} 1",
-            "partnerctl_watch_last_success_timestamp_seconds 1795262400",
-        ] {
-            assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
-        }
     }
 }

@@ -15,10 +15,10 @@ use crate::engine::tree::{Texts, read_roots};
 use crate::kinds::{Kinds, Staff};
 use crate::manifest::{Manifests, report, yaml};
 use crate::model::decode::{Fault, decode};
-use crate::model::problem::{Location, Problem};
+use crate::model::problem::Problem;
 use crate::model::tree::{Node, Value};
 use crate::model::{code, moment};
-use crate::plan::{LeftOut, Plan, PlanInput, Scope, Selection, plan, render};
+use crate::plan::{Plan, PlanInput, Scope, plan, render};
 use chrono::{DateTime, Utc};
 use declared::{CaseFile, Expect};
 use state::Listed;
@@ -216,27 +216,18 @@ fn input(
     let actor = file.actor.as_ref().or(workspace.file.actor.as_ref());
     let actor = actor.map_or_else(|| ACTOR.to_owned(), ToString::to_string);
     PlanInput {
-        kinds: ground.kinds.clone(),
-        at,
         lineage: gathered.lineage,
-        set: workspace.set(),
         staff: Staff::of(&actor, &gathered.staff),
         actor,
         desired: manifests.resources,
         stored: gathered.stored,
         unmanaged: gathered.unmanaged,
-        intents: Vec::new(),
-        suspensions: Vec::new(),
-        vanished_folders: Default::default(),
-        take_ownership: false,
         scope: if file.prune == Some(true) { Scope::WholeAndPrune } else { Scope::Whole },
-        selection: Selection::default(),
         limits: workspace.limits(),
         policies: workspace.policies.clone(),
         refunds: workspace.refunds(),
-        override_id: None,
         beside: gathered.beside,
-        left_out: LeftOut::default(),
+        ..PlanInput::new(ground.kinds.clone(), at, &workspace.set())
     }
 }
 
@@ -335,10 +326,7 @@ impl Reader<'_> {
     }
 
     fn faults(&mut self, file: &Arc<str>, faults: Vec<Fault>) {
-        self.problems.extend(faults.into_iter().map(|fault| {
-            let location = Location { file: file.clone(), span: fault.span };
-            Problem::new(fault.code, vec![location], fault.message, fault.hint)
-        }));
+        self.problems.extend(faults.into_iter().map(|fault| fault.within(file)));
     }
 
     /// What is wrong with the case.

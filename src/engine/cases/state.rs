@@ -155,10 +155,7 @@ fn read(
     problems: &mut Vec<Problem>,
 ) -> Option<Spec> {
     let (decoded, _) = (entry.decode)(node);
-    problems.extend(decoded.faults.iter().map(|fault| {
-        let location = Location { file: file.clone(), span: fault.span };
-        Problem::new(fault.code, vec![location], fault.message.clone(), fault.hint.clone())
-    }));
+    problems.extend(decoded.faults.into_iter().map(|fault| fault.within(file)));
     decoded.value
 }
 

@@ -212,7 +212,7 @@ impl State {
         self.poll_at = Some(now.saturating_add(poll));
     }
 
-    /// Something that is declared ends by itself at this time: a pass is due then.
+    /// Something that is declared, or a suspension, ends by itself at this time: a pass is due then.
     pub fn expect(&mut self, end: Option<Millis>) {
         self.end_at = end;
     }

@@ -13,13 +13,14 @@ mod value;
 pub use canonical::canonical;
 
 use crate::model::code::{self, Code};
-use crate::model::problem::did_you_mean;
+use crate::model::problem::{Problem, did_you_mean};
 use crate::model::tree::{Entry, Node, Span, Value};
 use error::{Error, Place, What};
 use reader::Reader;
 use serde::Deserialize;
 use std::cell::RefCell;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// Passes over one document at most: bounds the work on hostile input.
 const PASSES_MAX: usize = 128;
@@ -38,6 +39,14 @@ pub struct Fault {
     pub message: String,
     /// What to do; may be empty.
     pub hint: String,
+}
+
+impl Fault {
+    /// The problem it is in a file.
+    #[must_use]
+    pub fn within(self, file: &Arc<str>) -> Problem {
+        Problem::at(self.code, file, self.span, self.message, self.hint)
+    }
 }
 
 /// What came out of a document.

@@ -5,7 +5,6 @@
 
 mod declared;
 mod judge;
-pub mod roles;
 
 pub use declared::{Match, MoneyMatch, Policy};
 pub use judge::{put, rule, wants_approval};
@@ -16,6 +15,7 @@ use crate::model::digest::Digest;
 use crate::plan::change::Change;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// What a policy does with the changes that it matches.
 #[derive(
@@ -75,6 +75,12 @@ impl Policies {
         };
         let digest = self.rules.iter().fold(Digest::default(), text);
         (!self.rules.is_empty()).then(|| digest.hex()[..16].to_owned())
+    }
+
+    /// The roles that any of them asks for.
+    #[must_use]
+    pub fn roles(&self) -> BTreeSet<AgentRole> {
+        self.rules.iter().filter_map(|(policy, _)| policy.by).collect()
     }
 }
 

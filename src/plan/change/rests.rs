@@ -1,0 +1,72 @@
+//! What a plan rests on, and what apply writes down without any change.
+
+use super::Desired;
+use crate::model::condition::{Condition, ConditionType, Truth, set};
+use crate::model::{ResourceId, Source};
+use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The state of one resource that the plan rests on: apply refuses the plan when it moved on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Basis {
+    /// `Kind/name`.
+    #[schemars(with = "String")]
+    pub resource: ResourceId,
+    /// Its revision; null when the store does not have it.
+    pub revision: Option<i64>,
+    /// The provider's id, when there is a thing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub external_id: Option<String>,
+    /// Digest of what was observed; null when there was nothing.
+    pub observed: Option<String>,
+}
+
+/// What is written down about a resource beside its change: where it is declared now, how it is.
+/// Nothing outside the store changes by it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Record {
+    /// `Kind/name`.
+    #[schemars(with = "String")]
+    pub resource: ResourceId,
+    /// The revision this was found at; null when the store does not have it yet.
+    pub revision: Option<i64>,
+    /// Where it is declared now, when that differs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<Source>,
+    /// How it is declared now, when that differs without any change.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub desired: Option<Desired>,
+    /// Conditions that differ.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub conditions: Vec<ConditionNow>,
+}
+
+/// A condition without its time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ConditionNow {
+    /// `Ready` or `Synced`.
+    #[serde(rename = "type")]
+    pub kind: ConditionType,
+    /// Whether it holds.
+    pub status: Truth,
+    /// One word.
+    pub reason: String,
+    /// One sentence.
+    pub message: String,
+}
+
+impl ConditionNow {
+    /// Puts it among the conditions of a resource.
+    pub fn put(&self, conditions: &mut Vec<Condition>, at: DateTime<Utc>) {
+        let condition = Condition {
+            kind: self.kind,
+            status: self.status,
+            reason: self.reason.clone(),
+            message: self.message.clone(),
+            last_transition_time: at,
+        };
+        set(conditions, condition);
+    }
+}
