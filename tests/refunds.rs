@@ -260,6 +260,35 @@ mod by_cents {
         count
     }
 
+    /// What was paid of a price until a day.
+    fn paid(price: i128, bought: NaiveDate, months: i32, billing: Billing, at: NaiveDate) -> i128 {
+        let mut instalments = 0;
+        while instalments < months && months_on(bought, instalments) <= at {
+            instalments += 1;
+        }
+        match billing {
+            Billing::Upfront => price,
+            Billing::Monthly => divide(price * i128::from(instalments), i128::from(months)),
+        }
+    }
+
+    /// What goes toward a new price: what was paid less what was used.
+    pub fn toward(
+        price: i128,
+        bought: NaiveDate,
+        term: Term,
+        billing: Billing,
+        at: NaiveDate,
+    ) -> Option<i128> {
+        let months = if term == Term::P1Y { 12 } else { 36 };
+        let end = months_on(bought, months);
+        if at < bought || at >= end {
+            return None;
+        }
+        let left = divide(price * days(at, end), days(bought, end));
+        Some(paid(price, bought, months, billing, at) - (price - left))
+    }
+
     pub fn refund(
         price: i128,
         bought: NaiveDate,
@@ -281,14 +310,7 @@ mod by_cents {
             divide(price * days(at, end), days(bought, end))
         };
         let fee = if since <= 5 { 0 } else { divide(prorated * 12, 100) };
-        let mut instalments = 0;
-        while instalments < months && months_on(bought, instalments) <= at {
-            instalments += 1;
-        }
-        let paid = match billing {
-            Billing::Upfront => price,
-            Billing::Monthly => divide(price * i128::from(instalments), i128::from(months)),
-        };
+        let paid = paid(price, bought, months, billing, at);
         let back = paid - (price - prorated) - fee;
         let after = months_on(at, -12);
         let used: i128 = paid_out
@@ -319,6 +341,22 @@ fn bought() -> impl Strategy<Value = (i128, u64, u64, bool, bool, u8)> {
     (0..9_000_000i128, 0..1096u64, held, any::<bool>(), any::<bool>(), 0..3u8)
 }
 
+/// A purchase as a reservation, with the day it is cancelled.
+fn reservation(one: (i128, u64, u64, bool, bool, u8)) -> (NaiveDate, Held) {
+    let (price, on, days, three, monthly, usage) = one;
+    let purchased_on = day("2026-01-01") + Days::new(on);
+    let held = Held {
+        name: "Reservation/r".to_owned(),
+        price: dollars(price),
+        purchased_on,
+        term: if three { Term::P3Y } else { Term::P1Y },
+        billing: if monthly { Billing::Monthly } else { Billing::Upfront },
+        usage: usage_of(usage),
+        product: String::new(),
+    };
+    (purchased_on + Days::new(days), held)
+}
+
 fn usage_of(number: u8) -> Use {
     [Use::Used, Use::Unused, Use::Unknown][usize::from(number)]
 }
@@ -331,24 +369,14 @@ proptest! {
         purchases in prop::collection::vec(bought(), 1..14),
         start in 0..1500u64,
     ) {
-        let first = day("2026-01-01") + Days::new(start);
         let (policies, rates) = (RefundPolicies::default(), Rates::default());
         let policy = policies.named("documents").unwrap();
         let mut cancelling: Vec<_> = purchases
             .into_iter()
-            .map(|(price, on, days, three, monthly, usage)| {
-                let purchased_on = first + Days::new(on);
-                let at = purchased_on + Days::new(days);
-                let held = Held {
-                    name: "Reservation/r".to_owned(),
-                    price: dollars(price),
-                    purchased_on,
-                    term: if three { Term::P3Y } else { Term::P1Y },
-                    billing: if monthly { Billing::Monthly } else { Billing::Upfront },
-                    usage: usage_of(usage),
-                    product: String::new(),
-                };
-                (at, held)
+            .map(reservation)
+            .map(|(at, held)| {
+                let purchased_on = held.purchased_on + Days::new(start);
+                (at + Days::new(start), Held { purchased_on, ..held })
             })
             .collect();
         cancelling.sort_by_key(|(at, _)| *at);
@@ -382,6 +410,69 @@ proptest! {
             let window = paid_out.iter().filter(|(on, _)| after < *on && on <= end);
             prop_assert!(window.map(|(_, cents)| cents).sum::<i128>() <= 5_000_000);
         }
+    }
+
+    #[test]
+    fn today_s_terms_never_end_more_commitment_in_a_window_than_the_cap(
+        purchases in prop::collection::vec(bought(), 1..14),
+    ) {
+        let (policies, rates) = (RefundPolicies::default(), Rates::default());
+        let policy = policies.named("terms-2026-08").unwrap();
+        let mut cancelling: Vec<_> = purchases.into_iter().map(reservation).collect();
+        cancelling.sort_by_key(|(at, _)| *at);
+        let mut ended: Vec<(NaiveDate, i128)> = Vec::new();
+        let mut earlier = Vec::new();
+        for (at, held) in cancelling {
+            let quote = refund(&held, at, &Terms { policy, rates: &rates, earlier: &earlier });
+            let over = by_cents::months_on(at, -12);
+            let before = ended.iter().filter(|(on, _)| over < *on).map(|(_, cents)| cents);
+            match quote {
+                Ok(quote) => {
+                    prop_assert_eq!(cents(quote.fee) + cents(quote.forfeited), 0);
+                    let commitment = quote.cancelled_commitment;
+                    ended.push((at, cents(commitment)));
+                    earlier.push(Cancelled { on: at, refund: quote.refund, commitment });
+                }
+                Err(QuoteError::OverCap { counted, .. }) => {
+                    prop_assert!(before.sum::<i128>() + cents(counted) > 5_000_000);
+                }
+                Err(other) => {
+                    let expired = matches!(other, QuoteError::Expired { .. });
+                    prop_assert!(expired, "{}", other);
+                }
+            }
+        }
+        for (end, _) in &ended {
+            let over = by_cents::months_on(*end, -12);
+            let window = ended.iter().filter(|(on, _)| over < *on && on <= end);
+            prop_assert!(window.map(|(_, cents)| cents).sum::<i128>() <= 5_000_000);
+        }
+    }
+
+    #[test]
+    fn exchanges_agree_with_whole_cents_and_split_the_new_price_to_the_cent(
+        purchases in prop::collection::vec(bought(), 1..5), price in 0..20_000_000i128, after in 0..400u64,
+    ) {
+        let at = day("2028-06-30") + Days::new(after);
+        let olds: Vec<Held> = purchases.into_iter().enumerate().map(|(number, one)| {
+            let (_, held) = reservation(one);
+            Held { name: format!("Reservation/r{number}"), ..held }
+        }).collect();
+        let toward: Option<i128> = olds.iter().map(|old| {
+            let Held { price, purchased_on, term, billing, .. } = old;
+            by_cents::toward(cents(*price), *purchased_on, *term, *billing, at)
+        }).sum();
+        let new = Wanted { name: "Reservation/new".to_owned(), price: dollars(price), product: String::new() };
+        let (policies, rates) = (RefundPolicies::default(), Rates::default());
+        let terms = Terms { policy: policies.named("documents").unwrap(), rates: &rates, earlier: &[] };
+        let quote = exchange(&olds, &new, at, &terms);
+        prop_assert_eq!(quote.is_ok(), toward.is_some());
+        let (Ok(quote), Some(toward)) = (quote, toward) else { return Ok(()) };
+        let (payable, credited) = (cents(quote.payable), cents(quote.credited));
+        prop_assert_eq!(payable - credited, price - toward);
+        prop_assert!(payable == 0 || credited == 0);
+        let split = quote.returned.iter().map(|old| cents(old.credit) - cents(old.due));
+        prop_assert_eq!(split.sum::<i128>(), toward);
     }
 
     #[test]

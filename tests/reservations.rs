@@ -90,6 +90,24 @@ fn cancellations_of_one_plan_share_the_cap() {
 }
 
 #[test]
+fn what_is_exchanged_for_one_paid_monthly_is_paid_in_instalments() {
+    let env = bought(&["a"]);
+    let old = reservation("a", "  state: Cancelled\n");
+    let new = |more: &str| {
+        let new = reservation("b", &format!("{more}  exchange: {{from: [{{name: a}}]}}\n"));
+        env.write(
+            "manifests/all.yaml",
+            format!("{CUSTOMER}{old}{}", new.replace("36500", "40000")),
+        );
+        let money = plan(&env, "2026-06-15").money["USD"].clone();
+        (money.one_time, money.liability, money.refund)
+    };
+    let rest = || Some("4000.00".to_owned());
+    assert_eq!(new(""), (rest(), None, None));
+    assert_eq!(new("  billingPlan: Monthly\n"), (None, rest(), None));
+}
+
+#[test]
 fn at_the_time_of_effect_what_was_cancelled_before_counts_for_those_that_follow() {
     let env = bought(&["a", "b"]);
     cancel(&env, &["a", "b"]);

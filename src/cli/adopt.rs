@@ -11,6 +11,7 @@ use crate::engine::gather::{Gathered, load};
 use crate::engine::tree::{Texts, read_roots};
 use crate::kinds::KindEntry;
 use crate::manifest::{Manifests, read_file, report};
+use crate::model::code;
 use crate::model::problem::did_you_mean;
 use crate::model::resource::EXTERNAL_ID;
 use crate::model::text::{counted, printable};
@@ -297,6 +298,11 @@ impl Adoption<'_> {
             if let Some(hint) = &problem.hint {
                 ui.warn(&printable(&format!("  → {hint}")));
             }
+        }
+        if read.problems.iter().any(|problem| problem.code == code::MISSING_FIELD) {
+            ui.warn(
+                "  → `partnerctl dump --unmanaged` writes its manifest, to be completed by hand",
+            );
         }
         Ok(if read.problems.is_empty() { Fate::Written(text) } else { Fate::LeftOut })
     }

@@ -1,16 +1,17 @@
 //! `calendar`: what happens by itself in the time to come.
 
 use crate::cli::error::{CommandError, Exit};
-use crate::cli::session;
 use crate::cli::settings::{FileArgs, Settings, parse_at};
 use crate::cli::table::{Cell, Leave, Table};
 use crate::cli::ui::Ui;
+use crate::cli::{get, quote, session};
 use crate::engine::Gathered;
-use crate::kinds::{Kinds, Standing, World};
-use crate::model::ResourceId;
+use crate::finance::{self, RefundTerms, reading};
+use crate::kinds::{Dated, KindEntry, reservation};
 use crate::model::activity::instant;
 use crate::model::text::printable;
-use chrono::{DateTime, TimeDelta, Utc};
+use crate::model::{ResourceId, Spec};
+use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
 use clap::{Args, ValueEnum};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -19,9 +20,11 @@ use std::collections::BTreeSet;
 /// Octets in a line of a calendar file (RFC 5545, 3.1).
 const ICS_LINE_MAX: usize = 75;
 
-/// List what happens by itself soon: roles and permissions that end, and what else has a date
+/// List what happens by itself soon: expiries, renewals, windows that close, roles that end
 ///
-/// Reads what the store knows. `-o ics` is a file for a calendar program; the same thing has the same
+/// Of reservations the end of their term and the day from which on the refund policy in force gives
+/// back less; of licences the end of the days in which they can be cancelled; of roles and permissions
+/// their `until`. Reads what the store knows, and of the embedded provider also what nobody manages. `-o ics` is a file for a calendar program; the same thing has the same
 /// UID each time, so that it is moved there and not doubled.
 #[derive(Args, Debug)]
 #[command(
@@ -80,10 +83,18 @@ struct Entry {
     what: String,
     /// The customer it belongs to; null where it belongs to none.
     customer: Option<String>,
+    /// False for what no set manages.
+    managed: bool,
     #[serde(skip)]
     uid: String,
     #[serde(skip)]
     moment: DateTime<Utc>,
+}
+
+impl Entry {
+    fn told(&self) -> String {
+        if self.managed { self.what.clone() } else { format!("{} (unmanaged)", self.what) }
+    }
 }
 
 pub fn run(args: &CalendarArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, CommandError> {
@@ -94,7 +105,7 @@ pub fn run(args: &CalendarArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit
     let to = from.checked_add_signed(args.next).ok_or_else(|| {
         CommandError::new("that is after the end of time").hint("look less far, such as --next 1y")
     })?;
-    let mut dates = entries(&settings.kinds, &gathered);
+    let mut dates = entries(settings, &gathered, &workspace.refunds());
     if let Some(name) = &args.customer {
         let known = gathered.stored.iter().any(|row| row.id == ResourceId::new("Customer", name));
         if !known {
@@ -121,28 +132,62 @@ pub fn run(args: &CalendarArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit
     Ok(Exit::Done)
 }
 
-/// Every date that a kind knows of what the store has, in order.
-fn entries(kinds: &Kinds, gathered: &Gathered) -> Vec<Entry> {
-    let standing =
-        gathered.stored.iter().map(|row| Standing { id: row.id.clone(), spec: row.spec.clone() });
-    let world = World::new(kinds, standing);
+/// Every date that a kind knows of what the store has, and of what is there and managed by nobody, in
+/// order: what a customer bought itself renews at the partner's cost as well.
+fn entries(settings: &Settings, gathered: &Gathered, refunds: &RefundTerms) -> Vec<Entry> {
+    let declared = get::world(settings, gathered);
+    let there = quote::observed(settings, gathered);
     let mut entries = BTreeSet::new();
-    for row in gathered.stored.iter() {
-        let Some(entry) = kinds.get(row.id.kind.as_str()) else { continue };
-        for date in (entry.dates)(&row.spec, row.observed.as_ref()) {
+    let mut put = |id: &ResourceId, specs: (&Spec, Option<&Spec>), uid: &str, managed: bool| {
+        let Some(entry) = settings.kinds.get(id.kind.as_str()) else { return };
+        let customer = declared.customer_of(id).or_else(|| there.customer_of(id));
+        for date in dates_of(entry, id, specs, refunds) {
             entries.insert(Entry {
                 at: instant(date.at),
-                resource: row.id.clone(),
+                resource: id.clone(),
                 what: date.what,
-                customer: world.customer_of(&row.id).map(|customer| customer.name.to_string()),
-                uid: row.uid.to_string(),
+                customer: customer.as_ref().map(|customer| customer.name.to_string()),
+                managed,
+                uid: uid.to_owned(),
                 moment: date.at,
             });
         }
+    };
+    for row in gathered.stored.iter() {
+        put(&row.id, (&row.spec, row.observed.as_ref()), &row.uid, true);
+    }
+    for thing in &gathered.unmanaged {
+        let id = ResourceId::new(thing.kind.as_str(), &thing.name);
+        put(&id, (&Spec::default(), Some(&thing.spec)), &thing.external_id, false);
     }
     let mut entries: Vec<Entry> = entries.into_iter().collect();
     entries.sort_by(|a, b| (a.moment, &a.resource, &a.what).cmp(&(b.moment, &b.resource, &b.what)));
     entries
+}
+
+/// What happens by itself to one resource, in order: what its kind says, and for a reservation the
+/// days on which a refund becomes worse.
+pub fn dates_of(
+    entry: &KindEntry,
+    id: &ResourceId,
+    (declared, observed): (&Spec, Option<&Spec>),
+    refunds: &RefundTerms,
+) -> Vec<Dated> {
+    let mut dates = (entry.dates)(declared, observed);
+    let goes_on = |spec: &&Spec| spec.text("state").is_none_or(|state| state == "Active");
+    let held = observed.filter(|_| entry.facts.kind == "Reservation");
+    let held = held.filter(goes_on).and_then(|spec| {
+        // Whether it was not used counts while the free days last.
+        let on = reservation::purchased_on(spec)?;
+        reading::held(&id.to_string(), spec, on).ok()
+    });
+    let closings = held.map(|held| finance::closings(&held, &refunds.policies));
+    dates.extend(closings.into_iter().flatten().map(|closing| Dated {
+        at: closing.on.and_time(NaiveTime::MIN).and_utc(),
+        what: closing.what,
+    }));
+    dates.sort();
+    dates
 }
 
 fn text(dates: &[Entry], ui: &mut Ui) -> String {
@@ -157,11 +202,8 @@ fn text(dates: &[Entry], ui: &mut Ui) -> String {
     ]);
     for entry in dates {
         let at = entry.moment.format("%Y-%m-%d %H:%M").to_string();
-        let rest = [
-            entry.resource.to_string(),
-            entry.what.clone(),
-            entry.customer.clone().unwrap_or_default(),
-        ];
+        let rest =
+            [entry.resource.to_string(), entry.told(), entry.customer.clone().unwrap_or_default()];
         let rest = rest.map(|cell| Cell::from(printable(&cell)));
         table.row(std::iter::once(Cell::whole(at)).chain(rest));
     }
@@ -179,7 +221,7 @@ fn ics(dates: &[Entry], lineage: &str, stamp: DateTime<Utc>) -> String {
     for entry in dates {
         let of = crate::model::digest::Digest::default().text(&entry.uid).text(&entry.what).hex();
         let whose = entry.customer.as_ref().map(|name| format!(" of {name}")).unwrap_or_default();
-        let summary = format!("{}: {}{whose}", entry.what, entry.resource);
+        let summary = format!("{}: {}{whose}", entry.told(), entry.resource);
         lines.extend([
             "BEGIN:VEVENT".to_owned(),
             format!("UID:{}@{}.partnerctl", &of[..16], escaped(lineage)),

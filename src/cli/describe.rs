@@ -5,9 +5,9 @@ use crate::cli::error::{CommandError, Exit};
 use crate::cli::settings::{FileArgs, Settings};
 use crate::cli::table::{Cell, Leave, Table};
 use crate::cli::ui::Ui;
-use crate::cli::{get, log, session, support};
+use crate::cli::{calendar, get, log, session, support};
 use crate::engine::apply::directory_of;
-use crate::kinds::{KindEntry, World};
+use crate::kinds::{Dated, KindEntry, World};
 use crate::model::condition::Truth;
 use crate::model::text::printable;
 use crate::model::{ResourceId, Spec, Stored, Suspension};
@@ -46,7 +46,8 @@ pub fn run(args: &DescribeArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit
         }
     };
     if support::is_meant(&kind) {
-        return support::run(&[name], support::Form::Whole, settings, ui);
+        let wanted = support::Wanted { names: &[name], ..support::Wanted::default() };
+        return support::run(wanted, support::Form::Whole, settings, ui);
     }
     let entry = settings.kind(&kind)?;
     let workspace = settings.workspace(&FileArgs::default(), ui)?;
@@ -89,6 +90,12 @@ pub fn run(args: &DescribeArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit
     if entry.facts.kind == "Reservation" {
         out.push_str(&access(&world, &id));
     }
+    out.push_str(&ahead(&calendar::dates_of(
+        entry,
+        &row.id,
+        (&row.spec, row.observed.as_ref()),
+        &workspace.refunds(),
+    )));
     let filter = Filter { resource: Some(id), last: Some(ACTIVITIES), ..Filter::default() };
     let activities = log::wanted(store.as_ref(), &filter)?;
     out.push_str("\nActivities:\n");
@@ -100,6 +107,15 @@ pub fn run(args: &DescribeArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit
     Ok(Exit::Done)
 }
 
+/// What happens to it by itself from now on; nothing where nothing does.
+fn ahead(dates: &[Dated]) -> String {
+    let now = Utc::now();
+    let ahead = dates.iter().filter(|date| date.at >= now);
+    let lines = ahead.map(|date| format!("  {} {}\n", date.at.format("%Y-%m-%d %H:%M"), date.what));
+    let lines: String = lines.collect();
+    if lines.is_empty() { lines } else { format!("\nAhead (UTC):\n{lines}") }
+}
+
 /// Who may see a reservation: the roles on it.
 fn access(world: &World, id: &ResourceId) -> String {
     let on_it = world.referrers(id, Some("RoleAssignment"));
@@ -107,7 +123,9 @@ fn access(world: &World, id: &ResourceId) -> String {
         let text = |path: &str| assignment.spec.text(path).unwrap_or_default().to_owned();
         let name = assignment.spec.text("principal.name").map(str::to_owned);
         let who = name.unwrap_or_else(|| text("principal.id"));
-        printable(&format!("  {} {} ({})", text("principal.type"), who, text("role")))
+        let until = assignment.spec.text("until").map(|until| format!(", until {until}"));
+        let (kind, role, until) = (text("principal.type"), text("role"), until.unwrap_or_default());
+        printable(&format!("  {kind} {who} ({role}{until})"))
     });
     let lines: Vec<String> = lines.collect();
     let shown = if lines.is_empty() { "  none\n".to_owned() } else { lines.join("\n") + "\n" };

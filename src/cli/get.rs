@@ -88,11 +88,19 @@ pub fn run(args: &GetArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, Com
     if support::is_meant(&args.kind) {
         let form = match args.output {
             Output::Table | Output::Wide => support::Form::Table,
-            Output::Json | Output::Yaml => support::Form::Json,
+            Output::Json => support::Form::Json,
+            Output::Yaml => support::Form::Yaml,
             Output::Name => support::Form::Names,
             Output::Markdown => support::Form::Markdown,
         };
-        return support::run(&args.names, form, settings, ui);
+        if args.selector.is_some() || args.unmanaged {
+            return Err(CommandError::new(
+                "support requests have no labels, and nobody manages them",
+            )
+            .hint("`partnerctl get supportrequests --customer NAME`"));
+        }
+        let wanted = support::Wanted { names: &args.names, customer: args.customer.as_deref() };
+        return support::run(wanted, form, settings, ui);
     }
     if args.output == Output::Markdown {
         return Err(CommandError::new("only support requests are printed as markdown")

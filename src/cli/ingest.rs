@@ -53,8 +53,9 @@ enum IngestCommand {
     ///
     /// The file is what GET /providers/Microsoft.Capacity/reservations answers. What a customer bought
     /// itself shows as unmanaged, and gets an activity with who bought it as actor: the partner pays
-    /// for it and is not told. Azure's list has no prices; they come with the manifest that takes a
-    /// reservation over.
+    /// for it and is not told. What Azure renewed at the end of a term is another order: the next plan
+    /// takes it over in place of the one that is over. Azure's list has no prices; they come with the
+    /// manifest that takes a reservation over.
     #[command(after_help = "Example:\n  partnerctl ingest reservations reservations.json")]
     Reservations {
         /// JSON or YAML file, or - for standard input
@@ -67,6 +68,7 @@ enum IngestCommand {
 struct Sum {
     count: usize,
     bought: Vec<(ResourceId, String)>,
+    renewed: Vec<(ResourceId, ResourceId)>,
 }
 
 pub fn run(args: &IngestArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, CommandError> {
@@ -103,6 +105,9 @@ pub fn run(args: &IngestArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, 
     released?;
     for (id, buyer) in &sum.bought {
         ui.say(&printable(&format!("{id} was bought by {buyer}: the partner pays for it")));
+    }
+    for (id, old) in &sum.renewed {
+        ui.say(&printable(&format!("{id} renews {old}: the partner pays for it")));
     }
     ui.say(&format!(
         "took in the state of {}; `partnerctl plan` shows what that means",
@@ -151,6 +156,7 @@ fn take_in(
                 batch.writes.extend(taken.writes);
                 sum.count += taken.count;
                 sum.bought.extend(taken.bought);
+                sum.renewed.extend(taken.renewed);
             }
             Err(problems) => return Ok(Err(problems)),
         }

@@ -285,6 +285,7 @@ fn changes(activity: &activity::Activity) -> Vec<String> {
     };
     paths
         .into_iter()
+        .filter(|path| before.get(*path) != after.get(*path))
         .map(|path| format!("{path}: {} → {}", value(before.get(path)), value(after.get(path))))
         .collect()
 }

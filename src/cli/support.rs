@@ -1,20 +1,23 @@
 //! Support requests: how a cancellation or an exchange is asked for in the portal (domain.md 3).
 //!
-//! Each is told by what is there: the store keeps every reservation that ended, with what came back.
+//! Each is told by the log: the reservation itself may have been let go of since.
 
 use crate::cli::error::{CommandError, Exit};
+use crate::cli::get::yaml;
 use crate::cli::session;
 use crate::cli::settings::{FileArgs, Settings};
 use crate::cli::table::{Cell, Leave, Table};
 use crate::cli::ui::Ui;
-use crate::cli::{log, quote};
 use crate::engine::Gathered;
-use crate::kinds::{Staff, Standing, World, reservation, staff};
+use crate::kinds::{Staff, staff};
+use crate::model::activity::Outcome;
 use crate::model::text::printable;
 use crate::model::{Activity, ResourceId};
 use crate::store::{Filter, Store};
 use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::Value;
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 /// What the command line calls them, before they are looked for among the kinds.
@@ -67,6 +70,15 @@ pub struct Amount {
     pub amount: String,
 }
 
+/// Which requests are wanted.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Wanted<'a> {
+    /// Only these; all where there are none.
+    pub names: &'a [String],
+    /// Only those of this customer.
+    pub customer: Option<&'a str>,
+}
+
 /// How requests are printed.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Form {
@@ -76,6 +88,8 @@ pub enum Form {
     Names,
     /// JSON.
     Json,
+    /// YAML.
+    Yaml,
     /// To paste into the portal.
     Markdown,
     /// Each with everything.
@@ -87,9 +101,9 @@ pub fn is_meant(word: &str) -> bool {
     WORDS.contains(&word.to_lowercase().as_str())
 }
 
-/// Prints requests, all or those named.
+/// Prints requests.
 pub fn run(
-    names: &[String],
+    wanted: Wanted<'_>,
     form: Form,
     settings: &Settings,
     ui: &mut Ui,
@@ -97,7 +111,9 @@ pub fn run(
     let workspace = settings.workspace(&FileArgs::default(), ui)?;
     let store = session::open_existing(settings, &workspace)?;
     let gathered = session::look(settings, &workspace, store.as_ref(), false)?;
-    let mut all = requests(settings, &gathered, store.as_ref())?;
+    let mut all = requests(store.as_ref(), &gathered)?;
+    let Wanted { names, customer } = wanted;
+    all.retain(|one| customer.is_none() || one.customer.as_deref() == customer);
     if let Some(missing) = names.iter().find(|name| !all.iter().any(|one| one.name == **name)) {
         return Err(CommandError::new(format!("there is no support request `{missing}`"))
             .hint("`partnerctl get supportrequests` lists them"));
@@ -105,6 +121,7 @@ pub fn run(
     all.retain(|one| names.is_empty() || names.contains(&one.name));
     match form {
         Form::Json => ui.json(&all)?,
+        Form::Yaml => ui.data(&yaml(&serde_json::json!(all))?),
         Form::Names => all.iter().for_each(|one| ui.data(&format!("{}\n", printable(&one.name)))),
         Form::Markdown => all.iter().for_each(|one| ui.data(&markdown(one))),
         Form::Whole => all.iter().for_each(|one| ui.data(&whole(one))),
@@ -120,58 +137,86 @@ pub fn run(
 }
 
 /// Every request, by name.
-fn requests(
-    settings: &Settings,
-    gathered: &Gathered,
-    store: &dyn Store,
-) -> Result<Vec<SupportRequest>, CommandError> {
-    let world = quote::observed(settings, gathered);
-    let mut all = Vec::new();
-    for row in gathered.stored.iter().filter(|row| row.id.kind.as_str() == "Reservation") {
-        let Some(standing) = world.get(&row.id) else { continue };
-        let olds = reservation::exchanged_for(&standing.spec);
-        let cancelled = standing.spec.text("cancelledOn").is_some();
-        if cancelled {
-            let done = last(store, &row.id, "Return reservation")?;
-            all.push(request(
-                "refund",
-                standing,
-                std::slice::from_ref(&row.id),
-                None,
-                &world,
-                done,
-                gathered,
-            ));
-        }
-        if !olds.is_empty() {
-            let done = last(store, &row.id, "Create order")?;
-            let new = Some(named(&row.id, &world));
-            all.push(request("exchange", standing, &olds, new, &world, done, gathered));
-        }
+fn requests(store: &dyn Store, gathered: &Gathered) -> Result<Vec<SupportRequest>, CommandError> {
+    let filter = Filter {
+        kind: Some("Reservation".to_owned()),
+        outcome: Some(Outcome::Succeeded.as_str().to_owned()),
+        ..Filter::default()
+    };
+    let log = store.activities(&filter)?;
+    let mut all: Vec<SupportRequest> = Vec::new();
+    for done in &log {
+        let olds = olds(done);
+        let request = match done.operation.as_str() {
+            "Return reservation" => {
+                request("refund", done, vec![named(done, &done.resource)], None, gathered)
+            }
+            "Create order" if !olds.is_empty() => {
+                let ended = |old: &ResourceId| {
+                    let of_old = |one: &&Activity| one.resource == *old && is_named(one);
+                    let last = log.iter().rev().find(of_old);
+                    last.map_or_else(|| Named::only(old), |last| named(last, old))
+                };
+                let returned = olds.iter().map(ended).collect();
+                let new = named(done, &done.resource);
+                request("exchange", done, returned, Some(new), gathered)
+            }
+            _ => continue,
+        };
+        all.push(request);
     }
+    number(&mut all);
     all.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(all)
 }
 
-/// The last time something was done to a resource.
-fn last(
-    store: &dyn Store,
-    id: &ResourceId,
-    operation: &str,
-) -> Result<Option<Activity>, CommandError> {
-    let filter = Filter { resource: Some(id.clone()), ..Filter::default() };
-    let mut done = log::wanted(store, &filter)?;
-    done.retain(|activity| activity.operation == operation);
-    Ok(done.pop())
+/// A name that was given again is another reservation: the later request gets a number.
+fn number(all: &mut [SupportRequest]) {
+    let mut seen: BTreeMap<String, usize> = BTreeMap::new();
+    for one in all {
+        let times = seen.entry(one.name.clone()).or_default();
+        *times += 1;
+        if *times > 1 {
+            one.name = format!("{}-{times}", one.name);
+        }
+    }
+}
+
+/// The reservations that an order was placed in exchange for.
+fn olds(done: &Activity) -> Vec<ResourceId> {
+    let from = done.after.as_ref().and_then(|after| after.get("spec.exchange.from")?.as_array());
+    let name = |old: &Value| Some(ResourceId::new("Reservation", old.get("name")?.as_str()?));
+    from.into_iter().flatten().filter_map(name).collect()
+}
+
+/// A fact that the log has of what it was done to.
+fn fact(done: &Activity, field: &str) -> Option<String> {
+    Some(done.after.as_ref()?.get(format!("status.{field}"))?.as_str()?.to_owned())
+}
+
+fn is_named(done: &Activity) -> bool {
+    fact(done, "reservationId").is_some()
+}
+
+fn named(done: &Activity, id: &ResourceId) -> Named {
+    Named {
+        order_id: fact(done, "orderId"),
+        reservation_id: fact(done, "reservationId"),
+        ..Named::only(id)
+    }
+}
+
+impl Named {
+    fn only(id: &ResourceId) -> Self {
+        Self { reservation: id.to_string(), order_id: None, reservation_id: None }
+    }
 }
 
 fn request(
     what: &str,
-    standing: &Standing,
-    olds: &[ResourceId],
+    done: &Activity,
+    returned: Vec<Named>,
     purchased: Option<Named>,
-    world: &World,
-    done: Option<Activity>,
     gathered: &Gathered,
 ) -> SupportRequest {
     let amounts = [
@@ -181,29 +226,23 @@ fn request(
         ("Toward the new price", "exchangeCredit"),
         ("To pay", "exchangePayable"),
     ];
+    // A reservation that came in an exchange and is cancelled has figures of both.
+    let of_an_exchange = purchased.is_some();
+    let belongs = |field: &str| field.starts_with("exchange") == of_an_exchange;
     let amount = |(what, field): (&'static str, &str)| {
-        Some(Amount { what, amount: standing.spec.text(field)?.to_owned() })
+        Some(Amount { what, amount: fact(done, field).filter(|_| belongs(field))? })
     };
     SupportRequest {
-        name: format!("{what}-{}", standing.id.name),
+        name: format!("{what}-{}", done.resource.name),
         issue_type: "Billing",
         problem_type: "Reservation management",
         category: "Exchanges and refunds",
-        customer: world.customer_of(&standing.id).map(|id| id.name.to_string()),
-        returned: olds.iter().map(|old| named(old, world)).collect(),
+        customer: fact(done, "customer"),
+        returned,
         purchased,
-        requested_at: done.as_ref().map(|activity| activity.at.clone()),
-        contact: done.map(|activity| contact(activity.actor, gathered)),
+        requested_at: Some(done.at.clone()),
+        contact: Some(contact(done.actor.clone(), gathered)),
         amounts: amounts.into_iter().filter_map(amount).collect(),
-    }
-}
-
-fn named(id: &ResourceId, world: &World) -> Named {
-    let text = |field: &str| world.get(id)?.spec.text(field).map(str::to_owned);
-    Named {
-        reservation: id.to_string(),
-        order_id: text("orderId"),
-        reservation_id: text("reservationId"),
     }
 }
 

@@ -39,6 +39,8 @@ pub struct Taken {
     pub count: usize,
     /// What customers bought themselves and nobody had seen, with who bought it.
     pub bought: Vec<(ResourceId, String)>,
+    /// What goes on with a reservation under management whose term is over, with that one.
+    pub renewed: Vec<(ResourceId, ResourceId)>,
 }
 
 /// By what a list is read.
@@ -160,9 +162,12 @@ impl List<'_> {
             None => name(text(item, "properties.displayName").unwrap_or_default(), &reservation),
         };
         let buyer = spec.text("buyer").map(str::to_owned);
+        let renews = text(item, "properties.renewSource").map(|id| self.renewed(id, &mut spec));
         let observed = Observed { kind, external_id: reservation, name, spec };
-        if before.is_none() {
-            self.bought(&observed, buyer);
+        match (&before, renews) {
+            (None, Some(Some(old))) => self.renewal(&observed, old, buyer),
+            (None, None) => self.bought(&observed, buyer),
+            _ => {}
         }
         self.directory.put_actual(observed.clone());
         self.taken.writes.push(Write::PutActual(observed));
@@ -264,15 +269,40 @@ impl List<'_> {
         }
     }
 
+    /// Notes which reservation it goes on with: the one that Azure renewed at the end of its term.
+    /// Gives the resource that manages that one.
+    fn renewed(&self, source: &str, spec: &mut Spec) -> Option<ResourceId> {
+        let id = source.rsplit('/').next().unwrap_or_default();
+        // The letters of ids come in either case.
+        let mut known = self.directory.things("Reservation");
+        let old = known.find(|thing| thing.external_id.eq_ignore_ascii_case(id));
+        spec.set("renewedFrom", old.map_or(id, |old| &old.external_id).into());
+        self.directory.name(old?).cloned()
+    }
+
+    /// Writes down that Azure bought a reservation anew, as it was told to.
+    fn renewal(&mut self, thing: &Observed, old: ResourceId, buyer: Option<String>) {
+        let reason = format!("renews {old} at the end of its term; the partner pays");
+        let id = self.order(thing, buyer.unwrap_or_else(|| "Azure".to_owned()), reason);
+        self.taken.renewed.push((id, old));
+    }
+
     /// Writes down what a user of the customer bought.
     fn bought(&mut self, thing: &Observed, buyer: Option<String>) {
         let Some(buyer) = buyer.filter(|buyer| self.is_customers(thing, buyer)) else { return };
+        let reason = "bought by the customer; the partner pays".to_owned();
+        let id = self.order(thing, buyer.clone(), reason);
+        self.taken.bought.push((id, buyer));
+    }
+
+    /// The activity of an order that was placed outside.
+    fn order(&mut self, thing: &Observed, actor: String, reason: String) -> ResourceId {
         let id = ResourceId::new("Reservation", &thing.name);
         let fields = thing.spec.leaves().into_iter();
         let fields = fields.map(|(path, value)| (format!("spec.{path}"), value.clone()));
         self.taken.writes.push(Write::Append(Box::new(Draft {
             at: self.reading.at,
-            actor: buyer.clone(),
+            actor,
             source: Source { file: Some(self.file.clone()), ..Source::default() },
             command: "ingest".to_owned(),
             set: self.reading.set.to_owned(),
@@ -283,9 +313,9 @@ impl List<'_> {
             plan_id: String::new(),
             operation_id: self.ids.next("operation"),
             outcome: Outcome::Succeeded,
-            reason: "bought by the customer; the partner pays".to_owned(),
+            reason,
         })));
-        self.taken.bought.push((id, buyer));
+        id
     }
 
     /// True when who bought it is a user of the customer: of the customer's domain.

@@ -62,6 +62,7 @@ fn of_spec(entry: &KindEntry, spec: &Spec, keys: &mut Vec<Key>) {
     let listens =
         (entry.looks_at_staff)(spec).map(|text| listening_for(key(staff::KIND, "same", &text)));
     keys.extend(listens);
+    keys.extend((entry.continues)(spec).map(|id| external(kind, id)));
     for reference in entry.facts.references {
         let key = reference.target(spec).map(|target| match target {
             ReferenceTo::Resource(id) => named(reference.kind, id.name.as_str()),

@@ -229,13 +229,18 @@ fn pause(work: &Work, time: Duration) -> bool {
     false
 }
 
-/// Makes the call, and distrusts the answer: one that cannot be is no answer.
+/// Makes the call, and distrusts the answer: one that cannot be is no answer. After a pause or in a later
+/// run less may come back than was meant: then nobody is asked.
 fn call(
     work: &Work,
     outside: &dyn Outside,
     intent: &Intent,
     effect: &Effect,
 ) -> Result<Option<Observed>, CallError> {
+    let context = work.context();
+    let today = context.at.date_naive();
+    refund::settled(&intent.change, &work.directory(), &context.refunds, today)
+        .map_err(|error| CallError::Refused { message: error.to_string() })?;
     let (resource, operation) = (intent.resource().clone(), effect.operation.clone());
     let _nobody_listens = work.notices.send(Notice::Started { resource, operation });
     let made = outside.perform(effect, &intent.request_key())?;

@@ -2,8 +2,9 @@
 
 use crate::finance::billing::Billing;
 use crate::finance::exchange::Wanted;
-use crate::finance::quote::{Held, Run, Terms, assumptions, paid, refund};
+use crate::finance::quote::{Held, Terms, assumptions, paid, refund};
 use crate::finance::rounding::{money, share, within_bounds};
+use crate::finance::run::Run;
 use crate::finance::{QuoteError, exchange};
 use crate::model::Money;
 use crate::model::day::Day;

@@ -5,6 +5,7 @@
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 pub mod billing;
+pub mod cap;
 pub mod comparison;
 pub mod error;
 pub mod exchange;
@@ -13,12 +14,16 @@ pub mod quote;
 pub mod rates;
 pub mod reading;
 pub mod rounding;
+mod run;
+pub mod window;
 
 pub use billing::Billing;
+pub use cap::CapState;
 pub use comparison::{Comparison, compare};
 pub use error::QuoteError;
 pub use exchange::{ExchangeQuote, Wanted, exchange};
 pub use policy::{PolicySet, RefundPolicies};
-pub use quote::{Cancelled, CapState, Held, Quote, Terms, Use, refund};
+pub use quote::{Cancelled, Held, Quote, Terms, Use, refund};
 pub use rates::{Rate, Rates};
 pub use reading::RefundTerms;
+pub use window::{Closing, closings};

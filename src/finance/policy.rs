@@ -234,6 +234,16 @@ impl RefundPolicies {
         }
     }
 
+    /// The numbers of days after a purchase with which a row of some set ends.
+    pub fn free_days(&self) -> impl Iterator<Item = u32> {
+        self.sets.iter().flat_map(|set| &set.rows).filter_map(|row| row.days)
+    }
+
+    /// The days from which on another set may hold.
+    pub fn begins(&self) -> impl Iterator<Item = Day> {
+        self.choices.iter().map(|choice| choice.from)
+    }
+
     fn names(&self) -> Vec<String> {
         self.sets.iter().map(|set| set.name.to_string()).collect()
     }

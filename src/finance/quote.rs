@@ -2,12 +2,14 @@
 
 use crate::finance::QuoteError;
 use crate::finance::billing::{Billing, instalments};
-use crate::finance::policy::{Cap, Counts, Credit, PolicySet, Row};
+use crate::finance::cap::{Asked, CapState, capped};
+use crate::finance::policy::{Credit, PolicySet, Row};
 use crate::finance::rates::Rates;
-use crate::finance::rounding::{cut_off, money, percent, share, within_bounds};
+use crate::finance::rounding::{money, percent, share, within_bounds};
+use crate::finance::run::Run;
 use crate::model::day::Day;
 use crate::model::money::show;
-use crate::model::term::{Term, months_before};
+use crate::model::term::Term;
 use crate::model::{Currency, Money};
 use chrono::NaiveDate;
 use rust_decimal::Decimal;
@@ -101,62 +103,6 @@ pub struct Quote {
     pub assumptions: Vec<String>,
     /// How it was reckoned, in order.
     pub steps: Vec<String>,
-}
-
-/// A cap before a cancellation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct CapState {
-    /// The limit.
-    pub limit: Money,
-    /// What earlier cancellations within the window took of it.
-    pub used: Money,
-    /// What is left.
-    pub remaining: Money,
-}
-
-/// How far a reservation has run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Run {
-    /// Days since the purchase.
-    pub(super) days: i64,
-    /// Days until the expiry.
-    pub(super) remaining: i64,
-    /// Days from the purchase to the expiry.
-    pub(super) total: i64,
-}
-
-impl Run {
-    /// Of a reservation on a day.
-    ///
-    /// # Errors
-    /// When it was not bought yet or has expired.
-    pub(super) fn of(held: &Held, at: NaiveDate) -> Result<Self, QuoteError> {
-        let (reservation, purchased_on) = (held.name.clone(), held.purchased_on);
-        let expired_on = held.term.end(purchased_on);
-        if at < purchased_on {
-            return Err(QuoteError::NotBoughtYet { reservation, purchased_on, at });
-        }
-        if at >= expired_on {
-            return Err(QuoteError::Expired { reservation, expired_on, at });
-        }
-        let between = |from: NaiveDate, to: NaiveDate| (to - from).num_days();
-        Ok(Self {
-            days: between(purchased_on, at),
-            remaining: between(at, expired_on),
-            total: between(purchased_on, expired_on),
-        })
-    }
-
-    pub(super) fn told(self, held: &Held, at: NaiveDate) -> String {
-        format!(
-            "bought {}, expires {}: {} days, of which {} remain on {at}, day {}",
-            held.purchased_on,
-            held.term.end(held.purchased_on),
-            self.total,
-            self.remaining,
-            self.days
-        )
-    }
 }
 
 /// Quotes the refund of a reservation on a day.
@@ -282,100 +228,6 @@ pub(super) fn paid(held: &Held, price: Decimal, at: NaiveDate) -> Decimal {
             .map(|(_, part)| part)
             .sum(),
     }
-}
-
-/// What is asked of a cap.
-struct Asked<'a> {
-    reservation: &'a str,
-    at: NaiveDate,
-    currency: Currency,
-    /// What would come back without it.
-    wanted: Decimal,
-    /// The commitment that ends.
-    prorated: Decimal,
-}
-
-/// The cap before the cancellation, and what it lets come back.
-fn capped(
-    cap: &Cap,
-    asked: &Asked<'_>,
-    terms: &Terms<'_>,
-    steps: &mut Vec<String>,
-) -> Result<(CapState, Decimal), QuoteError> {
-    let Asked { reservation, at, currency, wanted, prorated } = *asked;
-    let state = state(cap, at, terms)?;
-    let limit = cap.limit.currency;
-    steps.push(format!(
-        "cap of {} in {} months: {} used since {}, {} left",
-        cap.limit,
-        cap.months,
-        show(state.used.amount.value(), limit),
-        months_before(at, cap.months.get()).succ_opt().unwrap_or(at),
-        show(state.remaining.amount.value(), limit)
-    ));
-    let counted = match cap.counts {
-        Counts::RefundsPaid => wanted,
-        Counts::CancelledCommitment => prorated,
-    };
-    let rate = terms.rates.on(at, currency, limit)?;
-    let converted = terms.rates.convert(at, counted, currency, limit)?;
-    if let Some(rate) = rate {
-        steps.push(format!(
-            "rate of {}: 1 {currency} is {} {limit}, so that {} {currency} are {} {limit}",
-            rate.on,
-            rate.rate,
-            show(counted, currency),
-            show(converted, limit)
-        ));
-    }
-    let remaining = state.remaining.amount.value();
-    if converted <= remaining {
-        return Ok((state, wanted));
-    }
-    if cap.counts == Counts::CancelledCommitment {
-        return Err(QuoteError::OverCap {
-            reservation: reservation.to_owned(),
-            counted: money(converted, limit)?,
-            remaining: state.remaining,
-            limit: cap.limit,
-            months: cap.months.get(),
-        });
-    }
-    // Cut off and not rounded, so that it never goes past what is left.
-    let left = rate.and_then(|rate| remaining.checked_div(rate.rate.value())).unwrap_or(remaining);
-    let refund = cut_off(left, currency).min(wanted);
-    steps.push(format!(
-        "cut to what is left: {} come back, {} {currency} are forfeited",
-        show(refund, currency),
-        show(wanted - refund, currency)
-    ));
-    Ok((state, refund))
-}
-
-/// What earlier cancellations left of a cap: those after the same day some months before, until the
-/// day itself.
-///
-/// # Errors
-/// When a rate is missing for one of them.
-pub fn state(cap: &Cap, at: NaiveDate, terms: &Terms<'_>) -> Result<CapState, QuoteError> {
-    let currency = cap.limit.currency;
-    let after = months_before(at, cap.months.get());
-    let mut used = Decimal::ZERO;
-    for earlier in terms.earlier.iter().filter(|earlier| after < earlier.on && earlier.on <= at) {
-        let counted = match cap.counts {
-            Counts::RefundsPaid => earlier.refund,
-            Counts::CancelledCommitment => earlier.commitment,
-        };
-        let amount = within_bounds(counted)?;
-        let in_limit = terms.rates.convert(earlier.on, amount, counted.currency, currency)?;
-        used = used.saturating_add(in_limit);
-    }
-    let remaining = (cap.limit.amount.value() - used).max(Decimal::ZERO);
-    Ok(CapState {
-        limit: cap.limit,
-        used: money(used, currency)?,
-        remaining: money(remaining, currency)?,
-    })
 }
 
 /// What is taken to be so without being known.

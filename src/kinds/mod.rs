@@ -103,6 +103,9 @@ pub trait Kind: Serialize + DeserializeOwned + JsonSchema {
 
     /// What becomes of one whose `until` has passed.
     const ENDING: Ending = Ending::Never;
+    /// Fields of the real world that the log keeps, so that it tells of what is long gone.
+    const RECORDED: &'static [&'static str] = &[];
+
     /// True when time alone can change what a plan says of one: such are looked at in every pass.
     const TIMED: bool = false;
 
@@ -208,6 +211,16 @@ pub trait Kind: Serialize + DeserializeOwned + JsonSchema {
         Vec::new()
     }
 
+    /// What a change has as its consequence later, by itself, as a sentence.
+    fn later(_transition: &Transition<'_>) -> Option<&'static str> {
+        None
+    }
+
+    /// For a thing that goes on with another one whose time is over: the external id of that one.
+    fn continues(_observed: &Spec) -> Option<&str> {
+        None
+    }
+
     /// True when its time is over. The store keeps it as history, and it may still be referred to,
     /// but nothing is done about it any more.
     fn ended(_spec: &Spec, _at: DateTime<Utc>) -> bool {
@@ -283,6 +296,12 @@ pub struct KindEntry {
     pub handout: fn(&Spec) -> Option<String>,
     /// See [`Kind::dates`].
     pub dates: fn(&Spec, Option<&Spec>) -> Vec<Dated>,
+    /// See [`Kind::RECORDED`].
+    pub recorded: &'static [&'static str],
+    /// See [`Kind::later`].
+    pub later: fn(&Transition<'_>) -> Option<&'static str>,
+    /// See [`Kind::continues`].
+    pub continues: fn(&Spec) -> Option<&str>,
     /// See [`Kind::TIMED`].
     pub timed: bool,
     /// See [`Kind::LEAF`].
@@ -330,6 +349,9 @@ impl KindEntry {
             bought: T::bought,
             handout: T::handout,
             dates: T::dates,
+            recorded: T::RECORDED,
+            later: T::later,
+            continues: T::continues,
             timed: T::TIMED,
             leaf: T::LEAF,
             ended: T::ended,

@@ -1,17 +1,23 @@
 //! Reservation: Azure capacity bought for a term, on a subscription of a customer (domain.md 3).
 
+mod days;
+mod rules;
+
+pub use days::{expires_on, purchased_on};
+pub use rules::{buys, cancels, exchanged_for};
+
 use crate::kinds::reference::Ref;
 use crate::kinds::{
-    AfterEnd, AgentRole, Block, Column, Facts, Field, Kind, Missing, Operation, Reference,
-    ReferenceTo, Risk, RiskRule, Rule, Standing, Transition, Verdict, World, customer,
-    subscription,
+    AfterEnd, AgentRole, Column, Dated, Facts, Field, Kind, Operation, Reference, Risk, RiskRule,
+    Rule, Transition, World, customer,
 };
 use crate::model::digest::Digest;
 use crate::model::problem::Finding;
 use crate::model::scalar::Line;
 use crate::model::term::Term;
 use crate::model::{Money, ResourceId, Spec, code};
-use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
+use rules::is_active;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::num::NonZeroU32;
@@ -41,7 +47,8 @@ pub struct Reservation {
     /// one it names. Default Shared.
     #[serde(skip_serializing_if = "Option::is_none")]
     scope: Option<Scope>,
-    /// Whether it is bought again by itself when it expires; default false.
+    /// Whether Azure buys it anew at the end of its term, at the price of that day; default false.
+    /// partnerctl buys nothing then: it takes the new order over once that is reported.
     #[serde(skip_serializing_if = "Option::is_none")]
     auto_renew: Option<bool>,
     /// Cancelled gives it back for a refund; also for one that another is exchanged for. Default
@@ -119,187 +126,15 @@ const MAY_CHANGE: &[AgentRole] = &[
     AgentRole::UserManagementAdmin,
 ];
 
-const USAGE_BASED: Rule =
-    Rule::blocks("its subscription is usage based, an AzurePlan or AzureGlobal", usage_based)
-        .validated(code::NOT_USAGE_BASED, "spec.subscriptionRef")
-        .asked(goes_on);
-const ACTIVE: Rule =
-    Rule::blocks("to buy or move it: its subscription is active", active).asked(arrives);
-const SAME_CUSTOMER: Rule =
-    Rule::blocks("to move it: the other subscription is of the same customer", same_customer)
-        .asked(|transition| transition.before.is_some() && transition.changes(SUBSCRIPTION.path));
-const BOUGHT: Rule = Rule::blocks("to cancel it: it was bought", was_bought)
-    .code(code::BLOCK_ENDED)
-    .asked(|transition| transition.before.is_none());
-const GIVES_WAY: Rule = Rule::blocks("what it is exchanged for is not declared Active", gives_way)
-    .validated(code::EXCHANGED_ACTIVE, "spec.exchange.from")
-    .asked(exchanges);
-const NAMED_ONCE: Rule =
-    Rule::blocks("what it is exchanged for is named by no other reservation", named_once)
-        .validated(code::EXCHANGED_TWICE, "spec.exchange.from")
-        .asked(exchanges);
-
-fn is_active(spec: &Spec) -> bool {
-    spec.text("state").is_none_or(|state| state == "Active")
-}
-
-fn goes_on(transition: &Transition<'_>) -> bool {
-    transition.after.is_some_and(is_active)
-}
-
-fn arrives(transition: &Transition<'_>) -> bool {
-    goes_on(transition) && (transition.before.is_none() || transition.changes(SUBSCRIPTION.path))
-}
-
-fn exchanges(transition: &Transition<'_>) -> bool {
-    transition.after.is_some_and(|spec| !exchanged_for(spec).is_empty())
-}
-
-/// True for a purchase: it was not there before.
-#[must_use]
-pub fn buys(transition: &Transition<'_>) -> bool {
-    transition.before.is_none() && goes_on(transition)
-}
-
-/// True when it is given back for a refund.
-#[must_use]
-pub fn cancels(transition: &Transition<'_>) -> bool {
-    transition.before.is_some_and(is_active) && transition.becomes("state", "Cancelled")
-}
-
-/// The reservations that one takes the place of.
-#[must_use]
-pub fn exchanged_for(spec: &Spec) -> Vec<ResourceId> {
-    let references = Reservation::FACTS.references.iter().filter(|r| r.kind == "Reservation");
-    let target = |reference: &Reference| match reference.target(spec)? {
-        ReferenceTo::Resource(id) => Some(id),
-        ReferenceTo::External(_) => None,
-    };
-    references.filter_map(target).collect()
-}
-
-/// The day of an instant or a day that the outside reports, in UTC.
-fn day(text: &str) -> Option<NaiveDate> {
-    let instant = DateTime::parse_from_rfc3339(text).map(|at| at.to_utc().date_naive());
-    instant.ok().or_else(|| NaiveDate::parse_from_str(text, "%Y-%m-%d").ok())
-}
-
-/// The day it was bought, as observed.
-#[must_use]
-pub fn purchased_on(spec: &Spec) -> Option<NaiveDate> {
-    spec.text("purchasedAt").and_then(day)
-}
-
-/// The day it expires, as observed.
-#[must_use]
-pub fn expires_on(spec: &Spec) -> Option<NaiveDate> {
-    let said = spec.text("expiresOn").and_then(day);
-    said.or_else(|| Some(Term::from_text(spec.text("term")?)?.end(purchased_on(spec)?)))
-}
-
-fn named<'a>(spec: &Spec, world: &'a World) -> Option<&'a Standing> {
-    match SUBSCRIPTION.target(spec)? {
-        ReferenceTo::Resource(id) => world.get(&id),
-        ReferenceTo::External(_) => None,
-    }
-}
-
-fn usage_based(transition: &Transition<'_>, world: &World) -> Verdict {
-    let Some(named) = transition.after.and_then(|spec| named(spec, world)) else {
-        return Verdict::Moot;
-    };
-    let offer = named.spec.text("offer.type").unwrap_or("an unknown offer");
-    if subscription::is_usage_based(&named.spec) {
-        return Verdict::Holds(format!("{} is billed by use ({offer})", named.id));
-    }
-    let message = format!("{} is a {offer}, not usage based", named.id);
-    Missing::new(message, "name an AzurePlan or AzureGlobal subscription, or buy one first").fails()
-}
-
-fn active(transition: &Transition<'_>, world: &World) -> Verdict {
-    let Some(named) = transition.after.and_then(|spec| named(spec, world)) else {
-        return Verdict::Moot;
-    };
-    if subscription::is_active(&named.spec) {
-        return Verdict::Holds(format!("{} is active", named.id));
-    }
-    Missing::new(format!("{} is suspended", named.id), "set its state to Active first").fails()
-}
-
-fn same_customer(transition: &Transition<'_>, world: &World) -> Verdict {
-    let owner = |spec: &Spec| world.customer_of(&named(spec, world)?.id);
-    let (Some(before), Some(after)) =
-        (transition.before.and_then(owner), transition.after.and_then(owner))
-    else {
-        return Verdict::Moot;
-    };
-    if before == after {
-        return Verdict::Holds(format!("both subscriptions are of {before}"));
-    }
-    let message = format!("it was bought for {before}, and the other subscription is of {after}");
-    Missing::new(message, "name a subscription of the same customer").fails()
-}
-
-fn was_bought(transition: &Transition<'_>, _: &World) -> Verdict {
-    if goes_on(transition) {
-        return Verdict::Moot;
-    }
-    Missing::new(
-        "it is declared Cancelled and was never bought here",
-        "remove it; one that exists outside is taken over with the annotation external-id first",
-    )
-    .fails()
-}
-
-fn gives_way(transition: &Transition<'_>, world: &World) -> Verdict {
-    let Some(after) = transition.after else { return Verdict::Moot };
-    let still: Vec<Missing> = exchanged_for(after)
-        .into_iter()
-        .filter(|old| world.get(old).is_some_and(|old| is_active(&old.spec)))
-        .map(|old| {
-            let message = format!("{old} is exchanged for it, and would stay Active");
-            Missing::new(message, format!("declare {old} with `state: Cancelled`"))
-        })
-        .collect();
-    if still.is_empty() {
-        Verdict::Holds("what it is exchanged for goes".to_owned())
-    } else {
-        Verdict::Fails(still)
-    }
-}
-
-fn named_once(transition: &Transition<'_>, world: &World) -> Verdict {
-    let Some(after) = transition.after else { return Verdict::Moot };
-    let mine = transition.id;
-    let twice: Vec<Missing> = exchanged_for(after)
-        .into_iter()
-        .filter_map(|old| {
-            // Of two that are declared, the later one is told; a new one is told in any case.
-            let mut others = world.referrers(&old, Some("Reservation")).filter(|other| {
-                let earlier = other.id < *mine || transition.before.is_none();
-                other.id != *mine && earlier && exchanged_for(&other.spec).contains(&old)
-            });
-            let other = &others.next()?.id;
-            let message = format!("{old} is exchanged for {other} already");
-            Some(Missing::new(message, "name it in one of the two only"))
-        })
-        .collect();
-    if twice.is_empty() {
-        Verdict::Holds("no other reservation is exchanged for the same".to_owned())
-    } else {
-        Verdict::Fails(twice)
-    }
-}
-
 impl Kind for Reservation {
     const RULES: &'static [Rule] = &[
         customer::RELATIONSHIP,
-        USAGE_BASED,
-        ACTIVE,
-        SAME_CUSTOMER,
-        BOUGHT,
-        GIVES_WAY,
-        NAMED_ONCE,
+        rules::USAGE_BASED,
+        rules::ACTIVE,
+        rules::SAME_CUSTOMER,
+        rules::BOUGHT,
+        rules::GIVES_WAY,
+        rules::NAMED_ONCE,
     ];
 
     const RISKS: &'static [RiskRule] = &[
@@ -315,6 +150,17 @@ impl Kind for Reservation {
     const ONLY_RELEASED: bool = true;
     const TIMED: bool = true;
 
+    /// What support asks for, and what was reckoned.
+    const RECORDED: &'static [&'static str] = &[
+        "orderId",
+        "reservationId",
+        "refund",
+        "fee",
+        "cancelledCommitment",
+        "exchangeCredit",
+        "exchangePayable",
+    ];
+
     const FACTS: Facts = Facts {
         kind: "Reservation",
         plural: "reservations",
@@ -329,7 +175,7 @@ impl Kind for Reservation {
             Field::new("quantity").immutable(NEW),
             Field::new("term").immutable(NEW),
             Field::new("billingPlan").immutable(NEW).default("\"Upfront\""),
-            Field::new("price").immutable("put the old price back: it was paid"),
+            Field::new("price").immutable("declare the price that was paid"),
             Field::new("scope").default("\"Shared\""),
             Field::new("autoRenew").default("false"),
             Field::new("state").default("\"Active\""),
@@ -409,44 +255,39 @@ spec:
     }
 
     fn check_observed(spec: &Spec) -> Option<String> {
-        let wrong = ["purchasedAt", "expiresOn"].into_iter().find_map(|field| {
-            let text = spec.text(field)?;
-            day(text)
-                .is_none()
-                .then(|| format!("{field} is `{text}`, neither a day nor an instant"))
-        });
-        let turned = || match (purchased_on(spec), expires_on(spec)) {
-            (Some(bought), Some(expires)) if expires <= bought => {
-                Some(format!("it expires {expires}, and was bought {bought}"))
-            }
-            _ => None,
-        };
-        wrong.or_else(turned)
+        days::wrong(spec)
     }
 
     fn ended(spec: &Spec, at: DateTime<Utc>) -> bool {
-        !is_active(spec) || expires_on(spec).is_some_and(|expires| expires <= at.date_naive())
+        days::has_ended(spec, at)
     }
 
-    /// Nothing is ever bought again from an unchanged manifest (domain.md 3).
     fn after_end(observed: &Spec, declared: &Spec, _: DateTime<Utc>) -> AfterEnd {
-        let how = observed.text("state").unwrap_or("Active");
-        match how {
-            "Cancelled" | "Exchanged" if is_active(declared) => AfterEnd::Refused(Block::new(
-                code::BLOCK_ENDED,
-                format!("it was {}, and Active would buy it again", how.to_lowercase()),
-                "declare `state: Cancelled`; to buy one again, declare it under a new name",
-            )),
-            "Cancelled" | "Exchanged" => AfterEnd::Rests(String::new()),
-            _ => {
-                let on = expires_on(observed).map(|day| format!(" {day}")).unwrap_or_default();
-                AfterEnd::Rests(format!("it expired{on}; nothing is bought again by itself"))
-            }
-        }
+        days::after_end(observed, declared)
     }
 
-    /// One that is exchanged goes once the one in its place is there.
+    /// Azure says of an order that renews another which one that was.
+    fn continues(observed: &Spec) -> Option<&str> {
+        observed.text("renewedFrom")
+    }
+
+    fn dates(declared: &Spec, observed: Option<&Spec>) -> Vec<Dated> {
+        days::dates(declared, observed)
+    }
+
+    fn later(transition: &Transition<'_>) -> Option<&'static str> {
+        let renews = transition.after.is_some_and(|after| is_active(after) && days::renews(after));
+        (renews && transition.changes("autoRenew")).then_some(
+            "it renews by itself at the end of its term: the partner pays the price of that day",
+        )
+    }
+
+    /// One that is exchanged goes once the one in its place is there. Cancellations of one customer go
+    /// one after another: what comes back of the first is no longer left of the cap for the next.
     fn follows(transition: &Transition<'_>, before: &World, after: &World) -> Vec<ResourceId> {
+        if cancels(transition) {
+            return rules::cancelled_before(transition.id, before, after).into_iter().collect();
+        }
         if !transition.becomes("state", "Exchanged") {
             return Vec::new();
         }

@@ -3,7 +3,7 @@
 use crate::kinds::reference::Ref;
 use crate::kinds::reservation_permission as permission;
 use crate::kinds::{
-    Column, Facts, Field, Kind, Mend, Missing, Operation, Reference, Risk, RiskRule, Rule,
+    Column, Dated, Facts, Field, Kind, Mend, Missing, Operation, Reference, Risk, RiskRule, Rule,
     Transition, Verdict, World, customer, permit,
 };
 use crate::model::problem::Finding;
@@ -277,13 +277,23 @@ spec:
         is_licence(spec)
     }
 
+    fn dates(_: &Spec, observed: Option<&Spec>) -> Vec<Dated> {
+        let closes = observed.filter(|spec| is_licence(spec)).and_then(window_closes);
+        let what = || "the time to cancel it ends".to_owned();
+        closes.map(|at| Dated { at, what: what() }).into_iter().collect()
+    }
+
     fn born(spec: &mut Spec, at: DateTime<Utc>) {
         spec.set("purchasedAt", at.to_rfc3339_opts(SecondsFormat::Secs, true).into());
     }
 }
 
+/// The last instant at which a licence can be cancelled.
+fn window_closes(spec: &Spec) -> Option<DateTime<Utc>> {
+    let bought = DateTime::parse_from_rfc3339(spec.text("purchasedAt")?).ok()?;
+    bought.to_utc().checked_add_signed(TimeDelta::days(CANCELLATION_DAYS))
+}
+
 fn within_window(spec: &Spec, at: DateTime<Utc>) -> bool {
-    spec.text("purchasedAt")
-        .and_then(|text| DateTime::parse_from_rfc3339(text).ok())
-        .is_some_and(|bought| at - bought.to_utc() <= TimeDelta::days(CANCELLATION_DAYS))
+    window_closes(spec).is_some_and(|closes| at <= closes)
 }

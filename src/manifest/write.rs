@@ -9,6 +9,9 @@ use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
+/// What stands in place of a field that nobody here knows.
+const LACKING: &str = "to be added, as nothing here knows it";
+
 /// Writes manifests of known kinds.
 pub struct Writer {
     /// The schema of each kind's manifests, which says what may be declared and in which order.
@@ -49,7 +52,25 @@ impl Writer {
         };
         // One line for each text: nothing is folded that a reader might unfold otherwise.
         let options = serde_saphyr::ser_options! { prefer_block_scalars: false };
-        serde_saphyr::to_string_with_options(&document, options)
+        let mut text = serde_saphyr::to_string_with_options(&document, options)?;
+        for (field, about) in self.lacking(resource) {
+            text.push_str(&format!("  # {field}: {LACKING}{about}\n"));
+        }
+        Ok(text)
+    }
+
+    /// What must be declared and is not: the outside need not say everything. With what it is, where
+    /// the schema says so.
+    fn lacking(&self, resource: &Resource) -> Vec<(&str, String)> {
+        let Some(shape) = self.spec_of(resource.id.kind.as_str()) else { return Vec::new() };
+        let required = shape.at.get("required").and_then(Value::as_array);
+        let required = required.into_iter().flatten().filter_map(Value::as_str);
+        let lacking = required.filter(|field| resource.spec.get(field).is_none());
+        let about = |field| {
+            let about = shape.properties()?.get(field)?.get("description")?.as_str()?;
+            Some(format!(". {}", about.replace('\n', " ")))
+        };
+        lacking.map(|field| (field, about(field).unwrap_or_default())).collect()
     }
 
     fn spec_of(&self, kind: &str) -> Option<Shape<'_>> {

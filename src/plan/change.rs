@@ -77,6 +77,8 @@ pub enum Reason {
     Expired,
     /// Owned by another set until now, and taken over.
     Taken,
+    /// Its time is over, and another thing goes on with it.
+    Renewed,
 }
 
 impl Reason {
@@ -93,6 +95,7 @@ impl Reason {
             Self::Unmanaged => "unmanaged",
             Self::Expired => "expired",
             Self::Taken => "taken",
+            Self::Renewed => "renewed",
         }
     }
 }
@@ -217,6 +220,9 @@ pub struct Change {
     /// What it costs beyond what it is exchanged for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exchange: Option<ExchangeQuote>,
+    /// What comes of it later, by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub later: Option<String>,
     /// Changes that come first.
     #[schemars(with = "Vec<String>")]
     pub depends_on: Vec<ResourceId>,

@@ -151,9 +151,10 @@ fn declared(
         drafts.changing.push(draft);
         return;
     };
-    if (entry.ended)(observed, input.at) && pair.found.is_none() {
+    if (entry.ended)(observed, input.at) {
         match (entry.after_end)(observed, &entry.effective(&desired.spec), input.at) {
             AfterEnd::Refused(block) => draft.blocked.push(block),
+            AfterEnd::Rests(_) if pair.found.is_some() => {}
             AfterEnd::Rests(note) => {
                 if !note.is_empty() {
                     drafts.warn(&desired.id, &note);
@@ -163,8 +164,10 @@ fn declared(
             }
         }
     }
-    // What ended since it was applied became what it becomes: nobody changed that outside.
-    let applied = stored.and_then(|stored| stored.last_applied.as_ref());
+    // What ended since it was applied became what it becomes: nobody changed that outside. To
+    // another thing that goes on with it nothing was applied.
+    let renewed = pair.found.is_some() && stored.is_some_and(|stored| stored.observed.is_some());
+    let applied = stored.filter(|_| !renewed).and_then(|stored| stored.last_applied.as_ref());
     let applied = applied.map(|applied| match over {
         Some(_) => Cow::Borrowed(applied),
         None => expiry::as_of(entry, applied, input.at),
@@ -300,8 +303,12 @@ fn what_and_why(pair: &Pair, draft: &Draft, replaces: bool) -> (Action, Reason) 
     if pair.taken_from.is_some() {
         (Action::Adopt, Reason::Taken)
     } else if pair.found.is_some() {
-        let again = pair.stored.is_some();
-        (Action::Adopt, if again { Reason::Gone } else { Reason::Unmanaged })
+        let reason = match pair.stored.as_ref().map(|stored| stored.observed.is_some()) {
+            Some(true) => Reason::Renewed,
+            Some(false) => Reason::Gone,
+            None => Reason::Unmanaged,
+        };
+        (Action::Adopt, reason)
     } else if replaces {
         (Action::Replace, Reason::Changed)
     } else if let Some(previous) = &pair.previous {
@@ -549,6 +556,7 @@ impl Draft {
             policies: self.policies.clone(),
             refund: self.refund.clone(),
             exchange: self.exchange.clone(),
+            later: entry.and_then(|entry| (entry.later)(&transition)).map(str::to_owned),
             depends_on: Vec::new(),
             customer: worlds.customer_of(id).map(|customer| customer.name.to_string()),
         }

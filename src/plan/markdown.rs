@@ -12,7 +12,7 @@ use crate::plan::money::UNLIMITED;
 use crate::plan::policy::Ruling;
 use crate::plan::render::{
     cut, difference, list_difference, money_lines, needs_approval, outside, paid_once, policy_line,
-    sentence, whole_fields,
+    reckoned, sentence, whole_fields,
 };
 use std::cmp::Reverse;
 use std::fmt::Write as _;
@@ -256,6 +256,7 @@ fn block(change: &Change, part: Part, view: &View<'_>, characters_max: usize) ->
             words.push("<b>unlimited liability</b>".to_owned());
         }
     }
+    words.extend(change.later.as_deref().map(prose));
     let words = words.join(" · ");
     let inner = match part {
         Part::Ahead | Part::Pending => {
@@ -287,6 +288,12 @@ fn fields(change: &Change, characters_max: usize) -> String {
         let effect = change.effect.as_deref().unwrap_or(&change.operation);
         let _ = writeln!(out, "<p>{}</p>", prose(effect));
     }
+    // Which rules there were comes first; what was assumed gives way where there is no room.
+    for line in reckoned(change).iter().map(|line| format!("<p>{}</p>\n", prose(line))) {
+        if out.len() + line.len() <= characters_max / 2 {
+            out.push_str(&line);
+        }
+    }
     if let Some(previous) = &change.previous {
         let _ = writeln!(out, "<p>was {}</p>", name(&previous.to_string()));
     }
@@ -310,7 +317,8 @@ fn fields(change: &Change, characters_max: usize) -> String {
             (&["field", "before", "after"], change.fields.iter().map(row).collect())
         }
     };
-    out.push_str(&table(columns, &rows, characters_max, "more fields"));
+    let left = characters_max.saturating_sub(out.len());
+    out.push_str(&table(columns, &rows, left, "more fields"));
     out
 }
 

@@ -48,7 +48,7 @@ use chrono::SecondsFormat;
 pub fn plan(input: &PlanInput) -> Plan {
     let pairs = pair::pair(input);
     let mut drafts: Drafts = draft::draft(input, &pairs);
-    settle::mark_exchanged(&mut drafts);
+    settle::mark_exchanged(&mut drafts, &pairs);
     let worlds = judge::judge(input, &pairs, &mut drafts);
     let mut changes: Vec<Change> =
         drafts.changing.iter().map(|draft| draft.change(input, &worlds)).collect();

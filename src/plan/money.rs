@@ -49,18 +49,23 @@ fn settled(money: &mut Money, draft: &Draft, transition: &Transition<'_>) {
         effect.forfeited = some(quote.forfeited);
     } else if let Some(quote) = &draft.exchange {
         let effect = money.entry(quote.price.currency.to_string()).or_default();
-        effect.one_time = Some(quote.payable.amount.to_string());
+        put_price(effect, transition.after, quote.payable);
         effect.refund = some(quote.credited);
     } else if reservation::buys(transition)
-        && let Some(spec) = transition.after
-        && let Some(price) = spec.get("price").and_then(model::Money::from_value)
+        && let Some(price) = transition.after.and_then(|spec| spec.get("price"))
+        && let Some(price) = model::Money::from_value(price)
     {
         let effect = money.entry(price.currency.to_string()).or_default();
-        let amount = Some(price.amount.to_string());
-        match Billing::from_text(spec.text("billingPlan")) {
-            Billing::Upfront => effect.one_time = amount,
-            Billing::Monthly => effect.liability = amount,
-        }
+        put_price(effect, transition.after, price);
+    }
+}
+
+/// What is paid for a reservation: once, or in parts as they come.
+fn put_price(effect: &mut MoneyEffect, bought: Option<&Spec>, price: model::Money) {
+    let amount = Some(price.amount.to_string());
+    match Billing::from_text(bought.and_then(|spec| spec.text("billingPlan"))) {
+        Billing::Upfront => effect.one_time = amount,
+        Billing::Monthly => effect.liability = amount,
     }
 }
 

@@ -221,7 +221,8 @@ impl Pairing<'_> {
     }
 
     /// A resource whose name the set's store knows. Where the thing itself vanished, one of the same
-    /// identity, or the one that the annotation names, takes its place.
+    /// identity, or the one that the annotation names, takes its place; where its time is over, the
+    /// one that goes on with it does.
     fn named(
         &self,
         entry: &KindEntry,
@@ -239,9 +240,39 @@ impl Pairing<'_> {
             let identity = (entry.identity)(&resource.spec)?;
             candidates.unmanaged_by_identity.get(&identity)?.first().cloned()
         };
-        let external = by_annotation.or_else(by_identity).filter(|_| gone);
+        let heir = || self.heir(entry, &resource, &stored, candidates);
+        let external = by_annotation.or_else(by_identity).filter(|_| gone).or_else(heir);
         let found = external.and_then(|external| candidates.unmanaged.remove(&external));
         Pair { desired: Some(resource), stored: Some(stored), found, ..Pair::default() }
+    }
+
+    /// What goes on with something whose time is over: the last of those that each went on with the one
+    /// before, unless a manifest takes it over under another name.
+    fn heir(
+        &self,
+        entry: &KindEntry,
+        resource: &Resource,
+        stored: &Stored,
+        candidates: &Candidates,
+    ) -> Option<String> {
+        let over = |spec: &Spec| (entry.ended)(spec, self.input.at);
+        let is_claimed = |external: &str| {
+            let others = self.input.desired.iter().filter(|other| other.id != resource.id);
+            let mut claims = others.filter_map(|other| other.metadata.annotation(EXTERNAL_ID));
+            claims.any(|claimed| claimed == external)
+        };
+        stored.observed.as_ref().filter(|there| over(there))?;
+        let mut id = stored.external_id.as_deref()?;
+        // As many as there are: what went on in a circle has no last one.
+        for _ in 0..candidates.unmanaged.len() {
+            let mut unmanaged = candidates.unmanaged.values();
+            let next = unmanaged.find(|thing| (entry.continues)(&thing.spec) == Some(id))?;
+            if !over(&next.spec) {
+                return Some(next.external_id.clone()).filter(|external| !is_claimed(external));
+            }
+            id = &next.external_id;
+        }
+        None
     }
 
     /// What a desired resource without a stored one of its name stands for.

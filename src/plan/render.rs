@@ -7,7 +7,7 @@ mod words;
 
 pub use fields::field_line;
 pub(super) use fields::{cut, list_difference, whole_fields};
-pub(super) use words::{difference, needs_approval, outside, paid_once, policy_line};
+pub(super) use words::{difference, needs_approval, outside, paid_once, policy_line, reckoned};
 pub use words::{money_lines, sentence};
 
 use crate::kinds::Risk;
@@ -203,14 +203,8 @@ fn one(change: &Change, paint: Paint, width: usize) -> String {
             line("the partner will pay every reservation this customer buys, and is not notified");
         }
     }
-    let quotes = [
-        change.refund.as_ref().map(|quote| (&quote.policy_set, &quote.assumptions)),
-        change.exchange.as_ref().map(|quote| (&quote.policy_set, &quote.assumptions)),
-    ];
-    for (policy, assumptions) in quotes.into_iter().flatten() {
-        line(&format!("reckoned by the refund policy {policy}"));
-        assumptions.iter().for_each(|assumption| line(&format!("assumed: {assumption}")));
-    }
+    change.later.iter().for_each(|later| line(later));
+    reckoned(change).iter().for_each(|reckoned| line(reckoned));
     for ruling in change.approvals().filter(|_| change.proceeds()) {
         line(&needs_approval(ruling));
     }

@@ -2,27 +2,39 @@
 
 use crate::finance::{self, Cancelled, QuoteError, Terms, reading};
 use crate::kinds::{Block, World, reservation};
-use crate::model::{ResourceId, code};
+use crate::model::{ResourceId, Spec, code};
 use crate::plan::PlanInput;
 use crate::plan::draft::{Draft, Drafts};
+use crate::plan::pair::Pairs;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Marks what is declared Cancelled because another takes its place: it is exchanged, not refunded.
-pub fn mark_exchanged(drafts: &mut Drafts) {
-    let new = drafts.changing.iter().filter(|draft| draft.before.is_none());
-    let olds: BTreeSet<ResourceId> =
-        new.filter_map(|draft| draft.after.as_ref()).flat_map(reservation::exchanged_for).collect();
-    if olds.is_empty() {
+/// That other one may be there already: whoever was stopped between the two halves of an exchange must
+/// not get the price of the old one a second time.
+pub fn mark_exchanged(drafts: &mut Drafts, pairs: &Pairs) {
+    let goes = |draft: &Draft| draft.after.as_ref().is_some_and(is_cancelled);
+    if !drafts.changing.iter().any(goes) {
         return;
     }
+    let new = drafts.changing.iter().filter(|draft| draft.before.is_none());
+    let rows = pairs.outside.iter().chain(&pairs.foreign);
+    let there = pairs.own.iter().filter_map(|pair| pair.observed());
+    let there = there.chain(rows.filter_map(|row| row.observed.as_ref()));
+    let there = there.chain(pairs.unmanaged.iter().map(|(_, thing)| &thing.spec));
+    let takers = new.filter_map(|draft| draft.after.as_ref()).chain(there);
+    let olds: BTreeSet<ResourceId> = takers.flat_map(reservation::exchanged_for).collect();
     for draft in drafts.changing.iter_mut().filter(|draft| olds.contains(&draft.id)) {
         let state = draft.fields.iter_mut().find(|field| field.path == "spec.state");
         let (Some(state), Some(after)) = (state, &mut draft.after) else { continue };
-        if after.text("state") == Some("Cancelled") {
+        if is_cancelled(after) {
             state.after = Some("Exchanged".into());
             after.set("state", "Exchanged".into());
         }
     }
+}
+
+fn is_cancelled(spec: &Spec) -> bool {
+    spec.text("state") == Some("Cancelled")
 }
 
 /// Reckons what each change gives back or costs. Of several cancellations of one customer those with

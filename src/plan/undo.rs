@@ -160,7 +160,7 @@ impl Known<'_> {
         let row = self.rows.iter().find(|row| row.id == *id && *row.set == *self.set);
         let was = |word: Reason| reason(first) == word.as_str();
         let was_there = first.before.is_some();
-        if was(Reason::Unmanaged) || (was(Reason::Gone) && was_there) {
+        if was(Reason::Unmanaged) || was(Reason::Renewed) || (was(Reason::Gone) && was_there) {
             no(
                 "it was there before and was adopted: undoing that must not change it",
                 "to let it go, set `partnerctl.dev/deletion-policy: Retain`, apply, remove its manifest, then apply --prune",

@@ -6,6 +6,7 @@
 use crate::kinds::KindEntry;
 use crate::model::{Effect, Observed, Spec, Verb};
 use crate::provider::{Candidate, KeyFound, Question, RequestKeys};
+use chrono::DateTime;
 
 /// What became of a call.
 #[derive(Debug, Clone, PartialEq)]
@@ -53,7 +54,10 @@ pub fn conclude(
             Conclusion::Done(Some(made.clone()))
         }
         (Verb::Update, _) => {
-            let there = candidates.iter().find(|found| found.observed.spec.covers(&after));
+            let there = candidates.iter().find(|found| {
+                let there = &found.observed.spec;
+                there.covers(&after) || has_ended_so(entry, &after, there)
+            });
             there
                 .map_or(Conclusion::NotDone, |found| Conclusion::Done(Some(found.observed.clone())))
         }
@@ -76,6 +80,14 @@ pub fn conclude(
             created(entry, &after, request_key, (promise, key), candidates, managed)
         }
     }
+}
+
+/// True when a thing has ended as was asked, whatever else is said of it: nothing is cancelled or
+/// exchanged twice.
+fn has_ended_so(entry: &KindEntry, after: &Spec, there: &Spec) -> bool {
+    // At the beginning of time nothing has ended by the clock.
+    let over = (entry.ended)(after, DateTime::UNIX_EPOCH);
+    over && after.text("state").is_some() && after.text("state") == there.text("state")
 }
 
 /// For something new whose key the provider does not know as done.
@@ -187,6 +199,41 @@ mod tests {
         assert_eq!(purchase(Durable, &Unknown, &[]), "unclear");
         assert_eq!(purchase(NoPromise, &NotPerformed, &[]), "unclear");
         assert_eq!(purchase(NoPromise, &Unknown, &[licence("a", 5, None)]), "unclear");
+    }
+
+    #[test]
+    fn a_reservation_that_has_ended_as_asked_is_not_ended_again() {
+        let of = |state: &str, more: &str| {
+            let spec =
+                json!({"subscriptionRef": {"external": "s"}, "state": state, "refund": more});
+            let observed =
+                Observed { spec: Spec::from_value(spec), ..licence("r", 1, None).observed };
+            Candidate { observed, request_key: None }
+        };
+        let kinds = Kinds::default();
+        let concluded = |after: &str, there: &[Candidate]| {
+            let effect = Effect {
+                verb: Verb::Update,
+                kind: KindName::new("Reservation"),
+                name: "web".to_owned(),
+                external_id: Some("r".to_owned()),
+                before: None,
+                after: Some(of(after, "90.00 EUR").observed.spec),
+                operation: "Return reservation".to_owned(),
+            };
+            let entry = kinds.get("Reservation").unwrap();
+            let promise = RequestKeys::None;
+            conclude(entry, &effect, "k", promise, &KeyFound::Unknown, there, &|_| true)
+        };
+        let done = |candidate: &Candidate| Conclusion::Done(Some(candidate.observed.clone()));
+        for state in ["Cancelled", "Exchanged"] {
+            // The outside reckons otherwise, and has cancelled all the same.
+            let there = of(state, "89.00 EUR");
+            assert_eq!(concluded(state, std::slice::from_ref(&there)), done(&there));
+            assert_eq!(concluded(state, &[of("Active", "")]), Conclusion::NotDone);
+        }
+        assert_eq!(concluded("Cancelled", &[of("Exchanged", "")]), Conclusion::NotDone);
+        assert_eq!(concluded("Active", &[of("Active", "")]), Conclusion::NotDone);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What is written down when an effect has ended: the row, and the activity in the same batch.
 
+use crate::kinds::KindEntry;
 use crate::model::activity::{Draft, Outcome};
 use crate::model::resource::{Management, REASON};
 use crate::model::value::Fields;
@@ -9,6 +10,7 @@ use crate::plan::change::FieldChange;
 use crate::plan::{Action, Change};
 use crate::provider::{Context, Directory, Ids, ProviderError};
 use crate::store::Write;
+use chrono::DateTime;
 use std::sync::Arc;
 
 /// The writes for an effect that was done, `made` being the thing as the provider has it now.
@@ -30,9 +32,48 @@ pub fn succeeded(
         // The old part of a replacement: the row stands for the new one already.
         _ => Vec::new(),
     };
-    let draft = activity(change, effect.verb, &effect.operation, operation_id, context);
+    let mut draft = activity(change, effect.verb, &effect.operation, operation_id, context);
+    if let (Some(made), Some(entry)) = (made, directory.kinds.get(effect.kind.as_str())) {
+        keep_facts(&mut draft, entry, change, effect.before.as_ref(), &made.spec);
+    }
     writes.push(Write::Append(Box::new(draft)));
     writes
+}
+
+/// Puts what only the real world says into the log: what is new of it, and all of it where a thing
+/// ends. Its row may be gone when somebody asks.
+fn keep_facts(
+    draft: &mut Draft,
+    entry: &KindEntry,
+    change: &Change,
+    before: Option<&Spec>,
+    made: &Spec,
+) {
+    // At the beginning of time nothing has ended by the clock.
+    let ends = (entry.ended)(made, DateTime::UNIX_EPOCH);
+    let whole = ends || change.exchange.is_some();
+    for field in entry.recorded {
+        let (was, is) = (before.and_then(|before| before.get(field)), made.get(field));
+        if !whole && was == is {
+            continue;
+        }
+        let path = format!("status.{field}");
+        was.into_iter().for_each(|was| put(&mut draft.before, &path, was.clone()));
+        is.into_iter().for_each(|is| put(&mut draft.after, &path, is.clone()));
+    }
+    if let Some(customer) = change.customer.as_deref().filter(|_| whole) {
+        let sides = [Some(&mut draft.after), before.map(|_| &mut draft.before)];
+        sides.into_iter().flatten().for_each(|side| put(side, "status.customer", customer.into()));
+    }
+}
+
+fn put(side: &mut Option<Value>, path: &str, value: Value) {
+    let mut map = match side.take() {
+        Some(Value::Object(map)) => map,
+        _ => Fields::default(),
+    };
+    map.put(path, value);
+    *side = Some(Value::Object(map));
 }
 
 /// The writes for a change that asks nothing of the provider: names, labels, ownership.
@@ -186,12 +227,7 @@ fn side(change: &Change, pick: fn(&FieldChange) -> &Option<Value>) -> Option<Val
 }
 
 fn name(side: &mut Option<Value>, id: &ResourceId) {
-    let mut map = match side.take() {
-        Some(Value::Object(map)) => map,
-        _ => Fields::default(),
-    };
-    map.put("metadata.name", id.name.as_str().into());
-    *side = Some(Value::Object(map));
+    put(side, "metadata.name", id.name.as_str().into());
 }
 
 /// A thing as an effect leaves it, where the provider says nothing more about it.

@@ -41,7 +41,8 @@ fn main() {
             "hello" => Ok(json!({
                 "protocol": "partnerctl.dev/provider/v1", "name": "fake",
                 "requestKeys": faults["requestKeys"].as_str().unwrap_or("durable"),
-                "kinds": ["Customer", "Subscription", "Budget", "RoleAssignment", "ReservationPermission", "PartnerUser"],
+                "kinds": ["Customer", "Subscription", "Budget", "Reservation", "RoleAssignment",
+                    "ReservationPermission", "PartnerUser"],
             })),
             "observe" => fake.observe(&request["params"], &faults),
             "lookup" => fake.lookup(&request["params"], &faults),
@@ -94,6 +95,10 @@ impl Fake {
         let text = |key: &str| entry[key].as_str().unwrap_or_default().to_owned();
         let at = (text("kind"), text("externalId"));
         self.made += 1;
+        for more in entry["also"].as_array().into_iter().flatten() {
+            let at = ["kind", "externalId"].map(|key| more[key].as_str().unwrap().to_owned());
+            self.things.insert(at.into(), more.clone());
+        }
         if entry["thing"].is_null() {
             self.things.remove(&at);
         } else {
@@ -154,7 +159,10 @@ impl Fake {
         let fits = |thing: &&Value| {
             thing["kind"] == params["kind"]
                 && (params["externalId"].is_null() || thing["externalId"] == params["externalId"])
-                && (params["spec"].is_null() || thing["spec"]["offer"] == params["spec"]["offer"])
+                && (params["spec"].is_null()
+                    || ["offer", "product"]
+                        .iter()
+                        .all(|what| thing["spec"][what] == params["spec"][what]))
         };
         let mut items: Vec<&Value> = self.things.values().filter(fits).collect();
         if fault == "lie" {
@@ -178,6 +186,9 @@ impl Fake {
             return Err(
                 json!({"code": "throttled", "message": "slow down", "retryAfterSeconds": 60}),
             );
+        }
+        if faults["refuse"] == params["action"] {
+            return Err(json!({"code": "refused", "message": "not today"}));
         }
         let error = |code: &str| Err(json!({"code": code, "message": format!("told to: {code}")}));
         match mode.as_str().unwrap_or("ok") {
@@ -237,6 +248,9 @@ impl Fake {
         };
         let there = self.things.get(&(kind.clone(), external_id.clone())).cloned();
         let mut spec = params["after"].clone();
+        if kind == "Reservation" {
+            worse(&spec, faults)?;
+        }
         match (params["action"].as_str().unwrap(), &there) {
             ("create", _) if kind == "Customer" => {
                 let invited = spec["onboarding"] == "Invite";
@@ -244,6 +258,9 @@ impl Fake {
             }
             ("create", _) if kind == "Subscription" => {
                 spec["purchasedAt"] = "2026-11-21T12:00:00Z".into();
+            }
+            ("create", _) if kind == "Reservation" => {
+                order(&mut spec, &external_id, faults);
             }
             ("create", _) => {}
             ("delete", None) => return Ok(json!({"thing": null})),
@@ -261,8 +278,55 @@ impl Fake {
         if params["action"] == "delete" {
             thing = Value::Null;
         }
-        self.effect(&json!({"key": key, "action": params["action"], "kind": kind,
+        // The new one and the end of those in whose place it comes are one effect.
+        let also: Vec<Value> = match params["action"].as_str() {
+            Some("create") if faults["apart"] != true => self.exchanged(&params["after"]),
+            _ => Vec::new(),
+        };
+        self.effect(&json!({"key": key, "also": also, "action": params["action"], "kind": kind,
             "externalId": external_id, "name": params["name"], "thing": thing}));
         Ok(json!({"thing": thing}))
     }
+
+    /// What a new reservation takes the place of, as it is then.
+    fn exchanged(&self, new: &Value) -> Vec<Value> {
+        let from = new["exchange"]["from"].as_array().into_iter().flatten();
+        let old = from.filter_map(|old| {
+            let id = old["external"].as_str()?.to_owned();
+            let mut old = self.things.get(&("Reservation".to_owned(), id))?.clone();
+            old["spec"]["state"] = "Exchanged".into();
+            Some(old)
+        });
+        old.collect()
+    }
+}
+
+/// Refuses what costs more, or gives back less, than it was asked for.
+fn worse(after: &Value, faults: &Value) -> Result<(), Value> {
+    let cents = |text: &str| text.replace('.', "").parse::<u64>().unwrap();
+    let refused = |message: String| Err(json!({"code": "refused", "message": message}));
+    if let (Some(now), Some(asked)) = (faults["price"].as_str(), after["price"]["amount"].as_str())
+        && after["state"] == "Active"
+        && cents(now) > cents(asked)
+    {
+        return refused(format!("it costs {now} now, and {asked} was to be paid"));
+    }
+    let asked = after["refund"].as_str().and_then(|text| text.split(' ').next());
+    if let (Some(now), Some(asked)) = (faults["refund"].as_str(), asked)
+        && cents(now) < cents(asked)
+    {
+        return refused(format!("{now} would come back, and {asked} was asked for"));
+    }
+    Ok(())
+}
+
+/// What only the outside knows of a new reservation. Its term begins on the day it is bought.
+fn order(spec: &mut Value, external_id: &str, faults: &Value) {
+    let bought = faults["bought"].as_str().map(str::to_owned);
+    let now = || chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
+    spec["purchasedAt"] = bought.unwrap_or_else(now).into();
+    spec["reservationId"] = external_id.into();
+    spec["orderId"] = format!("order-of-{external_id}").into();
+    spec["buyer"] = "partner".into();
+    spec["payer"] = "partner".into();
 }

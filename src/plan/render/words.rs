@@ -2,7 +2,7 @@
 
 use crate::kinds::AgentRole;
 use crate::model::text::counted;
-use crate::plan::change::{Money, MoneyEffect, Plan};
+use crate::plan::change::{Change, Money, MoneyEffect, Plan};
 use crate::plan::money::UNLIMITED;
 use crate::plan::policy::{Effect, Matched, Ruling};
 use rust_decimal::Decimal;
@@ -106,6 +106,20 @@ pub(in crate::plan) fn paid_once(effect: &MoneyEffect) -> Vec<(&'static str, &St
     .into_iter()
     .filter_map(|(what, amount)| Some((what, amount?)))
     .collect()
+}
+
+/// By which rules its figures were reckoned, and what was taken to be so.
+pub(in crate::plan) fn reckoned(change: &Change) -> Vec<String> {
+    let quotes = [
+        change.refund.as_ref().map(|quote| (&quote.policy_set, &quote.assumptions)),
+        change.exchange.as_ref().map(|quote| (&quote.policy_set, &quote.assumptions)),
+    ];
+    let told = quotes.into_iter().flatten().flat_map(|(policy, assumptions)| {
+        let by = format!("reckoned by the refund policy {policy}");
+        let assumed = assumptions.iter().map(|assumption| format!("assumed: {assumption}"));
+        std::iter::once(by).chain(assumed)
+    });
+    told.collect()
 }
 
 /// What a policy asks for, in one line.

@@ -231,6 +231,7 @@ fn told(reason: Reason) -> &'static str {
         Reason::Renamed => "it is declared under another name",
         Reason::Expired => "its declared end has come",
         Reason::Unmanaged => "it is there already and declared for the first time",
+        Reason::Renewed => "its time is over, and it was renewed outside as another one",
         Reason::Taken => "another set owns it until now, and it is taken over",
     }
 }
