@@ -23,9 +23,10 @@ const ICS_LINE_MAX: usize = 75;
 /// List what happens by itself soon: expiries, renewals, windows that close, roles that end
 ///
 /// Of reservations the end of their term and the day from which on the refund policy in force gives
-/// back less; of licences the end of the days in which they can be cancelled; of roles and permissions
-/// their `until`. Reads what the store knows, and of the embedded provider also what nobody manages. `-o ics` is a file for a calendar program; the same thing has the same
-/// UID each time, so that it is moved there and not doubled.
+/// back less; of licences the end of their term as well, and of the days in which they can be
+/// cancelled; of roles and permissions their `until`. Reads what the store knows, and of the embedded
+/// provider also what nobody manages. `-o ics` is a file for a calendar program; the same thing has
+/// the same UID each time, so that it is moved there and not doubled.
 #[derive(Args, Debug)]
 #[command(
     after_help = "Examples:\n  partnerctl calendar\n  partnerctl calendar --next 1y --customer contoso\n  \
@@ -105,7 +106,7 @@ pub fn run(args: &CalendarArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit
     let to = from.checked_add_signed(args.next).ok_or_else(|| {
         CommandError::new("that is after the end of time").hint("look less far, such as --next 1y")
     })?;
-    let mut dates = entries(settings, &gathered, &workspace.refunds());
+    let mut dates = entries(settings, &gathered, &workspace.refunds(), from);
     if let Some(name) = &args.customer {
         let known = gathered.stored.iter().any(|row| row.id == ResourceId::new("Customer", name));
         if !known {
@@ -134,14 +135,19 @@ pub fn run(args: &CalendarArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit
 
 /// Every date that a kind knows of what the store has, and of what is there and managed by nobody, in
 /// order: what a customer bought itself renews at the partner's cost as well.
-fn entries(settings: &Settings, gathered: &Gathered, refunds: &RefundTerms) -> Vec<Entry> {
+fn entries(
+    settings: &Settings,
+    gathered: &Gathered,
+    refunds: &RefundTerms,
+    from: DateTime<Utc>,
+) -> Vec<Entry> {
     let declared = get::world(settings, gathered);
     let there = quote::observed(settings, gathered);
     let mut entries = BTreeSet::new();
     let mut put = |id: &ResourceId, specs: (&Spec, Option<&Spec>), uid: &str, managed: bool| {
         let Some(entry) = settings.kinds.get(id.kind.as_str()) else { return };
         let customer = declared.customer_of(id).or_else(|| there.customer_of(id));
-        for date in dates_of(entry, id, specs, refunds) {
+        for date in dates_of(entry, id, specs, refunds, from) {
             entries.insert(Entry {
                 at: instant(date.at),
                 resource: id.clone(),
@@ -172,8 +178,9 @@ pub fn dates_of(
     id: &ResourceId,
     (declared, observed): (&Spec, Option<&Spec>),
     refunds: &RefundTerms,
+    from: DateTime<Utc>,
 ) -> Vec<Dated> {
-    let mut dates = (entry.dates)(declared, observed);
+    let mut dates = (entry.dates)(declared, observed, from);
     let goes_on = |spec: &&Spec| spec.text("state").is_none_or(|state| state == "Active");
     let held = observed.filter(|_| entry.facts.kind == "Reservation");
     let held = held.filter(goes_on).and_then(|spec| {

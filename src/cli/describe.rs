@@ -95,6 +95,7 @@ pub fn run(args: &DescribeArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit
         &row.id,
         (&row.spec, row.observed.as_ref()),
         &workspace.refunds(),
+        Utc::now(),
     )));
     let filter = Filter { resource: Some(id), last: Some(ACTIVITIES), ..Filter::default() };
     let activities = log::wanted(store.as_ref(), &filter)?;

@@ -206,8 +206,9 @@ pub trait Kind: Serialize + DeserializeOwned + JsonSchema {
     }
 
     /// When something happens by itself: an expiry, a renewal, the end of a window. `observed` is the
-    /// state outside, where there is one.
-    fn dates(_spec: &Spec, _observed: Option<&Spec>) -> Vec<Dated> {
+    /// state outside, where there is one. Of what happens again and again it is the first time from
+    /// `from` on; what happens once may be before that.
+    fn dates(_spec: &Spec, _observed: Option<&Spec>, _from: DateTime<Utc>) -> Vec<Dated> {
         Vec::new()
     }
 
@@ -295,7 +296,7 @@ pub struct KindEntry {
     /// See [`Kind::handout`].
     pub handout: fn(&Spec) -> Option<String>,
     /// See [`Kind::dates`].
-    pub dates: fn(&Spec, Option<&Spec>) -> Vec<Dated>,
+    pub dates: fn(&Spec, Option<&Spec>, DateTime<Utc>) -> Vec<Dated>,
     /// See [`Kind::RECORDED`].
     pub recorded: &'static [&'static str],
     /// See [`Kind::later`].

@@ -271,7 +271,7 @@ spec:
         observed.text("renewedFrom")
     }
 
-    fn dates(declared: &Spec, observed: Option<&Spec>) -> Vec<Dated> {
+    fn dates(declared: &Spec, observed: Option<&Spec>, _: DateTime<Utc>) -> Vec<Dated> {
         days::dates(declared, observed)
     }
 

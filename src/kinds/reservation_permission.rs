@@ -9,6 +9,7 @@ use crate::kinds::{
 use crate::model::problem::Finding;
 use crate::model::scalar::Moment;
 use crate::model::{Currency, Resource, ResourceId, Spec, code};
+use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, Serializer};
 
@@ -379,7 +380,7 @@ spec:
         }
     }
 
-    fn dates(spec: &Spec, _: Option<&Spec>) -> Vec<Dated> {
+    fn dates(spec: &Spec, _: Option<&Spec>, _: DateTime<Utc>) -> Vec<Dated> {
         let allowed = is_allowed(spec);
         if allowed { expiry::date(spec, "the permission to buy ends") } else { Vec::new() }
     }

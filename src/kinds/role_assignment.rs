@@ -9,6 +9,7 @@ use crate::kinds::{
 use crate::model::problem::Finding;
 use crate::model::scalar::{Invalid, Line, Moment, Uuid, scalar};
 use crate::model::{ResourceId, Spec, code};
+use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -328,7 +329,7 @@ spec:
         }
     }
 
-    fn dates(spec: &Spec, _: Option<&Spec>) -> Vec<Dated> {
+    fn dates(spec: &Spec, _: Option<&Spec>, _: DateTime<Utc>) -> Vec<Dated> {
         expiry::date(spec, "the role ends")
     }
 }

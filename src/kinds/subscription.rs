@@ -8,8 +8,8 @@ use crate::kinds::{
 };
 use crate::model::problem::Finding;
 use crate::model::scalar::Line;
-use crate::model::{ResourceId, Spec, code};
-use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use crate::model::{ResourceId, Spec, Value, code};
+use chrono::{DateTime, Datelike, Months, SecondsFormat, TimeDelta, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::num::NonZeroU32;
@@ -277,10 +277,18 @@ spec:
         is_licence(spec)
     }
 
-    fn dates(_: &Spec, observed: Option<&Spec>) -> Vec<Dated> {
-        let closes = observed.filter(|spec| is_licence(spec)).and_then(window_closes);
-        let what = || "the time to cancel it ends".to_owned();
-        closes.map(|at| Dated { at, what: what() }).into_iter().collect()
+    fn dates(declared: &Spec, observed: Option<&Spec>, from: DateTime<Utc>) -> Vec<Dated> {
+        let Some(there) = observed.filter(|spec| is_licence(spec)) else { return Vec::new() };
+        let dated = |at: DateTime<Utc>, what: &str| Dated { at, what: what.to_owned() };
+        let closes = window_closes(there).map(|at| dated(at, "the time to cancel it ends"));
+        let says = |field: &str| there.get(field).or_else(|| declared.get(field));
+        let what = match says("autoRenew").and_then(Value::as_bool) {
+            Some(true) => "it renews for another term",
+            Some(false) => "it ends with its term",
+            None => "its term ends",
+        };
+        let ends = says("term").and_then(|term| term_ends(there, term.as_str()?, from));
+        closes.into_iter().chain(ends.map(|at| dated(at, what))).collect()
     }
 
     fn born(spec: &mut Spec, at: DateTime<Utc>) {
@@ -294,6 +302,71 @@ fn window_closes(spec: &Spec) -> Option<DateTime<Utc>> {
     bought.to_utc().checked_add_signed(TimeDelta::days(CANCELLATION_DAYS))
 }
 
+/// When the term that a licence is in ends (partner-center-api.md 4, `commitmentEndDate`): terms follow
+/// one another from the purchase on. `None` for one that does not run, or of which that is not known.
+fn term_ends(there: &Spec, term: &str, from: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    if there.text("state").is_some_and(|state| state != "Active") {
+        return None;
+    }
+    let months = match term {
+        "P1M" => 1,
+        "P1Y" => 12,
+        "P3Y" => 36,
+        _ => return None,
+    };
+    let bought = DateTime::parse_from_rfc3339(there.text("purchasedAt")?).ok()?.to_utc();
+    let years_ago = u32::try_from(from.year() - bought.year()).unwrap_or_default();
+    // One term more than fit in between, as the year alone does not tell.
+    let first = (years_ago.saturating_sub(1) * 12 / months).max(1);
+    let end = |number: u32| bought.checked_add_months(Months::new(number * months));
+    (first..first + 24 / months + 2).filter_map(end).find(|end| *end >= from)
+}
+
 fn within_window(spec: &Spec, at: DateTime<Utc>) -> bool {
     window_closes(spec).is_some_and(|closes| at <= closes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Subscription;
+    use crate::kinds::Kind;
+    use crate::model::Spec;
+    use chrono::{DateTime, Utc};
+    use serde_json::json;
+
+    /// The end of the term that a licence is in at a time, and what it says then.
+    fn term_end(term: &str, renews: Option<bool>, from: &str) -> Option<(String, String)> {
+        let mut there = json!({"offer": {"type": "License", "id": "X:1"}, "state": "Active",
+            "term": term, "purchasedAt": "2026-01-31T09:30:00Z"});
+        if let Some(renews) = renews {
+            there["autoRenew"] = json!(renews);
+        }
+        let from: DateTime<Utc> = from.parse().unwrap();
+        let dates = Subscription::dates(&Spec::default(), Some(&Spec::from_value(there)), from);
+        let end = dates.into_iter().find(|date| !date.what.contains("cancel"))?;
+        Some((end.at.to_rfc3339(), end.what))
+    }
+
+    #[test]
+    fn terms_of_a_licence_follow_one_another_and_the_one_it_is_in_is_told() {
+        let ends = |term, from| term_end(term, Some(true), from).unwrap().0;
+        assert_eq!(ends("P1M", "2026-01-31T10:00:00Z"), "2026-02-28T09:30:00+00:00");
+        assert_eq!(ends("P1M", "2026-02-28T09:30:00Z"), "2026-02-28T09:30:00+00:00");
+        assert_eq!(ends("P1M", "2026-02-28T09:30:01Z"), "2026-03-31T09:30:00+00:00");
+        assert_eq!(ends("P1M", "2031-12-31T23:00:00Z"), "2032-01-31T09:30:00+00:00");
+        assert_eq!(ends("P1Y", "2026-06-01T00:00:00Z"), "2027-01-31T09:30:00+00:00");
+        assert_eq!(ends("P1Y", "2031-12-31T23:00:00Z"), "2032-01-31T09:30:00+00:00");
+        assert_eq!(ends("P3Y", "2029-01-31T09:30:00Z"), "2029-01-31T09:30:00+00:00");
+        assert_eq!(ends("P3Y", "2029-02-01T00:00:00Z"), "2032-01-31T09:30:00+00:00");
+    }
+
+    #[test]
+    fn what_comes_of_its_term_is_said_as_far_as_it_is_known() {
+        let what =
+            |term, renews| term_end(term, renews, "2026-06-01T00:00:00Z").map(|(_, what)| what);
+        assert_eq!(what("P1Y", Some(true)).as_deref(), Some("it renews for another term"));
+        assert_eq!(what("P1Y", Some(false)).as_deref(), Some("it ends with its term"));
+        assert_eq!(what("P1Y", None).as_deref(), Some("its term ends"));
+        assert_eq!(what("", Some(true)), None);
+    }
 }
