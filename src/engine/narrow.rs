@@ -12,7 +12,7 @@ use crate::engine::memory::{Back, Declared, Front, Memory, Place, Whose, Window}
 use crate::engine::moved::Moved;
 use crate::engine::reach::{Known, Reach, Split, id_of};
 use crate::engine::remember::{Recollection, keys, number, taken};
-use crate::engine::spread::{Roles, Seeds};
+use crate::engine::spread::{Parts, Seeds};
 use crate::engine::tree::Sources;
 use crate::kinds::{Kinds, ReferenceTo};
 use crate::manifest::{self, Beyond, Document, FileRead};
@@ -125,9 +125,9 @@ pub fn look_at<'m>(
     let Some(mut read) = parse(look, texts(sources, changed)) else { return Ok(None) };
     let Some(selectors) = selectors(&back, moved) else { return Ok(None) };
     let known = Known::new(back, moved, &front.kinds, &mut read, touched);
-    let roles = Roles::of_kinds(look.kinds);
-    let seeds = seeds(look, &roles, &read, touched)?;
-    let split = Split::new(known, &roles, seeds, selectors);
+    let parts = Parts::of_kinds(look.kinds);
+    let seeds = seeds(look, &parts, &read, touched)?;
+    let split = Split::new(known, &parts, seeds, selectors);
     let chosen = split.chosen(front);
     let checked = check(&split.reach, &front.kinds, chosen, look, read, touched)?;
     let Some((checked, files)) = checked.zip(moved.remembered(sources)) else { return Ok(None) };
@@ -259,13 +259,13 @@ fn selectors(back: &Back<'_>, moved: &Moved) -> Option<Vec<(usize, Resource)>> {
 /// When the store fails.
 pub fn seeds(
     look: &Look<'_>,
-    roles: &Roles,
+    parts: &Parts,
     read: &[(usize, FileRead)],
     touched: &Touched,
 ) -> Result<Seeds, StoreError> {
     let mut seeds = Seeds::default();
     let mut add = |kind: &KindName, keys: Vec<Key>| {
-        seeds.add(roles, number(look.kinds, kind.as_str()), keys.into_iter());
+        seeds.add(parts, number(look.kinds, kind.as_str()), keys.into_iter());
     };
     let documents = read.iter().flat_map(|(_, file)| &file.documents);
     for resource in documents.filter_map(|document| document.resource.as_ref()) {

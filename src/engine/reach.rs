@@ -3,7 +3,7 @@
 use crate::engine::memory::{Back, Declared, Front, Other, Whose};
 use crate::engine::moved::Moved;
 use crate::engine::remember::keys;
-use crate::engine::spread::{Fate, Roles, Seeds, standing};
+use crate::engine::spread::{Fate, Parts, Seeds, standing};
 use crate::manifest::FileRead;
 use crate::model::{KindName, Resource, ResourceId, Stored};
 use crate::store::Touched;
@@ -48,31 +48,31 @@ impl<'m> Known<'m> {
     /// What is to be done about each, file after file, and about the others: everything of the islands
     /// that anything which moved belongs to, or about which there was something to say, is planned
     /// anew.
-    fn fates(&self, roles: &Roles, mut seeds: Seeds) -> (Vec<Fate>, Vec<Fate>) {
+    fn fates(&self, parts: &Parts, mut seeds: Seeds) -> (Vec<Fate>, Vec<Fate>) {
         let mut files = vec![Fate::Kept; self.files.iter().map(Vec::len).sum()];
         let mut others = vec![Fate::Kept; self.others.len()];
         for one in &self.former {
-            seeds.add(roles, one.kind, keys(one.keys));
+            seeds.add(parts, one.kind, keys(one.keys));
         }
         for (one, fate) in self.files.iter().flatten().zip(&mut files) {
             if !one.is_settled() {
                 *fate = Fate::Reached;
-                seeds.add(roles, one.kind, keys(one.keys));
+                seeds.add(parts, one.kind, keys(one.keys));
             }
         }
         for (one, fate) in self.others.iter().zip(&mut others) {
             if one.whose == Whose::Undeclared {
                 *fate = Fate::Reached;
-                seeds.add(roles, one.kind, keys(one.keys));
+                seeds.add(parts, one.kind, keys(one.keys));
             }
         }
         loop {
             let mut grown = false;
             for (one, fate) in self.files.iter().flatten().zip(&mut files) {
-                grown |= roles.spread(fate, one.kind, keys(one.keys), &mut seeds);
+                grown |= parts.spread(fate, one.kind, keys(one.keys), &mut seeds);
             }
             for (one, fate) in self.others.iter().zip(&mut others) {
-                grown |= roles.spread(fate, one.kind, keys(one.keys), &mut seeds);
+                grown |= parts.spread(fate, one.kind, keys(one.keys), &mut seeds);
             }
             if !grown {
                 return (files, others);
@@ -111,11 +111,11 @@ impl<'m> Split<'m> {
     #[must_use]
     pub fn new(
         known: Known<'m>,
-        roles: &Roles,
+        parts: &Parts,
         seeds: Seeds,
         selectors: Vec<(usize, Resource)>,
     ) -> Self {
-        let (fates, other_fates) = known.fates(roles, seeds);
+        let (fates, other_fates) = known.fates(parts, seeds);
         let mut split = Self {
             kept: Vec::with_capacity(known.files.len()),
             kept_others: Vec::new(),

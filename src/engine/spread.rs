@@ -25,11 +25,11 @@ impl Seeds {
     /// Something of a kind moved, or is reached; true when that is new.
     pub fn add(
         &mut self,
-        roles: &Roles,
+        parts: &Parts,
         kind: u8,
         keys: impl Iterator<Item = Key> + Clone,
     ) -> bool {
-        let listened = roles.of(kind).is_leaf && self.beside.add_listened(keys.clone());
+        let listened = parts.of(kind).is_leaf && self.beside.add_listened(keys.clone());
         self.moved.add(keys) | listened
     }
 }
@@ -46,35 +46,21 @@ pub enum Fate {
     Reached,
 }
 
-/// What resources of a kind are to leaves.
+/// What part resources of a kind play for leaves.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Role {
+struct Part {
     /// One itself.
-    pub is_leaf: bool,
+    is_leaf: bool,
     /// What leaves refer to, or what that refers to.
     is_target: bool,
     /// What their rules look at.
     is_witness: bool,
 }
 
-impl Role {
-    /// True when it may stand beside a leaf.
-    #[must_use]
-    pub fn stands_beside(self) -> bool {
-        self.is_target || self.is_witness
-    }
+/// The part of each kind, by its number.
+pub struct Parts(Vec<Part>);
 
-    /// True when what stands there leads on to others.
-    #[must_use]
-    pub fn leads_on(self) -> bool {
-        self.is_target
-    }
-}
-
-/// The role of each kind, by its number.
-pub struct Roles(Vec<Role>);
-
-impl Roles {
+impl Parts {
     /// Of these kinds.
     #[must_use]
     pub fn of_kinds(kinds: &Kinds) -> Self {
@@ -91,17 +77,15 @@ impl Roles {
         }
         let witnesses: Vec<&str> =
             leaves().flat_map(|entry| entry.leaf.into_iter().flatten().copied()).collect();
-        let role = |entry: &crate::kinds::KindEntry| Role {
+        let part = |entry: &crate::kinds::KindEntry| Part {
             is_leaf: entry.leaf.is_some(),
             is_target: targets.contains(&entry.facts.kind),
             is_witness: witnesses.contains(&entry.facts.kind),
         };
-        Self(kinds.iter().map(role).collect())
+        Self(kinds.iter().map(part).collect())
     }
 
-    /// Of a kind by its number.
-    #[must_use]
-    pub fn of(&self, kind: u8) -> Role {
+    fn of(&self, kind: u8) -> Part {
         self.0.get(usize::from(kind)).copied().unwrap_or_default()
     }
 
@@ -114,18 +98,21 @@ impl Roles {
         keys: impl Iterator<Item = Key> + Clone,
         seeds: &mut Seeds,
     ) -> bool {
-        let role = self.of(kind);
+        let part = self.of(kind);
         if *fate == Fate::Reached {
             return false;
         }
-        if seeds.moved.meet(keys.clone()) || (role.is_leaf && seeds.beside.meet(keys.clone())) {
+        if seeds.moved.meet(keys.clone()) || (part.is_leaf && seeds.beside.meet(keys.clone())) {
             *fate = Fate::Reached;
             return seeds.add(self, kind, keys);
         }
         let spoken = keys.filter(|key| islands::is_spoken(*key));
-        if *fate == Fate::Kept && role.stands_beside() && seeds.beside.meet(spoken.clone()) {
+        if *fate == Fate::Kept
+            && (part.is_target || part.is_witness)
+            && seeds.beside.meet(spoken.clone())
+        {
             *fate = Fate::Beside;
-            return role.leads_on() && seeds.beside.add(spoken);
+            return part.is_target && seeds.beside.add(spoken);
         }
         false
     }
@@ -150,21 +137,21 @@ impl Spreading {
     }
 
     /// See [`Seeds::add`].
-    pub fn add(&mut self, roles: &Roles, kind: u8, keys: impl Iterator<Item = Key> + Clone) {
-        if self.seeds.add(roles, kind, keys.clone()) {
+    pub fn add(&mut self, parts: &Parts, kind: u8, keys: impl Iterator<Item = Key> + Clone) {
+        if self.seeds.add(parts, kind, keys.clone()) {
             self.note(keys);
         }
     }
 
-    /// See [`Roles::spread`].
+    /// See [`Parts::spread`].
     pub fn spread(
         &mut self,
-        roles: &Roles,
+        parts: &Parts,
         fate: &mut Fate,
         kind: u8,
         keys: impl Iterator<Item = Key> + Clone,
     ) {
-        if roles.spread(fate, kind, keys.clone(), &mut self.seeds) {
+        if parts.spread(fate, kind, keys.clone(), &mut self.seeds) {
             self.note(keys);
         }
     }
@@ -218,7 +205,7 @@ pub fn standing(
 
 #[cfg(test)]
 mod tests {
-    use super::{Fate, Roles, Seeds};
+    use super::{Fate, Parts, Seeds};
     use crate::engine::islands::{Key, external, listening_for, named};
     use crate::engine::remember::number;
     use crate::kinds::Kinds;
@@ -227,16 +214,16 @@ mod tests {
     /// moved.
     fn fates(resources: &[(&str, Vec<Key>)], moved: &[usize]) -> Vec<Fate> {
         let kinds = Kinds::default();
-        let (roles, mut seeds) = (Roles::of_kinds(&kinds), Seeds::default());
+        let (parts, mut seeds) = (Parts::of_kinds(&kinds), Seeds::default());
         let number = |kind| number(&kinds, kind);
         for (kind, keys) in moved.iter().map(|place| &resources[*place]) {
-            seeds.add(&roles, number(kind), keys.iter().copied());
+            seeds.add(&parts, number(kind), keys.iter().copied());
         }
         let mut fates = vec![Fate::Kept; resources.len()];
         loop {
             let mut grown = false;
             for ((kind, keys), fate) in resources.iter().zip(&mut fates) {
-                grown |= roles.spread(fate, number(kind), keys.iter().copied(), &mut seeds);
+                grown |= parts.spread(fate, number(kind), keys.iter().copied(), &mut seeds);
             }
             if !grown {
                 return fates;

@@ -9,7 +9,7 @@ use crate::engine::memory::Window;
 use crate::engine::memory::kept::{Kept, Reread};
 use crate::engine::narrow::{Checked, Look, Text, check, parse, seeds, touched};
 use crate::engine::remember::{fresh, others};
-use crate::engine::spread::Roles;
+use crate::engine::spread::Parts;
 use crate::engine::tree::{Found, read_file};
 use crate::kinds::Kinds;
 use crate::model::{Resource, ResourceId};
@@ -63,9 +63,9 @@ pub fn wake(look: &Look<'_>, kept: &Kept, moved: &[Found]) -> Result<Option<Woke
     }
     let Some(mut read) = parse(look, texts) else { return Ok(None) };
     let stands = kept.standing(&mut read, &touched);
-    let roles = Roles::of_kinds(look.kinds);
-    let seeds = seeds(look, &roles, &read, &touched)?;
-    let wanted = kept.wanted(&numbers, &stands, &roles, seeds);
+    let parts = Parts::of_kinds(look.kinds);
+    let seeds = seeds(look, &parts, &read, &touched)?;
+    let wanted = kept.wanted(&numbers, &stands, &parts, seeds);
     let checked = check(&wanted.reach, kept.kinds(), wanted.chosen, look, read, &touched)?;
     let Some(Checked { desired, gathered, places }) = checked else { return Ok(None) };
     let unmanaged = wanted.unmanaged || !gathered.unmanaged.is_empty();

@@ -8,7 +8,7 @@ use crate::engine::memory::{
 };
 use crate::engine::reach::{Reach, id_of};
 use crate::engine::remember::{Beside, Fresh, keys, taken};
-use crate::engine::spread::{Fate, Roles, Seeds, Spreading, standing};
+use crate::engine::spread::{Fate, Parts, Seeds, Spreading, standing};
 use crate::engine::tree::Found;
 use crate::manifest::FileRead;
 use crate::model::{Resource, ResourceId};
@@ -223,12 +223,12 @@ impl Kept {
         &self,
         files: &BTreeSet<usize>,
         stands: &BTreeSet<u32>,
-        roles: &Roles,
+        parts: &Parts,
         seeds: Seeds,
     ) -> Wanted<'_> {
         let in_files = files.iter().filter_map(|number| self.in_file.get(*number)).flatten();
         let moved = in_files.filter(|place| !stands.contains(place)).chain(&self.loud);
-        let (places, beside) = self.reached(moved.copied().collect(), roles, seeds);
+        let (places, beside) = self.reached(moved.copied().collect(), parts, seeds);
         let mut reach = Reach { selectors: self.selectors.clone(), ..Reach::default() };
         let mut left_out =
             LeftOut { settled: self.front.settled, chosen: 0, foreign: self.front.foreign };
@@ -269,7 +269,7 @@ impl Kept {
     fn reached(
         &self,
         mut moved: Vec<u32>,
-        roles: &Roles,
+        parts: &Parts,
         seeds: Seeds,
     ) -> (BTreeSet<u32>, BTreeSet<u32>) {
         let mut fates: BTreeMap<u32, Fate> = BTreeMap::new();
@@ -278,7 +278,7 @@ impl Kept {
             for place in moved.drain(..) {
                 let Some(one) = self.one(place) else { continue };
                 if fates.insert(place, Fate::Reached) != Some(Fate::Reached) {
-                    seeds.add(roles, one.kind, keys(&one.keys));
+                    seeds.add(parts, one.kind, keys(&one.keys));
                 }
             }
             let Some(key) = seeds.next() else { break };
@@ -287,7 +287,7 @@ impl Kept {
                     let Some(one) = self.one(place) else { continue };
                     if keys(&one.keys).any(|other| other == key) {
                         let fate = fates.entry(place).or_default();
-                        seeds.spread(roles, fate, one.kind, keys(&one.keys));
+                        seeds.spread(parts, fate, one.kind, keys(&one.keys));
                     }
                 }
             }
