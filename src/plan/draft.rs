@@ -111,6 +111,32 @@ pub(super) fn sentence(field: &FieldChange) -> String {
 }
 
 impl Draft {
+    /// Of a pair, with nothing that differs yet.
+    fn of(
+        pair: &Arc<Pair>,
+        id: &ResourceId,
+        (action, reason): (Action, Reason),
+        metadata: Metadata,
+    ) -> Self {
+        Self {
+            id: id.clone(),
+            pair: pair.clone(),
+            action,
+            reason,
+            fields: Vec::new(),
+            before: None,
+            after: None,
+            metadata,
+            release: false,
+            blocked: pair.blocked.clone(),
+            waiting: pair.waiting.clone(),
+            suspended: None,
+            policies: Vec::new(),
+            refund: None,
+            exchange: None,
+        }
+    }
+
     /// How kinds see it.
     #[must_use]
     pub fn transition<'a>(&'a self, input: &PlanInput) -> Transition<'a> {

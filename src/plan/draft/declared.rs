@@ -38,21 +38,8 @@ pub(super) fn declared(
     let metadata = diff::keep_protection(&desired.metadata, stored.map(|s| &s.metadata));
     let management = metadata.management();
     let mut draft = Draft {
-        id: desired.id.clone(),
-        pair: pair.clone(),
-        action: Action::Create,
-        reason: Reason::New,
-        fields: Vec::new(),
         before: pair.observed().map(|observed| entry.effective(observed)),
-        after: None,
-        metadata,
-        release: false,
-        blocked: pair.blocked.clone(),
-        waiting: pair.waiting.clone(),
-        suspended: None,
-        policies: Vec::new(),
-        refund: None,
-        exchange: None,
+        ..Draft::of(pair, &desired.id, (Action::Create, Reason::New), metadata)
     };
     let Some(observed) = pair.observed() else {
         let was_there = stored.is_some_and(|stored| stored.last_applied.is_some());

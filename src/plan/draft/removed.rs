@@ -90,20 +90,10 @@ pub(super) fn removal(
         drift: false,
     });
     Draft {
-        id: stored.id.clone(),
-        pair: pair.clone(),
-        action: Action::Delete,
-        reason,
         fields: if release { Vec::new() } else { fields.collect() },
         after: if release { before.clone() } else { None },
         before,
-        metadata: stored.metadata.clone(),
         release,
-        blocked: pair.blocked.clone(),
-        waiting: pair.waiting.clone(),
-        suspended: None,
-        policies: Vec::new(),
-        refund: None,
-        exchange: None,
+        ..Draft::of(pair, &stored.id, (Action::Delete, reason), stored.metadata.clone())
     }
 }
