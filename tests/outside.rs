@@ -6,6 +6,7 @@ use crate::common::{TestEnv, customer, fake_provider};
 use crate::crash::killer;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::process::{Output, Stdio};
 
 /// A workspace whose provider is the fake.
@@ -313,6 +314,13 @@ fn a_provider_that_denies_what_exists_makes_nothing_be_bought_again() {
     assert!(ledger(&env).iter().all(|entry| entry["action"] != "delete"));
 }
 
+/// Applies one change after another beside what kills it, or counts where it could be killed.
+pub fn killed(env: &TestEnv, library: &Path, key: &str, value: &str) -> Output {
+    let mut command = env.command(env!("CARGO_BIN_EXE_partnerctl"));
+    command.args(["apply", "--yes", "--approve", "costly", "--quiet", "--parallelism", "1"]);
+    command.env("LD_PRELOAD", library).env(key, value).output().unwrap()
+}
+
 #[test]
 fn killed_at_every_write_there_is_one_effect_for_each_intent_and_the_next_runs_finish() {
     let folder = tempfile::tempdir().unwrap();
@@ -324,11 +332,7 @@ fn killed_at_every_write_there_is_one_effect_for_each_intent_and_the_next_runs_f
         env.write("manifests/all.yaml", changed.replace("admin@contoso", "other@contoso"));
         env
     };
-    let killed = |env: &TestEnv, key: &str, value: &str| {
-        let mut command = env.command(env!("CARGO_BIN_EXE_partnerctl"));
-        command.args(["apply", "--yes", "--approve", "costly", "--quiet", "--parallelism", "1"]);
-        command.env("LD_PRELOAD", &library).env(key, value).output().unwrap()
-    };
+    let killed = |env: &TestEnv, key: &str, value: &str| killed(env, &library, key, value);
     let whole = prepare();
     let count = folder.path().join("count");
     let output = killed(&whole, "KILL_COUNT", count.to_str().unwrap());

@@ -3,7 +3,7 @@
 
 use crate::common::TestEnv;
 use crate::crash::killer;
-use crate::outside::{ledger, parked, tell, workspace};
+use crate::outside::{killed, ledger, parked, tell, workspace};
 use chrono::{Days, Utc};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -217,11 +217,7 @@ fn killed_at_every_write_each_is_bought_exchanged_and_cancelled_once() {
         done.sort();
         done
     };
-    let killed = |env: &TestEnv, key: &str, value: &str| {
-        let mut command = env.command(env!("CARGO_BIN_EXE_partnerctl"));
-        command.args(["apply", "--yes", "--approve", "costly", "--quiet", "--parallelism", "1"]);
-        command.env("LD_PRELOAD", &library).env(key, value).output().unwrap()
-    };
+    let killed = |env: &TestEnv, key: &str, value: &str| killed(env, &library, key, value);
     let whole = prepare();
     let count = folder.path().join("count");
     assert!(killed(&whole, "KILL_COUNT", count.to_str().unwrap()).status.success());
