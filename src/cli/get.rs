@@ -2,6 +2,7 @@
 
 use crate::cli::completions::KindWord;
 use crate::cli::error::{CommandError, Exit};
+use crate::cli::output::yaml;
 use crate::cli::settings::{FileArgs, Settings};
 use crate::cli::table::{Cell, Leave, Table};
 use crate::cli::ui::Ui;
@@ -291,13 +292,6 @@ fn full(item: &Item<'_>) -> Value {
         "metadata": metadata,
         "spec": item.spec,
         "status": status,
-    })
-}
-
-/// YAML that every reader of YAML 1.1 and 1.2 reads alike.
-pub fn yaml(value: &Value) -> Result<String, CommandError> {
-    serde_saphyr::to_string(value).map_err(|error| {
-        CommandError::new(format!("the output cannot be written as YAML: {error}"))
     })
 }
 

@@ -3,7 +3,7 @@
 //! Each is told by the log: the reservation itself may have been let go of since.
 
 use crate::cli::error::{CommandError, Exit};
-use crate::cli::get::yaml;
+use crate::cli::output::yaml;
 use crate::cli::session;
 use crate::cli::settings::{FileArgs, Settings};
 use crate::cli::table::{Cell, Leave, Table};

@@ -1,8 +1,7 @@
 //! `why`: what the plan does with one resource, why, and what would mend it.
 
 use crate::cli::error::{CommandError, Exit};
-use crate::cli::get;
-use crate::cli::output::Output;
+use crate::cli::output::{self, Output};
 use crate::cli::pass::Pass;
 use crate::cli::session::{self, PassArgs, SelectionArgs};
 use crate::cli::settings::{FileArgs, Settings, parse_at};
@@ -205,7 +204,7 @@ fn yaml(
     } else {
         json!({"metadata": metadata})
     };
-    let text = get::yaml(&value)?;
+    let text = output::yaml(&value)?;
     out.extend(text.lines().map(|line| printable(line) + "\n"));
     Ok(out)
 }

@@ -200,7 +200,8 @@ fn rows(store: &dyn Store, set: &str, touched: &Touched) -> Result<Rows, StoreEr
             rows.unsettled.insert(id());
         } else {
             let external = row.external_id.map(|id| islands::external(row.kind, id));
-            let mark = mark(row.metadata, row.spec, row.source);
+            let (file, line, _) = row.source;
+            let mark = mark(row.metadata, row.spec, (file, line));
             let settled = Row { mark, external, declared: false };
             let named = islands::named(row.kind, row.name);
             rows.confused |= rows.settled.insert(named, settled).is_some();

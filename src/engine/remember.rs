@@ -86,19 +86,13 @@ impl Fresh {
 #[must_use]
 pub fn said(resource: &Resource) -> [u8; 16] {
     let metadata = serde_json::to_string(&resource.metadata).unwrap_or_default();
-    let source = &resource.source;
-    let source = (source.file.as_deref(), source.line.map(i64::from), source.commit.as_deref());
-    mark(&metadata, &resource.spec.canonical(), source)
+    let place = (resource.source.file.as_deref(), resource.source.line.map(i64::from));
+    mark(&metadata, &resource.spec.canonical(), place)
 }
 
-/// The digest of a row that says this.
+/// The digest of a row that says this, from this file and line: a commit alone moves nothing.
 #[must_use]
-pub fn mark(
-    metadata: &str,
-    spec: &str,
-    // A commit alone moves nothing.
-    (file, line, _): (Option<&str>, Option<i64>, Option<&str>),
-) -> [u8; 16] {
+pub fn mark(metadata: &str, spec: &str, (file, line): (Option<&str>, Option<i64>)) -> [u8; 16] {
     Digest::default().text(metadata).text(spec).optional(file).number(line).short()
 }
 

@@ -64,9 +64,9 @@ pub struct RefundsFile {
 impl RefundsFile {
     /// What is wrong with it beyond its types; paths are those of the file.
     fn check(&self) -> Vec<Finding> {
-        let list = |choices: &Option<Vec<Choice>>| choices.clone().unwrap_or_default();
-        let policies = self.policies.clone().unwrap_or_default();
-        let policies = RefundPolicies::check(&policies, &list(&self.choices)).into_iter();
+        let (policies, choices) = (self.policies.as_deref(), self.choices.as_deref());
+        let policies =
+            RefundPolicies::check(policies.unwrap_or_default(), choices.unwrap_or_default());
         let rates = self.rates.iter().flatten().enumerate().filter_map(|(number, rate)| {
             let path = format!("rates.[{number}].rate");
             Some(Finding::new(code::INVALID_VALUE, &path, rate.fault()?, "mend the rate"))
@@ -75,7 +75,7 @@ impl RefundsFile {
             let path = format!("refunds.{}", finding.path);
             Finding { path, ..finding }
         };
-        policies.chain(rates).map(below).collect()
+        policies.into_iter().chain(rates).map(below).collect()
     }
 }
 

@@ -315,11 +315,11 @@ fn term_ends(there: &Spec, term: &str, from: DateTime<Utc>) -> Option<DateTime<U
         _ => return None,
     };
     let bought = DateTime::parse_from_rfc3339(there.text("purchasedAt")?).ok()?.to_utc();
-    let years_ago = u32::try_from(from.year() - bought.year()).unwrap_or_default();
-    // One term more than fit in between, as the year alone does not tell.
-    let first = (years_ago.saturating_sub(1) * 12 / months).max(1);
+    let month = |at: DateTime<Utc>| i64::from(at.year()) * 12 + i64::from(at.month());
+    // So many terms end before or in that month; the day tells whether the last of them is over.
+    let whole = u32::try_from(month(from) - month(bought)).unwrap_or_default() / months;
     let end = |number: u32| bought.checked_add_months(Months::new(number * months));
-    (first..first + 24 / months + 2).filter_map(end).find(|end| *end >= from)
+    [whole.max(1), whole + 1].into_iter().filter_map(end).find(|end| *end >= from)
 }
 
 fn within_window(spec: &Spec, at: DateTime<Utc>) -> bool {

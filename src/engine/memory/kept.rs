@@ -228,7 +228,7 @@ impl Kept {
     ) -> Wanted<'_> {
         let in_files = files.iter().filter_map(|number| self.in_file.get(*number)).flatten();
         let moved = in_files.filter(|place| !stands.contains(place)).chain(&self.loud);
-        let (places, beside) = self.reached(moved.copied().collect(), parts, seeds);
+        let (places, beside) = self.reached(moved.copied(), parts, seeds);
         let mut reach = Reach { selectors: self.selectors.clone(), ..Reach::default() };
         let mut left_out =
             LeftOut { settled: self.front.settled, chosen: 0, foreign: self.front.foreign };
@@ -268,20 +268,18 @@ impl Kept {
     /// The places of what is looked at, and of what stands beside it.
     fn reached(
         &self,
-        mut moved: Vec<u32>,
+        moved: impl Iterator<Item = u32>,
         parts: &Parts,
         seeds: Seeds,
     ) -> (BTreeSet<u32>, BTreeSet<u32>) {
         let mut fates: BTreeMap<u32, Fate> = BTreeMap::new();
         let mut seeds = Spreading::of(seeds);
-        loop {
-            for place in moved.drain(..) {
-                let Some(one) = self.one(place) else { continue };
-                if fates.insert(place, Fate::Reached) != Some(Fate::Reached) {
-                    seeds.add(parts, one.kind, keys(&one.keys));
-                }
-            }
-            let Some(key) = seeds.next() else { break };
+        for place in moved {
+            let Some(one) = self.one(place) else { continue };
+            fates.insert(place, Fate::Reached);
+            seeds.add(parts, one.kind, keys(&one.keys));
+        }
+        while let Some(key) = seeds.next() {
             for key in [key, islands::listening_for(key)] {
                 for place in self.index.of(key) {
                     let Some(one) = self.one(place) else { continue };
