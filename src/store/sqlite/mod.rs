@@ -5,6 +5,7 @@ mod check;
 mod intents;
 mod lease;
 mod log;
+mod reading;
 mod rows;
 mod suspensions;
 mod touches;
@@ -41,6 +42,9 @@ const CACHE_KIB: i64 = 65_536;
 /// Pages in the journal before they go into the file, for large batches.
 const JOURNAL_PAGES: i64 = 16_384;
 
+/// How long another writer is waited for.
+const BUSY_MAX: Duration = Duration::from_secs(30);
+
 /// A log shorter than this is walked by one alone.
 const WALKED_ALONE_MAX: i64 = 20_000;
 
@@ -69,7 +73,7 @@ impl Sqlite {
             return Ok(None);
         }
         let mut connection = Connection::open_with_flags(path, flags).map_err(failed)?;
-        connection.busy_timeout(Duration::from_secs(30)).map_err(failed)?;
+        connection.busy_timeout(BUSY_MAX).map_err(failed)?;
         // A program killed while it made the file leaves it without tables: no store yet.
         if missing == Missing::Leave && migrate::version(&connection).map_err(failed)?.is_none() {
             return Ok(None);
@@ -93,33 +97,6 @@ impl Sqlite {
 
     fn failed(&self, source: rusqlite::Error) -> StoreError {
         StoreError::Database { path: self.path.clone(), source }
-    }
-
-    fn query<T>(
-        &self,
-        sql: &str,
-        parameters: &[&dyn rusqlite::ToSql],
-        read: impl FnMut(&Row<'_>) -> Result<T, StoreError>,
-    ) -> Result<Vec<T>, StoreError> {
-        self.query_each(sql, std::iter::once(parameters), read)
-    }
-
-    /// The rows for one set of parameters after the other.
-    fn query_each<T, P: rusqlite::Params>(
-        &self,
-        sql: &str,
-        all_parameters: impl Iterator<Item = P>,
-        mut read: impl FnMut(&Row<'_>) -> Result<T, StoreError>,
-    ) -> Result<Vec<T>, StoreError> {
-        let mut statement = self.connection.prepare_cached(sql).map_err(|e| self.failed(e))?;
-        let mut found = Vec::with_capacity(all_parameters.size_hint().0);
-        for parameters in all_parameters {
-            let mut rows = statement.query(parameters).map_err(|e| self.failed(e))?;
-            while let Some(row) = rows.next().map_err(|e| self.failed(e))? {
-                found.push(read(row)?);
-            }
-        }
-        Ok(found)
     }
 
     /// Runs writes in one transaction that takes the write lock at once: upgrading later would not
@@ -294,15 +271,17 @@ impl Store for Sqlite {
 
     fn resources_of(&self, ids: &BTreeSet<ResourceId>) -> Result<Vec<Stored>, StoreError> {
         let sql = format!("SELECT {} FROM resources WHERE kind = $1 AND name = $2", rows::COLUMNS);
-        let mut reader = rows::Reader::default();
-        let ids = ids.iter().map(|id| (id.kind.as_str(), id.name.as_str()));
-        self.query_each(&sql, ids, |row| reader.stored(row))
+        let ids = ids.iter().map(|id| (id.kind.as_str(), id.name.as_str())).collect();
+        self.query_many(&sql, ids, || {
+            let mut reader = rows::Reader::default();
+            move |row: &Row<'_>| reader.stored(row)
+        })
     }
 
     fn actual_of(&self, ids: &BTreeSet<(KindName, String)>) -> Result<Vec<Observed>, StoreError> {
         let sql = format!("SELECT {ACTUAL} FROM actual WHERE kind = $1 AND external_id = $2");
         let ids = ids.iter().map(|(kind, external_id)| (kind.as_str(), external_id.as_str()));
-        self.query_each(&sql, ids, thing)
+        self.query_many(&sql, ids.collect(), || thing)
     }
 
     fn actual_of_kind(&self, kind: &KindName) -> Result<Vec<Observed>, StoreError> {
