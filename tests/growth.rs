@@ -5,7 +5,7 @@
 
 use partnerctl::engine::cold::{Ground, cold};
 use partnerctl::engine::gather::{Gathered, load};
-use partnerctl::engine::memory::{Kept, Key, Place};
+use partnerctl::engine::memory::{Kept, Key, Page, Place};
 use partnerctl::engine::moved::Moved;
 use partnerctl::engine::narrow::{Look, Narrow, narrow};
 use partnerctl::engine::remember::{Recollection, places, remember};
@@ -20,6 +20,7 @@ use partnerctl::provider::{Context, Ids};
 use partnerctl::store::{Batch, Judgement, Missing, Store, Version, Write, open};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 use std::alloc::System;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 #[global_allocator]
@@ -135,22 +136,26 @@ impl Workspace {
         let mut moved = Moved::new(&self.manifests(), &sources).unwrap();
         moved.digest_all(&sources).unwrap();
         let files = moved.remembered(&sources).unwrap();
-        let recollection = Recollection {
+        let mut recollection = Recollection {
             version: gathered.version.clone().unwrap(),
             begun: LATE,
             window: partnerctl::engine::memory::Window::default(),
             selectors: Vec::new(),
-            kept: files.iter().map(|_| Vec::new()).collect(),
+            kept: files.iter().map(|_| Page::default()).collect(),
             files,
             kept_others: Vec::new(),
             places: places(&manifests.resources, &sources.files),
+            marks: BTreeMap::new(),
         };
         let workspace = self.folder.path();
         let desired = partnerctl::engine::gather::from_workspace(manifests.resources, workspace);
         let input = self.input(desired, &gathered, LeftOut::default());
         let plan = plan(&input);
         let desired = &input.desired;
-        remember(recollection, &self.kinds, desired, &gathered, &plan, &self.place());
+        recollection.mark(&sources, desired);
+        let place = self.place();
+        let begun = recollection.begin(&place);
+        remember(recollection, &self.kinds, desired, &gathered, &plan, (&place, begun));
         (plan, gathered)
     }
 
@@ -171,7 +176,7 @@ impl Workspace {
     fn kept(&self) -> Kept {
         let place = self.place();
         let mut memory = place.read().unwrap();
-        place.read_back(&mut memory).unwrap();
+        memory.body.read().unwrap();
         Kept::new(&memory, &self.sources().files, &self.manifests()).unwrap()
     }
 

@@ -2,7 +2,7 @@
 
 use crate::common::{AT, TestEnv};
 use crate::properties::{State, documents, state};
-use partnerctl::engine::memory::{Kept, Place, format};
+use partnerctl::engine::memory::{Kept, Memory, Place};
 use partnerctl::engine::narrow::Look;
 use partnerctl::engine::tree::{Found, Sources, find};
 use partnerctl::engine::wake::wake;
@@ -345,11 +345,8 @@ impl Process {
     /// Begins anew from what the last plan left beside the store.
     fn begin(&mut self, history: &History) {
         self.kept = history.memories().iter().find_map(|path| {
-            let bytes = std::fs::read(path).unwrap();
-            let key = format::front(&bytes).filter(|front| front.key.set == "test")?.key;
-            let place = Place::beside(&history.env.path().join(".partnerctl/state.db"), key);
-            let mut memory = place.read()?;
-            place.read_back(&mut memory)?;
+            let mut memory = Memory::at(path).filter(|memory| memory.front.key.set == "test")?;
+            memory.body.read()?;
             Kept::new(&memory, &history.found().files, &history.env.path().join("manifests"))
         });
     }

@@ -126,6 +126,7 @@ fn under_lease(
         Wanted::Fresh(input) => {
             let (settings, provider, at) = (place.settings, place.provider.as_ref(), Utc::now());
             let pass = Pass::new(settings, workspace, &args.pass, provider, at);
+            let pass = Pass { applies: true, ..pass };
             place.plan(&pass, input, hands, ui)?
         }
         Wanted::Saved(plan) => {

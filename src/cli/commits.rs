@@ -175,14 +175,8 @@ impl Commits<'_> {
         resources: Vec<Resource>,
         gathered: &Gathered,
     ) -> Plan {
-        let pass = Pass {
-            settings: self.settings,
-            workspace: &side.workspace,
-            args: self.args,
-            provider: self.provider,
-            at: self.at,
-            keeps_input: false,
-        };
+        let workspace = &side.workspace;
+        let pass = Pass::new(self.settings, workspace, self.args, self.provider, self.at);
         let desired = self.named(resources, &side.committed.commit);
         plan(&pass.input(input, desired, gathered, LeftOut::default()))
     }

@@ -6,7 +6,7 @@ use crate::cli::settings::{Settings, program};
 use crate::cli::ui::Ui;
 use crate::engine::cold::{Ground, cold};
 use crate::engine::gather::from_workspace;
-use crate::engine::memory::{Kept, Key, Place, Window};
+use crate::engine::memory::{Begun, Kept, Key, Page, Place, Window};
 use crate::engine::moved::Moved;
 use crate::engine::narrow::{Look, Narrow, Next, narrow};
 use crate::engine::remember::{Recollection, places, remember};
@@ -20,7 +20,7 @@ use crate::plan::{LeftOut, Plan, PlanInput, Scope, plan};
 use crate::provider::Provider;
 use crate::store::{Judgement, Store, Version};
 use chrono::{DateTime, Utc};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// What a pass is made with.
@@ -37,6 +37,9 @@ pub struct Pass<'a> {
     pub at: DateTime<Utc>,
     /// Whether what the plan was made from is kept, to plan a part of it.
     pub keeps_input: bool,
+    /// Whether the plan is carried out next. What it does is looked at again afterwards in any case: a
+    /// memory of the store as it is now stays, instead of one that will be as old by then.
+    pub applies: bool,
 }
 
 /// What there is, and what to do about it.
@@ -62,7 +65,7 @@ impl<'a> Pass<'a> {
         provider: &'a dyn Provider,
         at: DateTime<Utc>,
     ) -> Self {
-        Self { settings, workspace, args, provider, at, keeps_input: false }
+        Self { settings, workspace, args, provider, at, keeps_input: false, applies: false }
     }
 
     /// The plan, of what moved where that can be told.
@@ -186,32 +189,34 @@ impl<'a> Pass<'a> {
     pub fn keep(&self, input: &Input, store: &dyn Store, found: &[Found]) -> Option<Kept> {
         let place = self.place(input, store)?;
         let mut memory = place.read()?;
-        place.read_back(&mut memory)?;
+        memory.body.read()?;
         Kept::new(&memory, found, input.folder.as_deref()?)
     }
 
     /// The plan of what was found, which is remembered; `None` when more must be known.
     fn planned(&self, found: Narrow<'_>, input: &Input, place: &Place) -> Option<Planned> {
-        let Narrow { desired, gathered, mut left_out, unmanaged, window, next } = found;
+        let Narrow { desired, gathered, mut left_out, unmanaged, window, next, is_current } = found;
         if !input.selection.is_everything() {
             left_out.chosen = 0;
         }
         // Where a name is not known, all of them are needed to say so.
-        check_names(&input.selection, known(&desired, &gathered).iter()).ok()?;
+        if !input.selection.names().is_empty() {
+            check_names(&input.selection, known(&desired, &gathered).iter()).ok()?;
+        }
         let planned = self.input(input, desired, &gathered, left_out);
         // Whether there are no manifests or empty ones is seen when they are read.
         if planned.declares_nothing() {
             return None;
         }
-        let plan = plan(&planned);
-        if input.selection.is_everything() {
-            match next {
-                Next::Holds => {}
-                Next::Renewed(front) => place.renew(&front),
-                Next::Another(recollection) => {
-                    let kinds = &self.settings.kinds;
-                    remember(recollection, kinds, &planned.desired, &gathered, &plan, place);
-                }
+        let is_left = self.applies && is_current;
+        let next = if input.selection.is_everything() && !is_left { next } else { Next::Holds };
+        let (plan, begun) = meanwhile(&next, place, || plan(&planned));
+        match next {
+            Next::Holds => {}
+            Next::Renewed(front) => place.renew(&front),
+            Next::Another(recollection) => {
+                let (kinds, place) = (&self.settings.kinds, (place, begun));
+                remember(recollection, kinds, &planned.desired, &gathered, &plan, place);
             }
         }
         let judgement = self.judgement(input, &plan, unmanaged);
@@ -235,11 +240,17 @@ impl<'a> Pass<'a> {
         let plan = plan(&planned);
         progress.finish();
         let recollection = recollection.filter(|_| input.selection.is_everything());
-        if let Some(recollection) = recollection
+        if let Some(mut recollection) = recollection
             && let Some(place) = store.and_then(|store| self.place(input, store))
         {
             let kinds = &self.settings.kinds;
-            remember(recollection, kinds, &planned.desired, &gathered, &plan, &place);
+            let mut begun = None;
+            if recollection.is_worth_it(&planned.desired, &plan) {
+                recollection.mark(&input.sources, &planned.desired);
+                begun = recollection.begin(&place);
+            }
+            let place = (&place, begun);
+            remember(recollection, kinds, &planned.desired, &gathered, &plan, place);
         }
         let judgement = self.judgement(input, &plan, !gathered.unmanaged.is_empty());
         let window = Window::default().around(self.at, &planned.kinds, &planned.desired);
@@ -331,13 +342,13 @@ impl<'a> Pass<'a> {
         desired: &[Resource],
         gathered: &Gathered,
     ) -> BTreeSet<String> {
+        if !self.args.prune || !input.whole {
+            return BTreeSet::new();
+        }
         let set = self.workspace.set();
         let declared: BTreeSet<&ResourceId> = desired.iter().map(|one| &one.id).collect();
         let undeclared = gathered.stored.iter().filter(|row| {
-            let is_undeclared = *row.set == *set
-                && !declared.contains(&row.id)
-                && !gathered.beside.contains(&row.id);
-            self.args.prune && input.whole && is_undeclared
+            *row.set == *set && !declared.contains(&row.id) && !gathered.beside.contains(&row.id)
         });
         let folders: BTreeSet<String> = undeclared
             .filter_map(|row| Some(row.source.file.as_deref()?.rsplit_once('/')?.0.to_owned()))
@@ -406,12 +417,27 @@ impl<'a> Pass<'a> {
             version,
             begun: input.begun,
             selectors: selectors.into_iter().filter_map(with_place).collect(),
-            kept: files.iter().map(|_| Vec::new()).collect(),
+            kept: files.iter().map(|_| Page::default()).collect(),
             files,
             kept_others: Vec::new(),
             places: places(&manifests.resources, &input.sources.files),
+            marks: BTreeMap::new(),
         })
     }
+}
+
+/// Plans, and writes down meanwhile what will be remembered in any case.
+fn meanwhile<'p, R: Send>(
+    next: &Next<'_>,
+    place: &'p Place,
+    plan: impl FnOnce() -> R,
+) -> (R, Option<Begun<'p>>) {
+    let Next::Another(recollection) = next else { return (plan(), None) };
+    std::thread::scope(|scope| {
+        let begun = scope.spawn(|| recollection.begin(place));
+        let plan = plan();
+        (plan, begun.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+    })
 }
 
 /// What can be chosen by its name; what belongs to a customer that nobody manages as well.

@@ -7,16 +7,18 @@
 
 use crate::engine::gather::FromWorkspace;
 use crate::engine::islands::{self, AsItIs, Key};
-use crate::engine::memory::{Back, Declared, Front, Whose, Window};
+use crate::engine::memory::{Back, Declared, Front, Page, Rest, Whose, Window};
 use crate::engine::moved::Moved;
 use crate::engine::narrow::{Look, Narrow, look_at};
-use crate::engine::remember::{Beside, bytes, mark, number, said};
+use crate::engine::pieces::{Mark, Piece, mark_at, marks};
+use crate::engine::remember::{Beside, bytes, number};
 use crate::engine::tree::{Found, Sources, read_file};
 use crate::kinds::expiry;
 use crate::manifest;
 use crate::model::condition::all_is_well;
+use crate::model::digest::Digest;
 use crate::model::resource::{ACCEPT_DRIFT, MANAGEMENT};
-use crate::model::{ResourceId, Stored};
+use crate::model::{Resource, ResourceId, Stored};
 use crate::store::{Glance, Store, StoreError, Touched};
 use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -40,7 +42,10 @@ struct Seen {
 struct Said {
     kind: u8,
     name: Box<str>,
-    mark: [u8; 16],
+    /// Of what it says, to be compared with its row.
+    said: Mark,
+    /// Of where it says it, as far as that is known.
+    mark: Option<Mark>,
     keys: Vec<u8>,
     named: Key,
     /// True when it ends by itself: then what it says depends on the time.
@@ -58,7 +63,7 @@ struct Rows {
 }
 
 struct Row {
-    mark: [u8; 16],
+    said: Mark,
     external: Option<Key>,
     declared: bool,
 }
@@ -107,7 +112,8 @@ pub fn cold<'m>(
         files: Vec::new(),
     };
     let back = back(ground, &moved);
-    look_at(look, sources, &moved, back, &touched, &front)
+    let found = look_at(look, sources, moved, back, &touched, &front)?;
+    Ok(found.map(|found| Narrow { is_current: false, ..found }))
 }
 
 /// Reads the manifests on all cores, and the rows on this one meanwhile.
@@ -162,6 +168,7 @@ fn see(
         return None;
     }
     let name = from_workspace.name(found.name.clone());
+    let marks = marks(&name, &Piece::all(&text));
     let mut documents = Vec::with_capacity(read.documents.len());
     for document in read.documents {
         let mut resource = document.resource?;
@@ -175,13 +182,26 @@ fn see(
             kind: number(kinds, entry.facts.kind),
             name: resource.id.name.as_str().into(),
             // What time alone may change is like no row.
-            mark: if entry.timed { [u8::MAX; 16] } else { said(&resource) },
+            said: if entry.timed { [u8::MAX; 16] } else { said(&resource) },
+            mark: mark_at(&marks, resource.source.line),
             named: keys[0],
             ends: expiry::until(entry, &resource.spec).is_some(),
             keys: bytes(keys),
         });
     }
     Some(Seen { digest: Sha256::digest(&text).into(), documents })
+}
+
+/// A digest of what a manifest says and where it stands.
+fn said(resource: &Resource) -> Mark {
+    let metadata = serde_json::to_string(&resource.metadata).unwrap_or_default();
+    let place = (resource.source.file.as_deref(), resource.source.line.map(i64::from));
+    row_says(&metadata, &resource.spec.canonical(), place)
+}
+
+/// The same of a row that says this, from this file and line: a commit alone moves nothing.
+fn row_says(metadata: &str, spec: &str, (file, line): (Option<&str>, Option<i64>)) -> Mark {
+    Digest::default().text(metadata).text(spec).optional(file).number(line).short()
 }
 
 /// A glance at every row.
@@ -201,8 +221,8 @@ fn rows(store: &dyn Store, set: &str, touched: &Touched) -> Result<Rows, StoreEr
         } else {
             let external = row.external_id.map(|id| islands::external(row.kind, id));
             let (file, line, _) = row.source;
-            let mark = mark(row.metadata, row.spec, (file, line));
-            let settled = Row { mark, external, declared: false };
+            let said = row_says(row.metadata, row.spec, (file, line));
+            let settled = Row { said, external, declared: false };
             let named = islands::named(row.kind, row.name);
             rows.confused |= rows.settled.insert(named, settled).is_some();
         }
@@ -221,7 +241,7 @@ fn compare(ground: &mut Ground, mut rows: Rows, moved: &mut Moved) -> Rows {
                 && rows
                     .settled
                     .get(&said.named)
-                    .is_some_and(|row| row.mark == said.mark && !row.declared)
+                    .is_some_and(|row| row.said == said.said && !row.declared)
         };
         if !file.documents.iter().all(agrees) {
             continue;
@@ -282,11 +302,14 @@ fn back<'m>(ground: &'m Ground, moved: &Moved) -> Back<'m> {
         name: &said.name,
         resource: "",
         keys: &said.keys,
-        mark: &said.mark,
+        mark: said.mark.as_ref().map_or(&[], |mark| mark.as_slice()),
     };
+    let page = |file: &'m Seen| Page::Loose(file.documents.iter().map(declared).collect());
     Back {
-        declared: same.map(|(file, _)| file.documents.iter().map(declared).collect()).collect(),
-        selectors: Vec::new(),
-        others: ground.others.iter().map(Beside::other).collect(),
+        pages: same.map(|(file, _)| page(file)).collect(),
+        rest: Rest {
+            selectors: Vec::new(),
+            others: ground.others.iter().map(Beside::other).collect(),
+        },
     }
 }

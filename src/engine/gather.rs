@@ -196,7 +196,8 @@ pub fn staff_among(rows: &[Stored]) -> Vec<Observed> {
 }
 
 /// A row as the thing it was recorded from; `None` where none was.
-fn as_thing(row: &Stored) -> Option<Observed> {
+#[must_use]
+pub fn as_thing(row: &Stored) -> Option<Observed> {
     let (external_id, spec) = (row.external_id.clone()?, row.observed.clone()?);
     let (kind, name) = (row.id.kind.clone(), own_name(&row.id.name));
     Some(Observed { kind, external_id, name, spec })

@@ -19,15 +19,16 @@ pub struct Moved {
     pub files: Vec<(String, Option<[u8; 32]>)>,
     /// True when a remembered stat is to be renewed, or could not be trusted.
     pub restless: bool,
+    /// What only reading tells: places of files, and among those that were remembered.
+    unsure: Vec<(usize, usize)>,
 }
 
 impl Moved {
-    /// Compares by stat; what that does not settle is read and compared by digest. `None` when a
-    /// file has no path that can be remembered, or cannot be read.
+    /// Compares by stat; what that does not settle waits in `unsure`. `None` when a file has no path
+    /// that can be remembered.
     #[must_use]
-    pub fn of(folder: &Path, sources: &mut Sources, front: &Front) -> Option<Self> {
+    pub fn of(folder: &Path, sources: &Sources, front: &Front) -> Option<Self> {
         let mut moved = Self::new(folder, sources)?;
-        let mut unsure: Vec<(usize, usize)> = Vec::new();
         let mut remembered = front.files.iter().enumerate().peekable();
         for (place, found) in sources.files.iter().enumerate() {
             let path = moved.files[place].0.as_str();
@@ -40,19 +41,26 @@ impl Moved {
                 moved.same[place] = Some(number);
                 moved.files[place].1 = Some(file.digest);
             } else {
-                unsure.push((place, number));
+                moved.unsure.push((place, number));
             }
         }
-        moved.restless = !unsure.is_empty();
-        let places: Vec<usize> = unsure.iter().map(|(place, _)| *place).collect();
-        moved.read(sources, &places)?;
-        for (place, number) in unsure {
-            let same = moved.files[place].1 == Some(front.files[number].digest);
-            moved.same[place] = same.then_some(number);
-        }
-        let same: BTreeSet<usize> = moved.same.iter().flatten().copied().collect();
-        moved.former = (0..front.files.len()).filter(|number| !same.contains(number)).collect();
+        moved.restless = !moved.unsure.is_empty();
         Some(moved)
+    }
+
+    /// Reads what the stats did not settle, and compares by digest; `None` when one cannot be read.
+    pub fn settle(&mut self, sources: &mut Sources, front: &Front) -> Option<()> {
+        let unsure = std::mem::take(&mut self.unsure);
+        let places: Vec<usize> = unsure.iter().map(|(place, _)| *place).collect();
+        self.read(sources, &places)?;
+        for (place, number) in unsure {
+            let same = self.files[place].1 == Some(front.files[number].digest);
+            self.same[place] = same.then_some(number);
+        }
+        let mut is_same = vec![false; front.files.len()];
+        self.same.iter().flatten().for_each(|number| is_same[*number] = true);
+        self.former = (0..front.files.len()).filter(|number| !is_same[*number]).collect();
+        Some(())
     }
 
     /// The files of a pass that remembers nothing.
@@ -66,7 +74,8 @@ impl Moved {
         };
         let files = sources.files.iter().map(below).collect::<Option<Vec<_>>>()?;
         let (same, before) = (vec![None; files.len()], vec![None; files.len()]);
-        Some(Self { same, before, former: BTreeSet::new(), files, restless: false })
+        let (former, unsure) = (BTreeSet::new(), Vec::new());
+        Some(Self { same, before, former, files, restless: false, unsure })
     }
 
     /// True when every file is the one that was remembered.
@@ -107,10 +116,10 @@ impl Moved {
 
     /// The files as they will be remembered; `None` when one was not read.
     #[must_use]
-    pub fn remembered(&self, sources: &Sources) -> Option<Vec<File>> {
-        let one = |(found, (path, digest)): (&Found, &(String, Option<[u8; 32]>))| {
-            Some(File { path: path.clone(), stat: found.stat?, digest: (*digest)? })
+    pub fn remembered(self, sources: &Sources) -> Option<Vec<File>> {
+        let one = |(found, (path, digest)): (&Found, (String, Option<[u8; 32]>))| {
+            Some(File { path, stat: found.stat?, digest: digest? })
         };
-        sources.files.iter().zip(&self.files).map(one).collect()
+        sources.files.iter().zip(self.files).map(one).collect()
     }
 }

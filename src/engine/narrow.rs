@@ -6,23 +6,24 @@
 //! manifests, there is no narrow pass: then everything is read.
 
 use crate::engine::Gathered;
-use crate::engine::gather::{self, FromWorkspace, read_files};
+use crate::engine::gather;
 use crate::engine::islands::{self, Key, Keys};
-use crate::engine::memory::{Back, Declared, Front, Memory, Place, Whose, Window};
+use crate::engine::memory::{Back, Body, Declared, Front, Memory, Page, Place, Whose, Window};
 use crate::engine::moved::Moved;
+use crate::engine::pieces::Mark;
 use crate::engine::reach::{Known, Reach, Split, id_of};
 use crate::engine::remember::{Recollection, keys, number, taken};
+use crate::engine::reread::{Read, Reading, Text};
 use crate::engine::spread::{Parts, Seeds};
-use crate::engine::tree::Sources;
+use crate::engine::tree::{ALONE_MAX, Sources};
 use crate::kinds::{Kinds, ReferenceTo};
 use crate::manifest::{self, Beyond, Document, FileRead};
-use crate::model::{KindName, Resource, ResourceId, Source, Stored};
-use crate::plan::LeftOut;
+use crate::model::{KindName, Observed, Resource, ResourceId, Source, Stored};
+use crate::plan::{LeftOut, both};
 use crate::store::{Store, StoreError, Touched, Version};
 use chrono::{DateTime, Utc};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::sync::Arc;
 
 /// Where a narrow pass looks.
 pub struct Look<'a> {
@@ -44,6 +45,14 @@ pub struct Look<'a> {
     pub also: &'a [ResourceId],
 }
 
+impl Look<'_> {
+    /// How files that moved are read again, given the kinds that a memory's numbers mean.
+    #[must_use]
+    pub fn reading<'b>(&'b self, named: &'b [String], touched: &'b Touched) -> Reading<'b> {
+        Reading { kinds: self.kinds, workspace: self.workspace, named, touched }
+    }
+}
+
 /// What a narrow pass found.
 pub struct Narrow<'m> {
     /// What the manifests declare of it.
@@ -58,6 +67,8 @@ pub struct Narrow<'m> {
     pub window: Window,
     /// What is remembered of it.
     pub next: Next<'m>,
+    /// True when a memory was of the store as it is now.
+    pub is_current: bool,
 }
 
 /// What becomes of the memory.
@@ -87,19 +98,34 @@ pub fn narrow<'m>(
         return Ok(None);
     }
     let Some(touched) = touched(look.store, &memory.front.version)? else { return Ok(None) };
-    let Some(mut moved) = Moved::of(look.folder, sources, &memory.front) else { return Ok(None) };
-    if moved.is_nothing() && touched.is_empty() && memory.front.quiet && look.also.is_empty() {
-        return nothing_moved(look, sources, &moved, memory);
-    }
-    if look.place.read_back(memory).is_none() {
+    let Memory { front, body } = memory;
+    let Some(mut moved) = Moved::of(look.folder, sources, front) else { return Ok(None) };
+    if moved.restless {
+        // Most likely something did move: what was remembered is read while the files are.
+        let (is_read, is_settled) = both(true, || body.read(), || moved.settle(sources, front));
+        if is_read.and(is_settled).is_none() {
+            return Ok(None);
+        }
+    } else if moved.settle(sources, front).is_none() {
         return Ok(None);
     }
-    let memory: &'m Memory = memory;
-    let Some(back) = memory.back() else { return Ok(None) };
+    if moved.is_nothing() && touched.is_empty() && front.quiet && look.also.is_empty() {
+        return nothing_moved(look, sources, moved, front);
+    }
+    if body.read().is_none() {
+        return Ok(None);
+    }
+    let body: &'m Body = body;
+    let Some(back) = body.back() else { return Ok(None) };
     if moved.read_touched(sources, &back, &touched).is_none() {
         return Ok(None);
     }
-    look_at(look, sources, &moved, back, &touched, &memory.front)
+    std::thread::scope(|scope| {
+        let is_whole = scope.spawn(|| body.is_whole());
+        let found = look_at(look, sources, moved, back, &touched, front);
+        let is_whole = is_whole.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        Ok(found?.filter(|_| is_whole))
+    })
 }
 
 /// Gathers what moved, and whatever there was something to say about; `None` when anything is wrong
@@ -110,7 +136,7 @@ pub fn narrow<'m>(
 pub fn look_at<'m>(
     look: &Look<'_>,
     sources: &mut Sources,
-    moved: &Moved,
+    moved: Moved,
     back: Back<'m>,
     touched: &Touched,
     front: &Front,
@@ -122,18 +148,19 @@ pub fn look_at<'m>(
     if !sources.texts.problems.is_empty() {
         return Ok(None);
     }
-    let Some(mut read) = parse(look, texts(sources, changed)) else { return Ok(None) };
-    let Some(selectors) = selectors(&back, moved) else { return Ok(None) };
-    let known = Known::new(back, moved, &front.kinds, &mut read, touched);
+    let Some(selectors) = selectors(&back, &moved) else { return Ok(None) };
+    let texts = texts(sources, changed, &moved, &back);
+    let Some(mut read) = look.reading(&front.kinds, touched).all(texts) else { return Ok(None) };
+    let known = Known::new(back, &moved, &mut read);
     let parts = Parts::of_kinds(look.kinds);
     let seeds = seeds(look, &parts, &read, touched)?;
     let split = Split::new(known, &parts, seeds, selectors);
     let chosen = split.chosen(front);
     let checked = check(&split.reach, &front.kinds, chosen, look, read, touched)?;
     let Some((checked, files)) = checked.zip(moved.remembered(sources)) else { return Ok(None) };
-    let Checked { desired, gathered, places } = checked;
+    let Checked { desired, gathered, places, marks } = checked;
     let Split { kept, kept_others, reach } = split;
-    let settled: usize = kept.iter().map(Vec::len).sum();
+    let settled: usize = kept.iter().map(|page| page.counts().0).sum();
     let count = |whose: Whose| kept_others.iter().filter(|one| one.whose == whose).count();
     // What stands beside is among the rows.
     let left_out = LeftOut {
@@ -152,8 +179,10 @@ pub fn look_at<'m>(
         kept,
         kept_others,
         places,
+        marks,
     });
-    Ok(Some(Narrow { desired, gathered, left_out, unmanaged, window, next }))
+    let is_current = touched.is_empty();
+    Ok(Some(Narrow { desired, gathered, left_out, unmanaged, window, next, is_current }))
 }
 
 /// What transactions touched since; `None` when that is not known.
@@ -170,19 +199,19 @@ pub fn touched(store: &dyn Store, since: &Version) -> Result<Option<Touched>, St
 fn nothing_moved<'m>(
     look: &Look<'_>,
     sources: &Sources,
-    moved: &Moved,
-    memory: &Memory,
+    moved: Moved,
+    front: &Front,
 ) -> Result<Option<Narrow<'m>>, StoreError> {
-    let front = &memory.front;
     let (settled, foreign) = (front.settled, front.foreign);
     let left_out = LeftOut { settled, chosen: settled, foreign };
-    let files = moved.restless.then(|| moved.remembered(sources)).flatten();
+    let files = if moved.restless { moved.remembered(sources) } else { None };
     let next = files.map_or(Next::Holds, |files| {
         Next::Renewed(Box::new(Front { begun: look.begun, files, ..front.clone() }))
     });
     let gathered = gather::some(look.store, Vec::new(), Vec::new())?;
     let (desired, unmanaged, window) = (Vec::new(), true, front.window);
-    Ok(Some(Narrow { desired, gathered, left_out, unmanaged, window, next }))
+    let is_current = true;
+    Ok(Some(Narrow { desired, gathered, left_out, unmanaged, window, next, is_current }))
 }
 
 impl Moved {
@@ -198,9 +227,15 @@ impl Moved {
             one.is_settled() && keys(one.keys).next().is_some_and(|name| rows.contains(name))
         };
         if rows.add(touched.rows.iter().map(islands::of_id)) {
+            let near = rows.iter().collect();
+            let may_be = |page: &Page<'_>| match page {
+                Page::Bound(bound) => bound.may_have(&near),
+                Page::Loose(_) => true,
+            };
+            let is_lost =
+                |page: &Page<'_>| may_be(page) && page.open().iter().any(|one| lost(&rows, one));
             for place in 0..self.same.len() {
-                let number = self.same[place]
-                    .filter(|n| back.declared[*n].iter().any(|one| lost(&rows, one)));
+                let number = self.same[place].filter(|number| is_lost(&back.pages[*number]));
                 if let Some(number) = number {
                     self.same[place] = None;
                     self.former.insert(number);
@@ -213,34 +248,21 @@ impl Moved {
     }
 }
 
-/// A file that is to be read as manifests: its place, its name, its text.
-pub type Text = (usize, Arc<str>, Arc<str>);
-
 /// The files with these places.
-fn texts(sources: &Sources, places: Vec<usize>) -> Vec<Text> {
+fn texts<'m>(
+    sources: &Sources,
+    places: Vec<usize>,
+    moved: &Moved,
+    back: &Back<'m>,
+) -> Vec<Text<'m>> {
     let text = |place: usize| {
         let name = sources.files[place].name.clone();
         let text = sources.texts.texts.get(&name).cloned().unwrap_or_default();
-        (place, name, text)
+        let before = moved.before[place].and_then(|number| back.pages.get(number));
+        let before = before.map(Page::open).unwrap_or_default();
+        Text { place, name, text, before }
     };
     places.into_iter().map(text).collect()
-}
-
-/// The manifests of the files that moved, by the places of these; `None` when anything is wrong with
-/// one, or it stands for others.
-pub fn parse(look: &Look<'_>, texts: Vec<Text>) -> Option<Vec<(usize, FileRead)>> {
-    let places: Vec<usize> = texts.iter().map(|(place, ..)| *place).collect();
-    let mut read = read_files(look.kinds, texts.into_iter().map(|(_, name, text)| (name, text)));
-    let mut from_workspace = FromWorkspace::new(look.workspace);
-    for document in read.iter_mut().flat_map(|file| file.documents.iter_mut()) {
-        let resource = document.resource.as_mut()?;
-        let entry = look.kinds.get(resource.id.kind.as_str())?;
-        if (entry.expand)(resource, &[]).is_some() {
-            return None;
-        }
-        resource.source.file = resource.source.file.take().map(|file| from_workspace.name(file));
-    }
-    read.iter().all(|file| file.problems.is_empty()).then(|| places.into_iter().zip(read).collect())
 }
 
 /// The manifests that choose others, with the places of their files; `None` when one moved: whatever
@@ -250,7 +272,7 @@ fn selectors(back: &Back<'_>, moved: &Moved) -> Option<Vec<(usize, Resource)>> {
         let place = moved.same.iter().position(|same| *same == Some(*number))?;
         Some((place, taken(text)?))
     };
-    back.selectors.iter().map(of).collect()
+    back.rest.selectors.iter().map(of).collect()
 }
 
 /// The keys of everything that moved, as it is now. As it was, the memory knows it.
@@ -260,14 +282,14 @@ fn selectors(back: &Back<'_>, moved: &Moved) -> Option<Vec<(usize, Resource)>> {
 pub fn seeds(
     look: &Look<'_>,
     parts: &Parts,
-    read: &[(usize, FileRead)],
+    read: &[Read<'_>],
     touched: &Touched,
 ) -> Result<Seeds, StoreError> {
     let mut seeds = Seeds::default();
     let mut add = |kind: &KindName, keys: Vec<Key>| {
         seeds.add(parts, number(look.kinds, kind.as_str()), keys.into_iter());
     };
-    let documents = read.iter().flat_map(|(_, file)| &file.documents);
+    let documents = read.iter().flat_map(|one| &one.file.documents);
     for resource in documents.filter_map(|document| document.resource.as_ref()) {
         add(&resource.id.kind, islands::of_resource(look.kinds, resource));
     }
@@ -296,6 +318,8 @@ pub struct Checked {
     pub gathered: Gathered,
     /// The places of the files that declare it.
     pub places: BTreeMap<ResourceId, usize>,
+    /// The marks of what declares it, as far as they are known.
+    pub marks: BTreeMap<ResourceId, Mark>,
 }
 
 /// Reads what is looked at, and checks it; `None` when anything is wrong. `named` are the kinds that
@@ -309,27 +333,46 @@ pub fn check(
     named: &[String],
     chosen: BTreeSet<ResourceId>,
     look: &Look<'_>,
-    read: Vec<(usize, FileRead)>,
+    read: Vec<Read<'_>>,
     touched: &Touched,
 ) -> Result<Option<Checked>, StoreError> {
     let rows = look.store.resources_of(&reach.rows(named, &read, touched))?;
-    let things = look.store.actual_of(&reach.things(named, &rows, touched))?;
+    let beside: BTreeSet<ResourceId> =
+        reach.beside.iter().map(|one| id_of(named, one.kind, one.name)).collect();
+    let (settled, looked) = rows.iter().partition::<Vec<_>, _>(|row| beside.contains(&row.id));
+    let wanted = reach.things(named, &looked, touched);
+    // Of what is settled the row says what is there.
+    let settled: Vec<Observed> = settled.into_iter().filter_map(gather::as_thing).collect();
     let mut places: BTreeMap<ResourceId, usize> = BTreeMap::new();
     let by_id: BTreeMap<&ResourceId, &Stored> = rows.iter().map(|row| (&row.id, row)).collect();
     let mut files = Vec::with_capacity(read.len() + 1);
-    for (place, file) in read {
+    let mut marks = BTreeMap::new();
+    for one in read {
+        marks.extend(one.marks());
+        let Read { place, file, .. } = one;
         places.extend(file.documents.iter().filter_map(|d| Some((d.id.clone()?, place))));
         files.push(file);
     }
     let Some(documents) = remembered(reach, look.kinds, named, &by_id) else { return Ok(None) };
     for (place, one) in &reach.looked {
+        let id = id_of(named, one.kind, one.name);
+        marks.extend(one.mark.try_into().ok().map(|mark| (id.clone(), mark)));
         // Declared here and in a file that moved: the check says so.
-        places.insert(id_of(named, one.kind, one.name), *place);
+        places.insert(id, *place);
     }
     files.push(FileRead { file: "".into(), documents, problems: Vec::new() });
     let known: BTreeSet<ResourceId> = by_id.into_keys().cloned().collect();
     let beyond = Beyond { unread: false, chosen };
-    let mut checked = manifest::check(look.kinds, files, BTreeMap::new(), &known, &beyond);
+    let (mut checked, gathered) = both(
+        rows.len() >= ALONE_MAX,
+        || manifest::check(look.kinds, files, BTreeMap::new(), &known, &beyond),
+        || {
+            let mut things = look.store.actual_of(&wanted)?;
+            things.extend(settled);
+            gather::some(look.store, rows, things)
+        },
+    );
+    let mut gathered = gathered?;
     if !checked.problems.is_empty() {
         return Ok(None);
     }
@@ -339,10 +382,9 @@ pub fn check(
         let place = by_selector.get(resource.id.name.manifest());
         places.extend(place.map(|place| (resource.id.clone(), *place)));
     }
-    let mut gathered = gather::some(look.store, rows, things)?;
-    gathered.beside = reach.beside.iter().map(|one| id_of(named, one.kind, one.name)).collect();
+    gathered.beside = beside;
     checked.resources.retain(|one| !gathered.beside.contains(&one.id));
-    Ok(Some(Checked { desired: checked.resources, gathered, places }))
+    Ok(Some(Checked { desired: checked.resources, gathered, places, marks }))
 }
 
 /// What is looked at in files that did not move, as if it had been read; `None` where a row is missed.

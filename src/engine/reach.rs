@@ -1,81 +1,115 @@
 //! How far what moved reaches: a memory in two, what is looked at and what is kept as it is.
 
-use crate::engine::memory::{Back, Declared, Front, Other, Whose};
+use crate::engine::memory::page::Bound;
+use crate::engine::memory::{Back, Declared, Front, Near, Other, Page, Whose};
 use crate::engine::moved::Moved;
 use crate::engine::remember::keys;
-use crate::engine::spread::{Fate, Parts, Seeds, standing};
-use crate::manifest::FileRead;
+use crate::engine::reread::Read;
+use crate::engine::spread::{Fate, Parts, Seeds};
 use crate::model::{KindName, Resource, ResourceId, Stored};
 use crate::store::Touched;
 use std::collections::BTreeSet;
 
 /// What a memory knows, by the files as they are now.
 pub struct Known<'m> {
-    /// For each file that was found: what it declares as before.
-    files: Vec<Vec<Declared<'m>>>,
+    files: Vec<File<'m>>,
     /// What is declared no longer, or otherwise.
     former: Vec<Declared<'m>>,
-    others: Vec<Other<'m>>,
+    others: Vec<(Other<'m>, Fate)>,
+}
+
+/// What a file declares as before.
+enum File<'m> {
+    /// Nothing of it was looked at until now.
+    Shut(Bound<'m>),
+    /// Each with its fate; and how it is kept where all of it is, if it did not move.
+    Open(Vec<(Declared<'m>, Fate)>, Option<Bound<'m>>),
+}
+
+impl<'m> File<'m> {
+    fn new(page: Page<'m>) -> Self {
+        match page {
+            Page::Bound(bound) if bound.unsettled == 0 => Self::Shut(bound),
+            Page::Bound(bound) => Self::open(bound.open(), Some(bound)),
+            Page::Loose(ones) => Self::open(ones, None),
+        }
+    }
+
+    fn open(ones: Vec<Declared<'m>>, bound: Option<Bound<'m>>) -> Self {
+        Self::Open(ones.into_iter().map(|one| (one, Fate::Kept)).collect(), bound)
+    }
+
+    /// Spreads what is reached to it and in it; true when that reaches further.
+    fn spread(&mut self, parts: &Parts, near: &Near, seeds: &mut Seeds) -> bool {
+        if let Self::Shut(bound) = self
+            && bound.may_have(near)
+        {
+            *self = Self::open(bound.open(), Some(*bound));
+        }
+        let Self::Open(ones, _) = self else { return false };
+        let mut grown = false;
+        while ones.iter_mut().fold(false, |more, (one, fate)| {
+            more | parts.spread(fate, one.kind, keys(one.keys), seeds)
+        }) {
+            grown = true;
+        }
+        grown
+    }
 }
 
 impl<'m> Known<'m> {
-    /// Of the files that moved, `read` is what they say; what stands in them as before is taken out.
+    /// Of the files that moved, `read` is what they say beside what stands in them as before.
     #[must_use]
-    pub fn new(
-        mut back: Back<'m>,
-        moved: &Moved,
-        kinds: &[String],
-        read: &mut [(usize, FileRead)],
-        touched: &Touched,
-    ) -> Self {
+    pub fn new(mut back: Back<'m>, moved: &Moved, read: &mut [Read<'m>]) -> Self {
         let mut files = Vec::with_capacity(moved.same.len());
         let (mut former, mut read) = (Vec::new(), read.iter_mut().peekable());
         for (place, same) in moved.same.iter().enumerate() {
-            let number = same.or(moved.before[place]);
-            let declared = number.and_then(|number| back.declared.get_mut(number));
-            let mut declared = declared.map(std::mem::take).unwrap_or_default();
-            if let Some((_, file)) = read.next_if(|(other, _)| *other == place) {
-                let mut stands = standing(kinds, &declared, file, touched).into_iter();
-                former.extend(declared.extract_if(.., |_| stands.next() == Some(false)));
-            }
-            files.push(declared);
+            let page = same.or(moved.before[place]).and_then(|number| back.pages.get_mut(number));
+            let page = page.map(std::mem::take).unwrap_or_default();
+            let Some(file) = read.next_if(|file| file.place == place) else {
+                files.push(File::new(page));
+                continue;
+            };
+            let mut stands = file.stands.iter();
+            let mut declared = std::mem::take(&mut file.before);
+            former.extend(declared.extract_if(.., |_| stands.next() == Some(&false)));
+            files.push(File::open(declared, None));
         }
         // What is left are files that are gone.
-        former.extend(back.declared.into_iter().flatten());
-        Self { files, former, others: back.others }
+        former.extend(back.pages.iter().flat_map(Page::open));
+        let others = back.rest.others.into_iter().map(|one| (one, Fate::Kept)).collect();
+        Self { files, former, others }
     }
 
-    /// What is to be done about each, file after file, and about the others: everything of the islands
-    /// that anything which moved belongs to, or about which there was something to say, is planned
-    /// anew.
-    fn fates(&self, parts: &Parts, mut seeds: Seeds) -> (Vec<Fate>, Vec<Fate>) {
-        let mut files = vec![Fate::Kept; self.files.iter().map(Vec::len).sum()];
-        let mut others = vec![Fate::Kept; self.others.len()];
+    /// Finds what is to be done about each: everything of the islands that anything which moved belongs
+    /// to, or about which there was something to say, is planned anew.
+    fn spread(&mut self, parts: &Parts, mut seeds: Seeds) {
         for one in &self.former {
             seeds.add(parts, one.kind, keys(one.keys));
         }
-        for (one, fate) in self.files.iter().flatten().zip(&mut files) {
-            if !one.is_settled() {
+        for file in &mut self.files {
+            let File::Open(ones, _) = file else { continue };
+            for (one, fate) in ones.iter_mut().filter(|(one, _)| !one.is_settled()) {
                 *fate = Fate::Reached;
                 seeds.add(parts, one.kind, keys(one.keys));
             }
         }
-        for (one, fate) in self.others.iter().zip(&mut others) {
-            if one.whose == Whose::Undeclared {
-                *fate = Fate::Reached;
-                seeds.add(parts, one.kind, keys(one.keys));
-            }
+        for (one, fate) in self.others.iter_mut().filter(|(one, _)| one.whose == Whose::Undeclared)
+        {
+            *fate = Fate::Reached;
+            seeds.add(parts, one.kind, keys(one.keys));
         }
         loop {
+            let near = seeds.near();
             let mut grown = false;
-            for (one, fate) in self.files.iter().flatten().zip(&mut files) {
-                grown |= parts.spread(fate, one.kind, keys(one.keys), &mut seeds);
+            for file in &mut self.files {
+                grown |= file.spread(parts, &near, &mut seeds);
             }
-            for (one, fate) in self.others.iter().zip(&mut others) {
+            for (one, fate) in &mut self.others {
                 grown |= parts.spread(fate, one.kind, keys(one.keys), &mut seeds);
             }
             if !grown {
-                return (files, others);
+                return;
             }
         }
     }
@@ -84,11 +118,66 @@ impl<'m> Known<'m> {
 /// A memory in two: what is kept as it is, and what is looked at.
 pub struct Split<'m> {
     /// What is kept, for each file that was found; some of it stands beside what is looked at.
-    pub kept: Vec<Vec<Declared<'m>>>,
+    pub kept: Vec<Page<'m>>,
     /// Not declared, and not looked at.
     pub kept_others: Vec<Other<'m>>,
     /// What is looked at.
     pub reach: Reach<'m>,
+}
+
+impl<'m> Split<'m> {
+    /// Whatever these keys reach is looked at, and everything about which there was something to say.
+    #[must_use]
+    pub fn new(
+        mut known: Known<'m>,
+        parts: &Parts,
+        seeds: Seeds,
+        selectors: Vec<(usize, Resource)>,
+    ) -> Self {
+        known.spread(parts, seeds);
+        let mut split = Self {
+            kept: Vec::with_capacity(known.files.len()),
+            kept_others: Vec::new(),
+            reach: Reach { selectors, former: known.former, ..Reach::default() },
+        };
+        for (place, file) in known.files.into_iter().enumerate() {
+            let (ones, bound) = match file {
+                File::Shut(bound) => {
+                    split.kept.push(Page::Bound(bound));
+                    continue;
+                }
+                File::Open(ones, bound) => (ones, bound),
+            };
+            let (all, mut kept) = (ones.len(), Vec::with_capacity(ones.len()));
+            for (one, fate) in ones {
+                match fate {
+                    Fate::Reached => split.reach.looked.push((place, one)),
+                    Fate::Beside => {
+                        split.reach.beside.push(one.clone());
+                        kept.push(one);
+                    }
+                    Fate::Kept => kept.push(one),
+                }
+            }
+            let as_it_was = bound.filter(|_| kept.len() == all).map(Page::Bound);
+            split.kept.push(as_it_was.unwrap_or(Page::Loose(kept)));
+        }
+        for (one, fate) in known.others {
+            let is_kept = fate == Fate::Kept;
+            if is_kept { &mut split.kept_others } else { &mut split.reach.others }.push(one);
+        }
+        split
+    }
+
+    /// The manifests whose selectors choose any of what is kept.
+    #[must_use]
+    pub fn chosen(&self, front: &Front) -> BTreeSet<ResourceId> {
+        let manifest = |one: &Declared<'_>| {
+            let id = id_of(&front.kinds, one.kind, one.name);
+            ResourceId::new(id.kind.as_str(), id.name.manifest())
+        };
+        self.kept.iter().flat_map(Page::generated).map(|one| manifest(&one)).collect()
+    }
 }
 
 /// What is looked at of a memory.
@@ -106,59 +195,13 @@ pub struct Reach<'m> {
     pub selectors: Vec<(usize, Resource)>,
 }
 
-impl<'m> Split<'m> {
-    /// Whatever these keys reach is looked at, and everything about which there was something to say.
-    #[must_use]
-    pub fn new(
-        known: Known<'m>,
-        parts: &Parts,
-        seeds: Seeds,
-        selectors: Vec<(usize, Resource)>,
-    ) -> Self {
-        let (fates, other_fates) = known.fates(parts, seeds);
-        let mut split = Self {
-            kept: Vec::with_capacity(known.files.len()),
-            kept_others: Vec::new(),
-            reach: Reach { selectors, former: known.former, ..Reach::default() },
-        };
-        let mut fates = fates.into_iter();
-        for (place, mut declared) in known.files.into_iter().enumerate() {
-            let reached = declared.extract_if(.., |one| {
-                let fate = fates.next();
-                if fate == Some(Fate::Beside) {
-                    split.reach.beside.push(one.clone());
-                }
-                fate == Some(Fate::Reached)
-            });
-            split.reach.looked.extend(reached.map(|one| (place, one)));
-            split.kept.push(declared);
-        }
-        for (one, fate) in known.others.into_iter().zip(other_fates) {
-            let is_kept = fate == Fate::Kept;
-            if is_kept { &mut split.kept_others } else { &mut split.reach.others }.push(one);
-        }
-        split
-    }
-
-    /// The manifests whose selectors choose any of what is kept.
-    #[must_use]
-    pub fn chosen(&self, front: &Front) -> BTreeSet<ResourceId> {
-        let generated = |one: &&Declared<'_>| one.name.contains('/');
-        let manifest = |one: &Declared<'_>| {
-            let id = id_of(&front.kinds, one.kind, one.name);
-            ResourceId::new(id.kind.as_str(), id.name.manifest())
-        };
-        self.kept.iter().flatten().filter(generated).map(manifest).collect()
-    }
-}
-
 impl Reach<'_> {
     /// The rows to read.
     #[must_use]
     pub fn rows(
         &self,
         kinds: &[String],
-        read: &[(usize, FileRead)],
+        read: &[Read<'_>],
         touched: &Touched,
     ) -> BTreeSet<ResourceId> {
         let looked = self.looked.iter().map(|(_, one)| one).chain(&self.former).chain(&self.beside);
@@ -166,7 +209,7 @@ impl Reach<'_> {
             looked.map(|one| id_of(kinds, one.kind, one.name)).collect();
         let rows = self.others.iter().filter(|one| one.whose != Whose::Unmanaged);
         ids.extend(rows.map(|one| id_of(kinds, one.kind, one.name)));
-        let documents = read.iter().flat_map(|(_, file)| &file.documents);
+        let documents = read.iter().flat_map(|one| &one.file.documents);
         ids.extend(documents.filter_map(|document| document.id.clone()));
         ids.extend(touched.rows.iter().cloned());
         ids
@@ -177,14 +220,14 @@ impl Reach<'_> {
     pub fn things(
         &self,
         kinds: &[String],
-        rows: &[Stored],
+        rows: &[&Stored],
         touched: &Touched,
     ) -> BTreeSet<(KindName, String)> {
         let unmanaged = self.others.iter().filter(|one| one.whose == Whose::Unmanaged);
         let mut ids: BTreeSet<(KindName, String)> = unmanaged
             .map(|one| (id_of(kinds, one.kind, one.name).kind, one.name.to_owned()))
             .collect();
-        let managed = |row: &Stored| Some((row.id.kind.clone(), row.external_id.clone()?));
+        let managed = |row: &&Stored| Some((row.id.kind.clone(), row.external_id.clone()?));
         ids.extend(rows.iter().filter_map(managed));
         ids.extend(touched.things.iter().cloned());
         ids

@@ -2,10 +2,12 @@
 
 use crate::engine::Gathered;
 use crate::engine::islands;
-use crate::engine::memory::{Back, Declared, File, Front, Other, Place, Whose, Window};
-use crate::engine::tree::Found;
+use crate::engine::memory::{
+    Begun, Declared, File, Front, Other, Page, Place, Rest, Whose, Window,
+};
+use crate::engine::pieces::{Mark, Piece, mark_at, marks};
+use crate::engine::tree::{Found, Sources};
 use crate::kinds::Kinds;
-use crate::model::digest::Digest;
 use crate::model::{Metadata, Observed, Resource, ResourceId, Source, Spec, Stored};
 use crate::plan::Plan;
 use crate::store::Version;
@@ -25,16 +27,57 @@ pub struct Recollection<'m> {
     /// The files.
     pub files: Vec<File>,
     /// What was not looked at, for each of the files.
-    pub kept: Vec<Vec<Declared<'m>>>,
+    pub kept: Vec<Page<'m>>,
     /// What was not looked at and is not declared.
     pub kept_others: Vec<Other<'m>>,
     /// In which of the files each resource that was looked at is declared.
     pub places: BTreeMap<ResourceId, usize>,
+    /// The marks of what declares each of them, as far as they are known.
+    pub marks: BTreeMap<ResourceId, Mark>,
 }
 
 /// A pass with more changes than this is not remembered, unless they are fewer than half of what is
 /// declared: the memory is for what rests.
 const CHANGES_MAX: usize = 200;
+
+impl Recollection<'_> {
+    /// False for a pass with so many changes that it is not remembered.
+    #[must_use]
+    pub fn is_worth_it(&self, desired: &[Resource], plan: &Plan) -> bool {
+        let kept: usize =
+            self.kept.iter().map(Page::counts).map(|(settled, not)| settled + not).sum();
+        plan.changes.len() <= CHANGES_MAX || plan.changes.len() * 2 <= desired.len() + kept
+    }
+
+    /// The files of whose pages more is known once it was planned.
+    fn open(&self) -> BTreeSet<usize> {
+        self.places.values().copied().collect()
+    }
+
+    /// Writes down what is known before anything is planned, which is most of it.
+    #[must_use]
+    pub fn begin<'p>(&self, place: &'p Place) -> Option<Begun<'p>> {
+        let open = self.open();
+        let pages = self.kept.iter().enumerate().filter(|(place, _)| !open.contains(place));
+        place.begin(&pages.collect::<Vec<_>>())
+    }
+
+    /// Takes the marks of resources from the files that declare them.
+    pub fn mark(&mut self, sources: &Sources, desired: &[Resource]) {
+        let mut known: BTreeMap<usize, Vec<(u32, Mark)>> = BTreeMap::new();
+        for resource in desired.iter().filter(|one| !one.id.name.is_generated()) {
+            let (id, source) = (&resource.id, &resource.source);
+            let Some((place, name)) = self.places.get(id).zip(source.file.as_deref()) else {
+                continue;
+            };
+            let text = || sources.texts.texts.get(&sources.files.get(*place)?.name);
+            let of_file = known.entry(*place).or_insert_with(|| {
+                text().map(|text| marks(name, &Piece::all(text))).unwrap_or_default()
+            });
+            self.marks.extend(mark_at(of_file, source.line).map(|mark| (id.clone(), mark)));
+        }
+    }
+}
 
 /// A declared resource in the memory.
 #[derive(Serialize, Deserialize)]
@@ -82,36 +125,23 @@ impl Fresh {
     }
 }
 
-/// A digest of what a manifest says and where it stands.
-#[must_use]
-pub fn said(resource: &Resource) -> [u8; 16] {
-    let metadata = serde_json::to_string(&resource.metadata).unwrap_or_default();
-    let place = (resource.source.file.as_deref(), resource.source.line.map(i64::from));
-    mark(&metadata, &resource.spec.canonical(), place)
-}
-
-/// The digest of a row that says this, from this file and line: a commit alone moves nothing.
-#[must_use]
-pub fn mark(metadata: &str, spec: &str, (file, line): (Option<&str>, Option<i64>)) -> [u8; 16] {
-    Digest::default().text(metadata).text(spec).optional(file).number(line).short()
-}
-
 /// Writes down what a pass found out. `desired` and `gathered` are what it looked at, `plan` is what
-/// came of it.
+/// came of it; `writing` is what [`Recollection::begin`] wrote meanwhile.
 pub fn remember(
     recollection: Recollection<'_>,
     kinds: &Kinds,
     desired: &[Resource],
     gathered: &Gathered,
     plan: &Plan,
-    place: &Place,
+    (place, writing): (&Place, Option<Begun<'_>>),
 ) {
-    let quiet = desired.len() + recollection.kept.iter().map(Vec::len).sum::<usize>();
-    if plan.changes.len() > CHANGES_MAX && plan.changes.len() * 2 > quiet {
+    let Some(writing) = writing.filter(|_| recollection.is_worth_it(desired, plan)) else {
         place.forget();
         return;
-    }
-    let fresh = fresh(&recollection.places, kinds, desired, gathered, plan);
+    };
+    let open = recollection.open();
+    let from = (&recollection.places, &recollection.marks);
+    let fresh = fresh(from, kinds, desired, gathered, plan);
     let others = others(kinds, &place.key().set, desired, gathered);
     let Recollection { version, begun, window, selectors, files, mut kept, kept_others, .. } =
         recollection;
@@ -122,8 +152,8 @@ pub fn remember(
     }
     let all: Vec<Other<'_>> =
         kept_others.into_iter().chain(others.iter().map(Beside::other)).collect();
-    let settled = kept.iter().flatten().filter(|one| one.is_settled()).count();
-    let unsettled = kept.iter().flatten().count() - settled;
+    let add = |all: (usize, usize), page: (usize, usize)| (all.0 + page.0, all.1 + page.1);
+    let (settled, unsettled) = kept.iter().map(Page::counts).fold((0, 0), add);
     let count = |whose: Whose| all.iter().filter(|other| other.whose == whose).count();
     let front = Front {
         key: place.key().clone(),
@@ -137,29 +167,32 @@ pub fn remember(
         files,
     };
     let selectors = selectors.iter().map(|(file, resource)| (*file, resource.as_str())).collect();
-    place.write(&front, &Back { declared: kept, selectors, others: all });
+    let pages: Vec<(usize, &Page<'_>)> = open.iter().map(|place| (*place, &kept[*place])).collect();
+    writing.end(&pages, &Rest { selectors, others: all }, &front);
 }
 
-/// What was looked at and is declared, with the places of the files that declare it.
+/// What was looked at and is declared, with the places of the files that declare it and its marks.
 #[must_use]
 pub fn fresh(
-    places: &BTreeMap<ResourceId, usize>,
+    (places, marks): (&BTreeMap<ResourceId, usize>, &BTreeMap<ResourceId, Mark>),
     kinds: &Kinds,
     desired: &[Resource],
     gathered: &Gathered,
     plan: &Plan,
 ) -> Vec<Fresh> {
     let spoken_of = spoken_of(plan);
-    let rows: BTreeMap<&ResourceId, _> = gathered.stored.iter().map(|row| (&row.id, row)).collect();
+    let rows = gathered.stored.iter().zip(gathered.recorded.iter());
+    let rows: BTreeMap<&ResourceId, _> = rows.map(|both| (&both.0.id, both)).collect();
     let mut fresh = Vec::with_capacity(desired.len());
     for resource in desired {
         let Some(file) = places.get(&resource.id) else { continue };
         let mut keys = islands::of_resource(kinds, resource);
         let row = rows.get(&resource.id);
-        keys.extend(row.iter().flat_map(|row| islands::of_row(kinds, row)));
-        let says_the_same = row.is_some_and(|row| {
+        keys.extend(row.iter().flat_map(|(row, _)| islands::of_row(kinds, row)));
+        let says_the_same = row.is_some_and(|(row, recorded)| {
             (&row.metadata, &row.spec) == (&resource.metadata, &resource.spec)
                 && row.source.is_same_place(&resource.source)
+                && row.observed == **recorded
         });
         let timed = kinds.get(resource.id.kind.as_str()).is_some_and(|entry| entry.timed);
         let settled = says_the_same && !timed && !spoken_of.contains(&resource.id);
@@ -168,7 +201,11 @@ pub fn fresh(
             kind: number(kinds, resource.id.kind.as_str()),
             name: resource.id.name.to_string(),
             resource: if settled { String::new() } else { kept(resource) },
-            mark: if settled { said(resource).to_vec() } else { Vec::new() },
+            mark: marks
+                .get(&resource.id)
+                .filter(|_| settled)
+                .map(|m| m.to_vec())
+                .unwrap_or_default(),
             keys: bytes(keys),
         });
     }

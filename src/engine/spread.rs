@@ -5,10 +5,10 @@
 //! planned of it.
 
 use crate::engine::islands::{self, Key, Keys};
-use crate::engine::memory::Declared;
-use crate::engine::remember::said;
+use crate::engine::memory::{Declared, Near};
+use crate::engine::pieces::Mark;
+use crate::engine::reach::id_of;
 use crate::kinds::Kinds;
-use crate::manifest::FileRead;
 use crate::store::Touched;
 use std::collections::BTreeMap;
 
@@ -31,6 +31,12 @@ impl Seeds {
     ) -> bool {
         let listened = parts.of(kind).is_leaf && self.beside.add_listened(keys.clone());
         self.moved.add(keys) | listened
+    }
+
+    /// What tells roughly which others have to do with any of these.
+    #[must_use]
+    pub fn near(&self) -> Near {
+        self.moved.iter().chain(self.beside.iter()).collect()
     }
 }
 
@@ -177,30 +183,31 @@ impl Iterator for Spreading {
     }
 }
 
-/// Which of what a file declared it still says in the same place; those documents are taken out of
-/// what was read of it. Not so where the row was touched: the row may say something else by now.
+/// Which of what a file declared it still says in the same place, and the first lines of the pieces
+/// that say it. Not so where a row was touched: it may say something else by now.
+#[must_use]
 pub fn standing(
     kinds: &[String],
     declared: &[Declared<'_>],
-    file: &mut FileRead,
+    marks: &[(u32, Mark)],
     touched: &Touched,
-) -> Vec<bool> {
-    let known = declared.iter().enumerate().filter(|(_, one)| !one.mark.is_empty());
-    let known: BTreeMap<(&str, &str), usize> = known
-        .filter_map(|(at, one)| Some(((kinds.get(usize::from(one.kind))?.as_str(), one.name), at)))
-        .collect();
-    let mut stands = vec![false; declared.len()];
-    file.documents.retain(|document| {
-        let Some(resource) = &document.resource else { return true };
-        let id = (resource.id.kind.as_str(), resource.id.name.as_str());
-        let at = known.get(&id).copied().filter(|at| {
-            !stands[*at]
-                && declared[*at].mark == said(resource)
-                && !touched.rows.contains(&resource.id)
-        });
-        at.inspect(|at| stands[*at] = true).is_none()
-    });
-    stands
+) -> (Vec<bool>, Vec<u32>) {
+    let is_touched = |one: &Declared<'_>| {
+        !touched.rows.is_empty() && touched.rows.contains(&id_of(kinds, one.kind, one.name))
+    };
+    let mut bearers: BTreeMap<&[u8], Vec<usize>> = BTreeMap::new();
+    for (at, one) in declared.iter().enumerate().filter(|(_, one)| !one.mark.is_empty()) {
+        bearers.entry(one.mark).or_default().push(at);
+    }
+    let (mut stands, mut lines) = (vec![false; declared.len()], Vec::new());
+    for (line, mark) in marks {
+        let Some(all) = bearers.get(mark.as_slice()) else { continue };
+        if !all.iter().any(|at| is_touched(&declared[*at])) {
+            all.iter().for_each(|at| stands[*at] = true);
+            lines.push(*line);
+        }
+    }
+    (stands, lines)
 }
 
 #[cfg(test)]

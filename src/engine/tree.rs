@@ -157,7 +157,7 @@ pub fn in_parallel<T: Send, R: Send>(things: Vec<T>, work: impl Fn(T) -> R + Syn
 }
 
 /// Fewer things than this are not worth a second thread.
-const ALONE_MAX: usize = 16;
+pub const ALONE_MAX: usize = 16;
 
 /// Why a file was not read.
 pub struct Refused {

@@ -7,8 +7,10 @@ use crate::engine::Gathered;
 use crate::engine::islands;
 use crate::engine::memory::Window;
 use crate::engine::memory::kept::{Kept, Reread};
-use crate::engine::narrow::{Checked, Look, Text, check, parse, seeds, touched};
+use crate::engine::narrow::{Checked, Look, check, seeds, touched};
+use crate::engine::pieces::Mark;
 use crate::engine::remember::{fresh, others};
+use crate::engine::reread::Text;
 use crate::engine::spread::Parts;
 use crate::engine::tree::{Found, read_file};
 use crate::kinds::Kinds;
@@ -39,6 +41,7 @@ struct Next {
     looked_at: BTreeSet<u32>,
     reread: Vec<Reread>,
     places: BTreeMap<ResourceId, usize>,
+    marks: BTreeMap<ResourceId, Mark>,
 }
 
 /// Gathers what moved: at most these files, which are all still there, and whatever transactions
@@ -57,27 +60,31 @@ pub fn wake(look: &Look<'_>, kept: &Kept, moved: &[Found]) -> Result<Option<Woke
     let rows: Vec<islands::Key> = touched.rows.iter().map(islands::of_id).collect();
     let lost = kept.settled_under(&rows);
     let Some((texts, reread)) = read(kept, moved, &lost) else { return Ok(None) };
-    let numbers: BTreeSet<usize> = texts.iter().map(|(number, ..)| *number).collect();
+    let numbers: BTreeSet<usize> = texts.iter().map(|text| text.place).collect();
     if kept.choose_in(&numbers) {
         return Ok(None);
     }
-    let Some(mut read) = parse(look, texts) else { return Ok(None) };
-    let stands = kept.standing(&mut read, &touched);
+    let Some(read) = look.reading(kept.kinds(), &touched).all(texts) else { return Ok(None) };
+    let stands = kept.standing(&read);
     let parts = Parts::of_kinds(look.kinds);
     let seeds = seeds(look, &parts, &read, &touched)?;
     let wanted = kept.wanted(&numbers, &stands, &parts, seeds);
     let checked = check(&wanted.reach, kept.kinds(), wanted.chosen, look, read, &touched)?;
-    let Some(Checked { desired, gathered, places }) = checked else { return Ok(None) };
+    let Some(Checked { desired, gathered, places, marks }) = checked else { return Ok(None) };
     let unmanaged = wanted.unmanaged || !gathered.unmanaged.is_empty();
     let version = look.store.version()?;
     let window = kept.window().around(look.at, look.kinds, &desired);
-    let next = Next { version, looked_at: wanted.places, reread, places };
+    let next = Next { version, looked_at: wanted.places, reread, places, marks };
     Ok(Some(Woken { desired, gathered, left_out: wanted.left_out, unmanaged, window, next }))
 }
 
 /// The files that hold something else than before, and those of which the store no longer says what
 /// they declare; `None` when one cannot be read.
-fn read(kept: &Kept, moved: &[Found], lost: &BTreeSet<usize>) -> Option<(Vec<Text>, Vec<Reread>)> {
+fn read<'k>(
+    kept: &'k Kept,
+    moved: &[Found],
+    lost: &BTreeSet<usize>,
+) -> Option<(Vec<Text<'k>>, Vec<Reread>)> {
     let mut stats = BTreeMap::new();
     for found in moved {
         stats.insert(kept.number_of(&found.name)?, found.stat?);
@@ -96,7 +103,8 @@ fn read(kept: &Kept, moved: &[Found], lost: &BTreeSet<usize>) -> Option<(Vec<Tex
             return None;
         }
         if is_other || lost.contains(&number) {
-            texts.push((number, found.name.clone(), text.into()));
+            let (place, name, text) = (number, found.name.clone(), text.into());
+            texts.push(Text { place, name, text, before: kept.declared_in(number) });
         }
         reread.push(Reread { number, stat, digest });
     }
@@ -112,9 +120,9 @@ impl Woken {
         desired: &[Resource],
         plan: &Plan,
     ) -> Gathered {
-        let Next { version, looked_at, reread, places } = self.next;
+        let Next { version, looked_at, reread, places, marks } = self.next;
         let set = kept.key().set.clone();
-        let fresh = fresh(&places, kinds, desired, &self.gathered, plan);
+        let fresh = fresh((&places, &marks), kinds, desired, &self.gathered, plan);
         let others = others(kinds, &set, desired, &self.gathered);
         kept.follow((version, self.window), &looked_at, reread, fresh, &others);
         self.gathered

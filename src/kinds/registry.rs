@@ -40,13 +40,23 @@ impl Kinds {
         self.entries.iter().position(|entry| entry.facts.kind == kind).unwrap_or(self.entries.len())
     }
 
-    /// True when every kind refers only to kinds before it in the registry.
+    /// The kinds from which references may lead back to the same kind: only there can they go in a
+    /// circle.
     #[must_use]
-    pub fn is_layered(&self) -> bool {
-        self.entries.iter().enumerate().all(|(rank, entry)| {
-            let references = entry.facts.references.iter();
-            references.filter(|r| !r.later).all(|reference| self.rank(reference.kind) < rank)
-        })
+    pub fn circular(&self) -> Vec<&'static str> {
+        let leads_back = |start: &&'static str| {
+            let (mut seen, mut to_do) = (Vec::new(), vec![*start]);
+            while let Some(entry) = to_do.pop().and_then(|kind| self.get(kind)) {
+                for reference in entry.facts.references {
+                    if !seen.contains(&reference.kind) {
+                        seen.push(reference.kind);
+                        to_do.push(reference.kind);
+                    }
+                }
+            }
+            seen.contains(start)
+        };
+        self.entries.iter().map(|entry| entry.facts.kind).filter(leads_back).collect()
     }
 
     /// A kind by what people type: kind, plural or short name in any case.

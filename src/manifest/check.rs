@@ -7,7 +7,7 @@ use crate::manifest::yaml;
 use crate::model::code::{self, Code};
 use crate::model::problem::{Location, Problem, did_you_mean};
 use crate::model::tree::{Node, Span};
-use crate::model::{Resource, ResourceId};
+use crate::model::{KindName, Resource, ResourceId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -194,15 +194,13 @@ impl Checker<'_> {
 
     /// Circles of references, each reported once at its smallest member with the way around.
     fn circles(&mut self, documents: &[Declared<'_>], firsts: &Firsts<'_>) {
-        // Kinds that refer only to kinds before them cannot go in circles.
-        if self.kinds.is_layered() {
-            return;
-        }
+        let circular = self.kinds.circular();
         let edges: BTreeMap<&ResourceId, Vec<&ResourceId>> = documents
             .iter()
             .filter_map(|declared| {
+                let id = declared.document.id.as_ref()?;
                 let targets = declared.document.references.iter().map(|(_, target)| target);
-                Some((declared.document.id.as_ref()?, targets.collect()))
+                circular.contains(&id.kind.as_str()).then(|| (id, targets.collect()))
             })
             .collect();
         for circle in find_circles(&edges) {
@@ -231,7 +229,7 @@ impl Checker<'_> {
         let faulty = firsts.values().any(|d| d.document.resource.is_none());
         let declared: Vec<Resource> =
             firsts.values().filter_map(|d| d.document.resource.clone()).collect();
-        let mut by_identity: BTreeMap<(String, String), Vec<(Resource, ResourceId)>> =
+        let mut by_identity: BTreeMap<(KindName, String), Vec<(Resource, ResourceId)>> =
             BTreeMap::new();
         let mut resources = Vec::new();
         for resource in &declared {
@@ -251,7 +249,7 @@ impl Checker<'_> {
             for one in expanded.unwrap_or_else(|| vec![resource.clone()]) {
                 match (entry.identity)(&one.spec) {
                     Some(identity) => by_identity
-                        .entry((one.id.kind.to_string(), identity))
+                        .entry((one.id.kind.clone(), identity))
                         .or_default()
                         .push((one, resource.id.clone())),
                     None => resources.push(one),

@@ -98,8 +98,32 @@ impl fmt::Display for KindName {
 
 /// The name of a resource, unique within its kind: a DNS-1123 subdomain of at most 253 characters.
 /// Budgets made by a selector are called `<manifest>/<customer>`; such a name is never declared.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Eq, Hash)]
 pub struct ResourceName(Arc<str>);
+
+// Names are looked for far more often than they differ, and most are clones of one text: that is seen
+// without reading it.
+#[expect(clippy::derived_hash_with_manual_eq, reason = "equal names have equal texts, one or two")]
+impl PartialEq for ResourceName {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0) || self.0 == other.0
+    }
+}
+
+impl PartialOrd for ResourceName {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for ResourceName {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        if Arc::ptr_eq(&self.0, &other.0) {
+            return std::cmp::Ordering::Equal;
+        }
+        self.0.cmp(&other.0)
+    }
+}
 
 scalar!(ResourceName, "a name", "x", |text| Self::parse(text), {
     "type": "string", "pattern": "^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$", "maxLength": 253

@@ -99,14 +99,17 @@ pub fn plan(input: &PlanInput) -> Plan {
     warnings.sort();
     let sources: Vec<Source> =
         changes.iter_mut().map(|change| std::mem::take(&mut change.source)).collect();
-    let hash = || identity::hash(input.lineage.as_deref(), &input.set, &changes, &sources);
+    let hash = || {
+        let hashed = identity::hash(input.lineage.as_deref(), &input.set, &changes, &sources);
+        (hashed, money::totals(input, &changes, &worlds))
+    };
     let rest = || {
-        let money = money::totals(input, &changes, &worlds);
         let basis = basis::basis(input, &changes, &drafts, &pairs, &worlds);
         let records = records::records(input, &drafts, &worlds, &ailments, &changes);
-        (money, basis, records)
+        (basis, records)
     };
-    let (hashed, (money, basis, records)) = both(changes.len(), hash, rest);
+    let is_much = changes.len() >= ALONE_MAX;
+    let ((hashed, money), (basis, records)) = both(is_much, hash, rest);
     identity::put_back(&mut changes, sources);
     let mut plan = Plan {
         api_version: PLAN_API_VERSION.to_owned(),
@@ -158,11 +161,15 @@ fn ended(one: &Suspension) -> String {
 }
 
 /// Fewer changes than this are not worth a second thread.
-const ALONE_MAX: usize = 500;
+const ALONE_MAX: usize = 64;
 
 /// Does two things that have nothing to do with each other, at once where there is much to do.
-fn both<A: Send, B>(changes: usize, a: impl FnOnce() -> A + Send, b: impl FnOnce() -> B) -> (A, B) {
-    if changes <= ALONE_MAX {
+pub fn both<A: Send, B>(
+    is_much: bool,
+    a: impl FnOnce() -> A + Send,
+    b: impl FnOnce() -> B,
+) -> (A, B) {
+    if !is_much {
         return (a(), b());
     }
     std::thread::scope(|scope| {

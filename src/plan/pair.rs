@@ -171,10 +171,15 @@ impl Pairing<'_> {
             self.know(&row.id, row);
         }
         for row in stored {
+            let spec = self.settled(entry, &row.spec);
+            // Mostly the three are alike.
+            let other = |other: &Spec| {
+                if *other == row.spec { spec.clone() } else { self.settled(entry, other) }
+            };
             let row = Stored {
-                spec: self.settled(entry, &row.spec),
-                last_applied: row.last_applied.as_ref().map(|spec| self.settled(entry, spec)),
-                observed: row.observed.as_ref().map(|spec| self.settled(entry, spec)),
+                last_applied: row.last_applied.as_ref().map(other),
+                observed: row.observed.as_ref().map(other),
+                spec: spec.clone(),
                 ..row.clone()
             };
             if self.input.beside.contains(&row.id) {

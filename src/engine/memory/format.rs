@@ -1,13 +1,16 @@
-//! The bytes of a memory: a front that says whether anything moved, and a back with every resource.
+//! The bytes of a memory: a head, a back with every resource, and a front that says whether anything
+//! moved.
 //!
 //! Both carry a digest of their own, so that a pass with nothing to do reads the front only, and a
-//! file that was torn or changed is as good as none.
+//! file that was torn or changed is as good as none. The front is written last: until then most of
+//! the back can be written while the rest of the pass goes on.
 
-use crate::engine::memory::Window;
 use crate::engine::memory::stat::Stat;
+use crate::engine::memory::{Page, Window};
 use crate::store::Version;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
+use std::io::{self, Seek, Write};
 
 /// What a memory is of: another program, store, set or folder has its own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,56 +61,23 @@ pub struct File {
 }
 
 /// Every resource, in the shortest form that serves.
-#[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Default, PartialEq)]
 pub struct Back<'a> {
     /// What each file declares, in the order of the files.
-    #[serde(borrow)]
-    pub declared: Vec<Vec<Declared<'a>>>,
+    pub pages: Vec<Page<'a>>,
+    /// What belongs to no file.
+    pub rest: Rest<'a>,
+}
+
+/// What belongs to no file.
+#[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Rest<'a> {
     /// Manifests that choose others by a selector, as JSON, each with the number of its file.
     #[serde(borrow)]
     pub selectors: Vec<(usize, &'a str)>,
-    /// What is known beyond that.
+    /// What is known beyond what the manifests declare.
     #[serde(borrow)]
     pub others: Vec<Other<'a>>,
-}
-
-impl Back<'_> {
-    /// How many bytes it takes at most.
-    fn size_max(&self) -> usize {
-        let declared = self.declared.iter().flatten();
-        let declared = declared.map(|one| {
-            let texts = one.name.len() + one.resource.len();
-            1 + texts + one.keys.len() + one.mark.len() + 4 * NUMBER_MAX
-        });
-        let others = self.others.iter();
-        let others = others.map(|one| one.name.len() + one.keys.len() + 2 + 2 * NUMBER_MAX);
-        let selectors = self.selectors.iter().map(|(_, text)| text.len() + 2 * NUMBER_MAX);
-        let counts = NUMBER_MAX * (3 + self.declared.len());
-        declared.chain(others).chain(selectors).sum::<usize>() + counts
-    }
-}
-
-/// A declared resource.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Declared<'a> {
-    /// The number of its kind.
-    pub kind: u8,
-    /// Its name.
-    pub name: &'a str,
-    /// The resource as JSON. Empty for a settled one: the store's row says the same.
-    pub resource: &'a str,
-    /// What it is called by and calls others by, eight bytes each; its own name comes first.
-    pub keys: &'a [u8],
-    /// A digest of what its manifest says and where, for a settled one; empty where that is not known.
-    pub mark: &'a [u8],
-}
-
-impl Declared<'_> {
-    /// True when there is nothing to say about it.
-    #[must_use]
-    pub fn is_settled(&self) -> bool {
-        self.resource.is_empty()
-    }
 }
 
 /// A row or a thing that the manifests do not declare.
@@ -135,56 +105,182 @@ pub enum Whose {
 }
 
 /// The beginning of every memory of this form.
-const MAGIC: &[u8; 8] = b"pctlmem2";
-/// The most bytes that a number takes, or the length of a text.
-const NUMBER_MAX: usize = 10;
-/// Magic, length of the front, digest of the front, digest of the back.
-const HEAD: usize = 8 + 8 + 32 + 32;
+const MAGIC: &[u8; 8] = b"pctlmem3";
 
-/// A memory as bytes; `None` when it cannot be written, which never happens to what is in memory.
-#[must_use]
-pub fn encode(front: &Front, back: &Back<'_>) -> Option<Vec<u8>> {
-    let front = postcard::to_stdvec(front).ok()?;
-    let mut bytes = Vec::with_capacity(HEAD + front.len());
-    bytes.extend(MAGIC);
-    bytes.extend((front.len() as u64).to_le_bytes());
-    bytes.extend(Sha256::digest(&front));
-    bytes.extend([0; 32]);
-    bytes.extend(front);
-    let start = bytes.len();
-    bytes.resize(start + back.size_max(), 0);
-    let length = postcard::to_slice(back, &mut bytes[start..]).ok()?.len();
-    bytes.truncate(start + length);
-    let digest = Sha256::digest(&bytes[start..]);
-    bytes[HEAD - 32..HEAD].copy_from_slice(&digest);
-    Some(bytes)
+/// What a memory begins with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Head {
+    /// Bytes of the back, which stands behind it.
+    pub back: u64,
+    /// Bytes of the front, which stands last.
+    pub front: u64,
+    back_digest: [u8; 32],
+    front_digest: [u8; 32],
 }
 
-/// The length of the front, and of all that stands before it, from the first bytes of a memory.
-#[must_use]
-pub fn front_end(bytes: &[u8]) -> Option<usize> {
-    let length = bytes.strip_prefix(MAGIC)?.get(..8)?.try_into().ok()?;
-    usize::try_from(u64::from_le_bytes(length)).ok()?.checked_add(HEAD)
+impl Head {
+    /// How many bytes it takes.
+    pub const LENGTH: usize = 8 + 8 + 8 + 32 + 32;
+
+    fn bytes(&self) -> [u8; Self::LENGTH] {
+        let mut bytes = [0; Self::LENGTH];
+        bytes[..8].copy_from_slice(MAGIC);
+        bytes[8..16].copy_from_slice(&self.back.to_le_bytes());
+        bytes[16..24].copy_from_slice(&self.front.to_le_bytes());
+        bytes[24..56].copy_from_slice(&self.back_digest);
+        bytes[56..].copy_from_slice(&self.front_digest);
+        bytes
+    }
+
+    /// The head of a file; `None` when it has none of this form.
+    #[must_use]
+    pub fn of(bytes: &[u8; Self::LENGTH]) -> Option<Self> {
+        let number = |at: usize| Some(u64::from_le_bytes(*bytes.get(at..)?.first_chunk()?));
+        let digest = |at: usize| bytes.get(at..)?.first_chunk().copied();
+        Some(Self {
+            back: number(8).filter(|_| bytes.starts_with(MAGIC))?,
+            front: number(16)?,
+            back_digest: digest(24)?,
+            front_digest: digest(56)?,
+        })
+    }
+
+    /// The front; `None` when its bytes are not those that were written.
+    #[must_use]
+    pub fn front(&self, bytes: &[u8]) -> Option<Front> {
+        let is_it = Sha256::digest(bytes)[..] == self.front_digest;
+        is_it.then(|| postcard::from_bytes(bytes).ok())?
+    }
+
+    /// True when these are the bytes of the back that were written.
+    #[must_use]
+    pub fn is_back(&self, bytes: &[u8]) -> bool {
+        Sha256::digest(bytes)[..] == self.back_digest
+    }
 }
 
-/// The front; `None` when the bytes are not those that were written.
+/// The back, as it stands there, of so many files; `None` when it is not of this form.
 #[must_use]
-pub fn front(bytes: &[u8]) -> Option<Front> {
-    let front = bytes.get(HEAD..front_end(bytes)?)?;
-    (Sha256::digest(front)[..] == bytes[16..48]).then(|| postcard::from_bytes(front).ok())?
+pub fn back(bytes: &[u8], files: usize) -> Option<Back<'_>> {
+    let mut pages = vec![Page::default(); files];
+    let mut rest = bytes;
+    for _ in 0..PARTS {
+        let (count, more) = postcard::take_from_bytes::<usize>(rest).ok()?;
+        rest = more;
+        for _ in 0..count {
+            let ((number, page), more) = postcard::take_from_bytes::<(usize, _)>(rest).ok()?;
+            *pages.get_mut(number)? = page;
+            rest = more;
+        }
+    }
+    Some(Back { pages, rest: postcard::from_bytes(rest).ok()? })
 }
 
-/// The back; `None` when the bytes are not those that were written.
-#[must_use]
-pub fn back(bytes: &[u8]) -> Option<Back<'_>> {
-    let back = bytes.get(front_end(bytes)?..)?;
-    (Sha256::digest(back)[..] == bytes[48..80]).then(|| postcard::from_bytes(back).ok())?
+/// Pages are written in two parts.
+const PARTS: usize = 2;
+
+/// A memory that is being written into an empty file. What was not written to its end has no head, and
+/// is none.
+pub struct Writing<W> {
+    back: Hashing<W>,
+    parts: usize,
+}
+
+impl<W: Write + Seek> Writing<W> {
+    /// Begins one.
+    ///
+    /// # Errors
+    /// When the file cannot be written; so too below.
+    pub fn begin(mut file: W) -> io::Result<Self> {
+        file.write_all(&[0; Head::LENGTH])?;
+        Ok(Self { back: Hashing::new(file), parts: 0 })
+    }
+
+    /// Writes pages, each with the number of its file.
+    ///
+    /// # Errors
+    /// See [`Writing::begin`].
+    pub fn pages(&mut self, pages: &[(usize, &Page<'_>)]) -> io::Result<()> {
+        self.parts += 1;
+        self.back.put(&pages.len())?;
+        pages.iter().try_for_each(|numbered| self.back.put(numbered))
+    }
+
+    /// Writes what is left.
+    ///
+    /// # Errors
+    /// See [`Writing::begin`].
+    pub fn end(mut self, rest: &Rest<'_>, front: &Front) -> io::Result<()> {
+        while self.parts < PARTS {
+            self.pages(&[])?;
+        }
+        self.back.put(rest)?;
+        let (mut file, back, back_digest) = self.back.end()?;
+        let mut hashing = Hashing::new(&mut file);
+        hashing.put(front)?;
+        let (_, front, front_digest) = hashing.end()?;
+        file.rewind()?;
+        file.write_all(&Head { back, front, back_digest, front_digest }.bytes())
+    }
+}
+
+/// What hashes as it writes, in large pieces: as one text in memory, a large memory would cost more
+/// for its room than for its bytes.
+struct Hashing<W> {
+    to: W,
+    waiting: Vec<u8>,
+    digest: Sha256,
+    written: u64,
+}
+
+/// So much is written at a time.
+const PIECE: usize = 256 * 1024;
+
+impl<W: Write> Hashing<W> {
+    fn new(to: W) -> Self {
+        Self { to, waiting: Vec::with_capacity(PIECE), digest: Sha256::new(), written: 0 }
+    }
+
+    fn put<T: Serialize>(&mut self, value: &T) -> io::Result<()> {
+        postcard::to_io(value, self).map(drop).map_err(io::Error::other)
+    }
+
+    fn write_piece(&mut self) -> io::Result<()> {
+        self.digest.update(&self.waiting);
+        self.to.write_all(&self.waiting)?;
+        self.written += self.waiting.len() as u64;
+        self.waiting.clear();
+        Ok(())
+    }
+
+    /// Where it went, how long it was, and its digest.
+    fn end(mut self) -> io::Result<(W, u64, [u8; 32])> {
+        self.write_piece()?;
+        Ok((self.to, self.written, self.digest.finalize().into()))
+    }
+}
+
+impl<W: Write> Write for Hashing<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.waiting.len() + bytes.len() > PIECE {
+            self.write_piece()?;
+        }
+        self.waiting.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    /// Asked for after each value: nothing need be there before the end.
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Back, Declared, Front, Key, Window, back, encode, front};
+    use super::{Back, Front, Head, Key, Rest, Window, Writing, back};
+    use crate::engine::memory::{Declared, Page};
     use crate::store::Version;
+    use std::io::Cursor;
 
     fn memory() -> Vec<u8> {
         let key = Key {
@@ -204,15 +300,37 @@ mod tests {
             kinds: vec!["Customer".to_owned()],
             files: Vec::new(),
         };
-        let one = Declared { kind: 0, name: "a", resource: "", keys: &[1, 2, 3], mark: &[4] };
-        encode(&front, &Back { declared: vec![vec![one]], ..Back::default() }).unwrap()
+        let page = |name| {
+            let one = Declared { kind: 0, name, resource: "", keys: &[1, 2, 3], mark: &[4] };
+            Page::Loose(vec![one])
+        };
+        let mut file = Cursor::new(Vec::new());
+        let mut writing = Writing::begin(&mut file).unwrap();
+        writing.pages(&[(1, &page("b"))]).unwrap();
+        writing.pages(&[(0, &page("a"))]).unwrap();
+        writing.end(&Rest { selectors: vec![(1, "{}")], others: Vec::new() }, &front).unwrap();
+        file.into_inner()
+    }
+
+    /// As it is read.
+    fn read(bytes: &[u8]) -> Option<(Front, Back<'_>)> {
+        let head = Head::of(bytes.first_chunk()?)?;
+        let middle = Head::LENGTH + usize::try_from(head.back).ok()?;
+        let end = middle.checked_add(usize::try_from(head.front).ok()?)?;
+        let front = head.front(bytes.get(middle..end)?)?;
+        let of_back = bytes.get(Head::LENGTH..middle).filter(|bytes| head.is_back(bytes))?;
+        Some((front, back(of_back, 2)?))
     }
 
     #[test]
     fn what_is_written_is_read_again() {
         let bytes = memory();
-        assert_eq!(front(&bytes).unwrap().begun, 5);
-        assert_eq!(back(&bytes).unwrap().declared[0][0].keys, [1, 2, 3]);
+        let (front, back) = read(&bytes).unwrap();
+        assert_eq!(front.begun, 5);
+        let names: Vec<_> = back.pages.iter().map(|page| page.open()[0].name).collect();
+        assert_eq!(names, ["a", "b"]);
+        assert_eq!(back.pages[0].open()[0].keys, [1, 2, 3]);
+        assert_eq!(back.rest.selectors, [(1, "{}")]);
     }
 
     #[test]
@@ -221,9 +339,8 @@ mod tests {
         for at in 0..bytes.len() {
             let mut changed = bytes.clone();
             changed[at] ^= 1;
-            assert!(front(&changed).is_none() || back(&changed).is_none(), "byte {at}");
-            let torn = &bytes[..at];
-            assert!(front(torn).is_none() || back(torn).is_none(), "torn at {at}");
+            assert!(read(&changed).is_none(), "byte {at}");
+            assert!(read(&bytes[..at]).is_none(), "torn at {at}");
         }
     }
 }

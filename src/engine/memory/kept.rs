@@ -4,16 +4,16 @@
 use crate::engine::islands;
 use crate::engine::memory::index::Index;
 use crate::engine::memory::{
-    Back, Declared, File, Front, Key, Memory, Other, Place, Stat, Whose, Window,
+    Back, Declared, File, Front, Key, Memory, Other, Page, Place, Stat, Whose, Window,
 };
 use crate::engine::reach::{Reach, id_of};
 use crate::engine::remember::{Beside, Fresh, keys, taken};
-use crate::engine::spread::{Fate, Parts, Seeds, Spreading, standing};
+use crate::engine::reread::Read;
+use crate::engine::spread::{Fate, Parts, Seeds, Spreading};
 use crate::engine::tree::Found;
-use crate::manifest::FileRead;
 use crate::model::{Resource, ResourceId};
 use crate::plan::LeftOut;
-use crate::store::{Touched, Version};
+use crate::store::Version;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A memory in the process.
@@ -95,7 +95,8 @@ impl Kept {
     /// `None` when it is of others, or of an older state of them.
     #[must_use]
     pub fn new(memory: &Memory, found: &[Found], folder: &std::path::Path) -> Option<Self> {
-        let (front, back) = (&memory.front, memory.back()?);
+        let (front, body) = (&memory.front, &memory.body);
+        let back = body.back().filter(|_| body.is_whole())?;
         let is_it = |(file, found): (&File, &Found)| {
             found.stat == Some(file.stat)
                 && found
@@ -106,8 +107,8 @@ impl Kept {
         if front.files.len() != found.len() || !front.files.iter().zip(found).all(is_it) {
             return None;
         }
-        let mut selectors = Vec::with_capacity(back.selectors.len());
-        for (number, text) in &back.selectors {
+        let mut selectors = Vec::with_capacity(back.rest.selectors.len());
+        for (number, text) in &back.rest.selectors {
             selectors.push((*number, taken(text)?));
         }
         let mut kept = Self {
@@ -122,15 +123,15 @@ impl Kept {
             chosen: BTreeMap::new(),
             unmanaged: 0,
         };
-        for (number, declared) in back.declared.iter().enumerate() {
+        for (number, page) in back.pages.iter().enumerate() {
             let home = Home::File(u32::try_from(number).ok()?);
-            for Declared { kind, name, resource, keys, mark } in declared {
-                let (kind, name, resource) = (*kind, (*name).into(), (*resource).into());
-                let (keys, mark) = ((*keys).into(), (*mark).into());
+            for Declared { kind, name, resource, keys, mark } in page.open() {
+                let (name, resource) = (name.into(), resource.into());
+                let (keys, mark) = (keys.into(), mark.into());
                 kept.put(One { home, kind, name, resource, keys, mark });
             }
         }
-        for Other { whose, kind, name, keys } in &back.others {
+        for Other { whose, kind, name, keys } in &back.rest.others {
             let (home, resource, mark) = (Home::Beside(*whose), Box::default(), Box::default());
             let (kind, name, keys) = (*kind, (*name).into(), (*keys).into());
             kept.put(One { home, kind, name, resource, keys, mark });
@@ -199,21 +200,22 @@ impl Kept {
         files
     }
 
-    /// Takes out of what was read of files what they said before in the same place; its places in the
-    /// memory.
+    /// What a file declares.
     #[must_use]
-    pub fn standing(&self, read: &mut [(usize, FileRead)], touched: &Touched) -> BTreeSet<u32> {
-        let mut stands = BTreeSet::new();
-        for (number, file) in read {
-            let Some(places) = self.in_file.get(*number) else { continue };
-            let ones: Vec<(u32, Declared<'_>)> =
-                places.iter().filter_map(|at| Some((*at, self.one(*at)?.declared()))).collect();
-            let declared: Vec<Declared<'_>> = ones.iter().map(|(_, one)| one.clone()).collect();
-            let same = standing(&self.front.kinds, &declared, file, touched);
-            let same = ones.iter().zip(same).filter(|(_, stands)| *stands);
-            stands.extend(same.map(|((at, _), _)| *at));
-        }
-        stands
+    pub fn declared_in(&self, number: usize) -> Vec<Declared<'_>> {
+        let places = self.in_file.get(number).into_iter().flatten();
+        places.filter_map(|place| self.one(*place)).map(One::declared).collect()
+    }
+
+    /// The places in the memory of what stands in files that were read again as it did before.
+    #[must_use]
+    pub fn standing(&self, read: &[Read<'_>]) -> BTreeSet<u32> {
+        let of_file = |file: &Read<'_>| {
+            let places = self.in_file.get(file.place).into_iter().flatten().copied();
+            let stands = file.stands.clone();
+            places.zip(stands).filter_map(|(place, stands)| stands.then_some(place))
+        };
+        read.iter().flat_map(of_file).collect()
     }
 
     /// What these keys reach, and what these files said, but for what `stands`; and everything about
@@ -341,11 +343,11 @@ impl Kept {
 
     /// Writes it down for the passes of other processes.
     pub fn write(&self, place: &Place) {
-        let mut back = Back { declared: vec![Vec::new(); self.found.len()], ..Back::default() };
+        let mut back = Back { pages: vec![Page::default(); self.found.len()], ..Back::default() };
         for one in self.ones.iter().flatten() {
             match one.home {
-                Home::File(number) => back.declared[number as usize].push(one.declared()),
-                Home::Beside(whose) => back.others.push(Other {
+                Home::File(number) => back.pages[number as usize].push(one.declared()),
+                Home::Beside(whose) => back.rest.others.push(Other {
                     whose,
                     kind: one.kind,
                     name: &one.name,
@@ -358,7 +360,8 @@ impl Kept {
             .iter()
             .map(|(number, one)| (*number, crate::engine::remember::kept(one)))
             .collect();
-        back.selectors = selectors.iter().map(|(number, text)| (*number, text.as_str())).collect();
+        back.rest.selectors =
+            selectors.iter().map(|(number, text)| (*number, text.as_str())).collect();
         let front = Front { quiet: self.loud.is_empty(), ..self.front.clone() };
         place.write(&front, &back);
     }

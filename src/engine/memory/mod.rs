@@ -9,16 +9,20 @@
 pub mod format;
 mod index;
 pub mod kept;
+pub mod page;
 pub mod stat;
 pub mod window;
 
-pub use format::{Back, Declared, File, Front, Key, Other, Whose};
+pub use format::{Back, File, Front, Key, Other, Rest, Whose};
+use format::{Head, Writing};
 pub use kept::Kept;
+pub use page::{Declared, Near, Page};
 pub use stat::Stat;
 pub use window::Window;
 
 use crate::model::digest::Digest;
-use std::io::{Read, Write as _};
+use std::fs;
+use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 /// Where a memory is, and of what.
@@ -32,6 +36,16 @@ pub struct Place {
 pub struct Memory {
     /// What it is of, and the files.
     pub front: Front,
+    /// Every resource.
+    pub body: Body,
+}
+
+/// Every resource of a memory, once it was read.
+pub struct Body {
+    head: Head,
+    /// Stays the same when another takes its place.
+    file: fs::File,
+    files: usize,
     bytes: Vec<u8>,
 }
 
@@ -54,47 +68,41 @@ impl Place {
     /// The memory; `None` when there is none that is whole and of the same key.
     #[must_use]
     pub fn read(&self) -> Option<Memory> {
-        let mut file = std::fs::File::open(&self.path).ok()?;
-        let mut bytes = vec![0; 16];
-        file.read_exact(&mut bytes).ok()?;
-        let length = file.metadata().ok()?.len();
-        let end = u64::try_from(format::front_end(&bytes)?).ok().filter(|end| *end <= length)?;
-        file.take(end - 16).read_to_end(&mut bytes).ok()?;
-        let front = format::front(&bytes).filter(|front| front.key == self.key)?;
-        Some(Memory { front, bytes })
+        Memory::at(&self.path).filter(|memory| memory.front.key == self.key)
     }
 
-    /// Reads the rest of a memory; `None` when another has taken its place meanwhile.
+    /// Begins to write another memory: the pages of files that are known already. Where that fails there
+    /// is none: it is not needed.
     #[must_use]
-    pub fn read_back(&self, memory: &mut Memory) -> Option<()> {
-        let bytes = std::fs::read(&self.path).ok()?;
-        if !bytes.starts_with(&memory.bytes) {
-            return None;
-        }
-        memory.bytes = bytes;
-        Some(())
-    }
-
-    /// Writes a memory in place of the last one. Where that fails there is none: it is not needed.
-    pub fn write(&self, front: &Front, back: &Back<'_>) {
+    pub fn begin(&self, pages: &[(usize, &Page<'_>)]) -> Option<Begun<'_>> {
         let mut beside = self.path.as_os_str().to_owned();
         beside.push(format!(".{}", std::process::id()));
-        let write = || -> std::io::Result<()> {
-            let bytes = format::encode(front, back).ok_or(std::io::ErrorKind::InvalidData)?;
-            std::fs::File::create(&beside)?.write_all(&bytes)?;
-            std::fs::rename(&beside, &self.path)
+        let (place, path) = (self, PathBuf::from(beside));
+        let begin = || -> std::io::Result<Writing<fs::File>> {
+            let mut writing = Writing::begin(fs::File::create(&path)?)?;
+            writing.pages(pages)?;
+            Ok(writing)
         };
-        if write().is_err() {
-            let _none_is_left = std::fs::remove_file(&beside);
-            self.forget();
+        let writing = begin().ok();
+        let begun = Begun { place, path, writing };
+        begun.writing.is_some().then_some(begun)
+    }
+
+    /// Writes a memory in place of the last one, or takes that one away.
+    pub fn write(&self, front: &Front, back: &Back<'_>) {
+        let pages: Vec<(usize, &Page<'_>)> = back.pages.iter().enumerate().collect();
+        match self.begin(&pages) {
+            Some(begun) => begun.end(&[], &back.rest, front),
+            None => self.forget(),
         }
     }
 
     /// Writes the memory again with another front, where it is still the one of that version.
     pub fn renew(&self, front: &Front) {
         if let Some(mut memory) = self.read().filter(|last| last.front.version == front.version)
-            && self.read_back(&mut memory).is_some()
-            && let Some(back) = memory.back()
+            && memory.body.read().is_some()
+            && memory.body.is_whole()
+            && let Some(back) = memory.body.back()
         {
             self.write(front, &back);
         }
@@ -102,14 +110,86 @@ impl Place {
 
     /// Takes the memory away.
     pub fn forget(&self) {
-        let _there_is_none = std::fs::remove_file(&self.path);
+        let _there_is_none = fs::remove_file(&self.path);
+    }
+}
+
+/// A memory that is not written to its end: until it is, the last one stays.
+pub struct Begun<'p> {
+    place: &'p Place,
+    path: PathBuf,
+    writing: Option<Writing<fs::File>>,
+}
+
+impl Begun<'_> {
+    /// Writes the rest, and puts it in place of the last one. Where that fails there is none.
+    pub fn end(mut self, pages: &[(usize, &Page<'_>)], rest: &Rest<'_>, front: &Front) {
+        let Some(mut writing) = self.writing.take() else { return };
+        let (from, to) = (&self.path, &self.place.path);
+        let end = move || -> std::io::Result<()> {
+            writing.pages(pages)?;
+            writing.end(rest, front)?;
+            // One file put in place of another goes to the disk at once, and every commit behind it
+            // waits for that. This one need not outlive a power cut: there is none for a moment.
+            let _there_is_none = fs::remove_file(to);
+            fs::rename(from, to)
+        };
+        if end().is_err() {
+            self.place.forget();
+        }
+    }
+}
+
+impl Drop for Begun<'_> {
+    fn drop(&mut self) {
+        // Where it was put in place there is nothing here any more.
+        let _none_is_left = fs::remove_file(&self.path);
     }
 }
 
 impl Memory {
-    /// Every resource; `None` when the file is not whole. [`Place::read_back`] comes before.
+    /// The memory in a file, of whatever it is; `None` when it is none, or its front is not whole.
+    #[must_use]
+    pub fn at(path: &Path) -> Option<Self> {
+        let mut file = fs::File::open(path).ok()?;
+        let mut head = [0; Head::LENGTH];
+        file.read_exact(&mut head).ok()?;
+        let head = Head::of(&head)?;
+        let middle = (Head::LENGTH as u64).checked_add(head.back)?;
+        let length = file.metadata().ok()?.len();
+        let front = length.checked_sub(middle).filter(|front| *front == head.front)?;
+        file.seek(SeekFrom::Start(middle)).ok()?;
+        let mut bytes = Vec::with_capacity(usize::try_from(front).ok()?);
+        file.read_to_end(&mut bytes).ok()?;
+        let front = head.front(&bytes)?;
+        let body = Body { head, file, files: front.files.len(), bytes: Vec::new() };
+        Some(Self { front, body })
+    }
+}
+
+impl Body {
+    /// Reads it, once; `None` when it cannot be read.
+    #[must_use]
+    pub fn read(&mut self) -> Option<()> {
+        let length = usize::try_from(self.head.back).ok()?;
+        if self.bytes.len() == length {
+            return Some(());
+        }
+        self.bytes = Vec::with_capacity(length);
+        self.file.seek(SeekFrom::Start(Head::LENGTH as u64)).ok()?;
+        (&self.file).take(self.head.back).read_to_end(&mut self.bytes).ok().map(drop)
+    }
+
+    /// Every resource, as far as the file is whole.
     #[must_use]
     pub fn back(&self) -> Option<Back<'_>> {
-        format::back(&self.bytes)
+        format::back(&self.bytes, self.files)
+    }
+
+    /// True when every resource stands as it was written: nothing that rests on another is to be
+    /// believed.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.head.is_back(&self.bytes)
     }
 }
