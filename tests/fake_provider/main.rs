@@ -257,7 +257,7 @@ impl Fake {
                 spec["relationship"] = if invited { "Pending" } else { "Granted" }.into();
             }
             ("create", _) if kind == "Subscription" => {
-                spec["purchasedAt"] = "2026-11-21T12:00:00Z".into();
+                spec["purchasedAt"] = bought_at(faults).into();
             }
             ("create", _) if kind == "Reservation" => {
                 order(&mut spec, &external_id, faults);
@@ -320,11 +320,15 @@ fn worse(after: &Value, faults: &Value) -> Result<(), Value> {
     Ok(())
 }
 
+/// When something is bought: now, unless told otherwise.
+fn bought_at(faults: &Value) -> String {
+    let now = || chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
+    faults["bought"].as_str().map_or_else(now, str::to_owned)
+}
+
 /// What only the outside knows of a new reservation. Its term begins on the day it is bought.
 fn order(spec: &mut Value, external_id: &str, faults: &Value) {
-    let bought = faults["bought"].as_str().map(str::to_owned);
-    let now = || chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
-    spec["purchasedAt"] = bought.unwrap_or_else(now).into();
+    spec["purchasedAt"] = bought_at(faults).into();
     spec["reservationId"] = external_id.into();
     spec["orderId"] = format!("order-of-{external_id}").into();
     spec["buyer"] = "partner".into();
