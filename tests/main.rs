@@ -35,7 +35,6 @@ mod suspensions;
 mod tamper;
 mod terminal;
 mod tidy;
-mod touches;
 mod toy_kind;
 mod undo;
 mod watch;

@@ -1,6 +1,6 @@
-//! What a store must say of what moved: part of the conformance suite.
+//! What a store says of what moved, and finds without reading the rest.
 
-use crate::conformance::{Factory, batch, put, row};
+use super::{Factory, batch, put, row};
 use partnerctl::model::{KindName, Observed, ResourceId, Spec};
 use partnerctl::store::{Judgement, Problems, Store, Touched, Version, Write};
 use serde_json::json;

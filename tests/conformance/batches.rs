@@ -1,0 +1,77 @@
+//! Batches: written whole or not at all, each against the revisions it names.
+
+use super::operations::intent;
+use super::{Factory, append, batch, put, row};
+use partnerctl::model::{KindName, Observed, Spec, Stored};
+use partnerctl::store::{Filter, StoreError, Write};
+use serde_json::json;
+
+pub fn what_is_committed_is_there_after_reopening(factory: &dyn Factory) {
+    let mut store = factory.open();
+    let thing = Observed {
+        kind: KindName::new("Budget"),
+        external_id: "1".to_owned(),
+        name: "contoso".to_owned(),
+        spec: Spec::from_value(json!({"a": [1, "two", null]})),
+    };
+    let writes =
+        vec![put(row("contoso", 1), None, None), Write::PutActual(thing.clone()), append("1")];
+    store.commit(&batch(writes)).unwrap();
+    let lineage = store.lineage().to_owned();
+    drop(store);
+    let store = factory.open();
+    assert_eq!(store.lineage(), lineage);
+    assert_eq!(store.resources().unwrap(), [row("contoso", 1)]);
+    assert_eq!(store.actual().unwrap(), [thing]);
+    let activities = store.activities(&Filter::default()).unwrap();
+    assert_eq!(activities.len(), 1);
+    assert_eq!(activities[0].after, Some(json!({"x": "é\u{0}"})));
+    assert_eq!((activities[0].seq, store.head().unwrap().seq), (1, 1));
+    assert_eq!(activities[0].hash, store.head().unwrap().hash);
+}
+
+pub fn a_batch_that_does_not_fit_changes_nothing(factory: &dyn Factory) {
+    let mut store = factory.open();
+    store.commit(&batch(vec![put(row("contoso", 1), None, None)])).unwrap();
+    for (name, stale) in [
+        ("made twice", put(row("contoso", 2), None, None)),
+        ("another revision", put(row("contoso", 3), Some(2), None)),
+        ("not there", put(row("fabrikam", 2), Some(1), None)),
+        ("deleted at another revision", Write::Delete { id: row("contoso", 1).id, expected: 2 }),
+        ("renamed onto another", put(row("contoso", 2), Some(1), Some("fabrikam"))),
+    ] {
+        let writes = vec![put(row("zonnebloem", 1), None, None), append("1"), stale];
+        let error = store.commit(&batch(writes)).unwrap_err();
+        assert!(matches!(error, StoreError::Stale { .. }), "{name}: {error}");
+        assert_eq!(store.resources().unwrap(), [row("contoso", 1)], "{name}");
+        assert_eq!(store.head().unwrap().seq, 0, "{name}");
+    }
+}
+
+pub fn renames_keep_the_row_and_deletes_take_it(factory: &dyn Factory) {
+    let mut store = factory.open();
+    store.commit(&batch(vec![put(row("contoso", 1), None, None)])).unwrap();
+    let renamed = Stored { uid: row("contoso", 1).uid, ..row("contoso-nl", 2) };
+    store.commit(&batch(vec![put(renamed.clone(), Some(1), Some("contoso"))])).unwrap();
+    assert_eq!(store.resources().unwrap(), std::slice::from_ref(&renamed));
+    store.commit(&batch(vec![Write::Delete { id: renamed.id, expected: 2 }])).unwrap();
+    assert!(store.resources().unwrap().is_empty());
+}
+
+pub fn what_is_expected_of_a_resource_is_asked_in_the_same_batch(factory: &dyn Factory) {
+    let mut store = factory.open();
+    store.commit(&batch(vec![put(row("contoso", 3), None, None)])).unwrap();
+    let expect = |name: &str, revision| Write::Expect { id: row(name, 1).id, revision };
+    store.commit(&batch(vec![expect("contoso", Some(3)), expect("fabrikam", None)])).unwrap();
+    let put_intent = || Write::PutIntent(Box::new(intent("a", 0)));
+    for wrong in [
+        expect("contoso", None),
+        expect("contoso", Some(2)),
+        expect("contoso", Some(4)),
+        expect("fabrikam", Some(1)),
+    ] {
+        let error = store.commit(&batch(vec![wrong, put_intent()])).unwrap_err();
+        assert!(matches!(error, StoreError::Stale { .. }), "{error}");
+    }
+    assert_eq!(store.intents().unwrap(), []);
+}
