@@ -9,7 +9,7 @@ use crate::manifest::explain;
 use crate::model::decode::Decoded;
 use crate::model::problem::{Finding, Location, Problem};
 use crate::model::tree::Node;
-use crate::model::{Source, code};
+use crate::model::{KindName, Source, code};
 use crate::plan::policy::{Match, Policies, Policy};
 use crate::store::{Store, StoreError};
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,8 +29,7 @@ pub fn staff(
     if roles.is_empty() || staff.is_checked() {
         return Ok(staff);
     }
-    let mut are_managed = false;
-    store.glance(&mut |row| are_managed |= row.kind == PARTNER_USER)?;
+    let are_managed = store.manages_any(&KindName::new(PARTNER_USER))?;
     Ok(if are_managed { staff.managed() } else { staff })
 }
 

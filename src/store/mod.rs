@@ -85,6 +85,12 @@ pub trait Store: Send {
         external_id: &str,
     ) -> Result<Option<ResourceId>, StoreError>;
 
+    /// Whether any resource of a kind is managed, of whatever set.
+    ///
+    /// # Errors
+    /// When the database fails.
+    fn manages_any(&self, kind: &KindName) -> Result<bool, StoreError>;
+
     /// The version of the resources and of the embedded provider's state.
     ///
     /// # Errors

@@ -132,6 +132,8 @@ pub fn some_rows_and_things_are_found_without_the_others(factory: &dyn Factory) 
     let holder = store.holder_of(&kind, "external id of b").unwrap();
     assert_eq!(holder, Some(ResourceId::new("Budget", "b")));
     assert_eq!(store.holder_of(&kind, "free").unwrap(), None);
+    assert!(store.manages_any(&kind).unwrap());
+    assert!(!store.manages_any(&KindName::new("Budge")).unwrap());
     let mut seen = Vec::new();
     store
         .glance(&mut |row| seen.push((row.name.to_owned(), row.spec.to_owned(), row.source.1)))

@@ -303,6 +303,13 @@ impl Store for Sqlite {
         Ok(name.map(|name| ResourceId::new(kind.as_str(), &name)))
     }
 
+    fn manages_any(&self, kind: &KindName) -> Result<bool, StoreError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM resources WHERE kind = $1)";
+        let ask =
+            || self.connection.prepare_cached(sql)?.query_row([kind.as_str()], |row| row.get(0));
+        ask().map_err(|e| self.failed(e))
+    }
+
     fn version(&self) -> Result<Version, StoreError> {
         touches::version(&self.connection).map_err(|e| self.failed(e))
     }
