@@ -360,6 +360,42 @@ fn a_saved_plan_whose_refund_fell_meanwhile_is_not_applied() {
 }
 
 #[test]
+fn a_resumed_cancellation_whose_refund_fell_is_left_to_a_person() {
+    // Six days ago: under the terms of 2026-08 there is no fee, under the documents' table there is.
+    let bought_on = format!("{}T08:00:00Z", Utc::now().date_naive() - Days::new(6));
+    let env = bought(&[reservation("web", "3650.00", "")], &json!({"bought": bought_on}));
+    let settings = std::fs::read_to_string(env.path().join("partnerctl.yaml")).unwrap();
+    let free = "refunds: {use: [{from: 2026-01-01, policy: terms-2026-08}]}\n";
+    env.write("partnerctl.yaml", format!("{settings}{free}"));
+    declare(&env, &[reservation("web", "3650.00", "  state: Cancelled\n")]);
+    tell(&env, &json!({"perform": ["unknown"], "lookup": "fail"}));
+    assert_eq!(apply(&env).status.code(), Some(5), "nobody knows what became of the call");
+    assert_eq!(parked(&env)[0]["state"], "open", "the next run looks what became of it");
+
+    env.write("partnerctl.yaml", &settings);
+    tell(&env, &json!({}));
+    let output = apply(&env);
+    let told = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(3), "{told}");
+    assert!(told.contains("B0113"), "{told}");
+    let [one] = parked(&env).try_into().unwrap();
+    assert_eq!(one["state"], "unknown");
+    let why = one["message"].as_str().unwrap();
+    assert!(why.contains("where the plan showed"), "{why}");
+    assert!(why.contains("but an earlier call was never answered"), "{why}");
+    assert_eq!(operations(&env)[1..], ["Return reservation Reservation/web unknown"]);
+    assert_eq!(effects(&env, 4), Vec::<String>::new(), "the provider was not asked again");
+
+    // It is given up, planned anew with its fee, and done once.
+    let operation = one["operationId"].as_str().unwrap();
+    env.ok(&["repair", operation, "--abandon", "--reason", "it costs a fee now"]);
+    applied(&env);
+    env.assert_settled();
+    assert_eq!(effects(&env, 4), ["update web Cancelled"]);
+    assert_ne!(observed(&env, "web")["fee"], "0.00 USD");
+}
+
+#[test]
 fn cancellations_of_one_customer_at_once_do_not_get_more_than_the_cap_together() {
     let both = |more: &str| ["a", "b"].map(|name| reservation(name, "36500.00", more));
     let env = bought(&both(""), &json!({}));

@@ -155,6 +155,8 @@ fn run(
 ) -> Result<Ended, StoreError> {
     let mut event = how;
     let mut at = Operation::new(chance(&intent.operation_id));
+    // A new change was reckoned right before its intent was made.
+    let mut is_reckoned = event == Event::Begin;
     loop {
         let Some(effect) = intent.effect().cloned() else { return Ok(Ended::Done) };
         let (next, command) = step(at, event);
@@ -168,7 +170,11 @@ fn run(
                 }
                 Event::Intended
             }
-            Command::Call => Event::Answered(call(work, outside, &intent, &effect)),
+            Command::Call => {
+                let worth = if is_reckoned { Ok(()) } else { reckon(work, &intent) };
+                is_reckoned = false;
+                Event::Answered(worth.and_then(|()| call(work, outside, &intent, &effect)))
+            }
             Command::Look => look(work, outside, &intent, &effect),
             Command::Pause { time, why } => {
                 let resource = intent.resource().clone();
@@ -229,18 +235,24 @@ fn pause(work: &Work, time: Duration) -> bool {
     false
 }
 
-/// Makes the call, and distrusts the answer: one that cannot be is no answer. After a pause or in a later
-/// run less may come back than was meant: then nobody is asked.
+/// Reckons once more what a change gives back and costs: after a pause or in a later run that may be
+/// worse than was meant, and then nobody is asked.
+fn reckon(work: &Work, intent: &Intent) -> Result<(), CallError> {
+    let context = work.context();
+    let today = context.at.date_naive();
+    match refund::settled(&intent.change, &work.directory(), &context.refunds, today) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(CallError::Refused { message: error.to_string() }),
+    }
+}
+
+/// Makes the call, and distrusts the answer: one that cannot be is no answer.
 fn call(
     work: &Work,
     outside: &dyn Outside,
     intent: &Intent,
     effect: &Effect,
 ) -> Result<Option<Observed>, CallError> {
-    let context = work.context();
-    let today = context.at.date_naive();
-    refund::settled(&intent.change, &work.directory(), &context.refunds, today)
-        .map_err(|error| CallError::Refused { message: error.to_string() })?;
     let (resource, operation) = (intent.resource().clone(), effect.operation.clone());
     let _nobody_listens = work.notices.send(Notice::Started { resource, operation });
     let made = outside.perform(effect, &intent.request_key())?;
