@@ -7,7 +7,7 @@ use crate::cli::ui::Ui;
 use crate::cli::{get, quote, session};
 use crate::engine::Gathered;
 use crate::finance::{self, RefundTerms, reading};
-use crate::kinds::{Dated, KindEntry, reservation};
+use crate::kinds::{Dated, KindEntry};
 use crate::model::activity::instant;
 use crate::model::text::printable;
 use crate::model::{ResourceId, Spec};
@@ -171,8 +171,8 @@ fn entries(
     entries
 }
 
-/// What happens by itself to one resource, in order: what its kind says, and for a reservation the
-/// days on which a refund becomes worse.
+/// What happens by itself to one resource, in order: what its kind says, and of what can be
+/// given back the days on which the refund becomes worse.
 pub fn dates_of(
     entry: &KindEntry,
     id: &ResourceId,
@@ -181,12 +181,10 @@ pub fn dates_of(
     from: DateTime<Utc>,
 ) -> Vec<Dated> {
     let mut dates = (entry.dates)(declared, observed, from);
-    let goes_on = |spec: &&Spec| spec.text("state").is_none_or(|state| state == "Active");
-    let held = observed.filter(|_| entry.facts.kind == "Reservation");
-    let held = held.filter(goes_on).and_then(|spec| {
+    let held = observed.and_then(|spec| {
         // Whether it was not used counts while the free days last.
-        let on = reservation::purchased_on(spec)?;
-        reading::held(&id.to_string(), spec, on).ok()
+        let bought_on = (entry.refundable_since)(spec)?;
+        reading::held(&id.to_string(), spec, bought_on).ok()
     });
     let closings = held.map(|held| finance::closings(&held, &refunds.policies));
     dates.extend(closings.into_iter().flatten().map(|closing| Dated {

@@ -6,8 +6,8 @@ use crate::finance::policy::RefundPolicies;
 use crate::finance::quote::{Cancelled, Held, Use};
 use crate::finance::rates::Rates;
 use crate::model::term::Term;
-use crate::model::{Amount, Currency, Money, Spec};
-use chrono::{DateTime, NaiveDate};
+use crate::model::{Amount, Currency, Money, Spec, moment};
+use chrono::NaiveDate;
 
 /// By what a workspace reckons refunds.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -20,8 +20,7 @@ pub struct RefundTerms {
 
 /// The day of an instant, or a day, that the outside reports.
 fn day(text: &str) -> Option<NaiveDate> {
-    let instant = DateTime::parse_from_rfc3339(text).map(|at| at.to_utc().date_naive());
-    instant.ok().or_else(|| NaiveDate::parse_from_str(text, "%Y-%m-%d").ok())
+    Some(moment::parse(text).ok()?.date_naive())
 }
 
 /// What is there of a reservation; what cannot be reckoned without is the error.

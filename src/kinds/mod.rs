@@ -38,7 +38,7 @@ use crate::model::decode::{Decoded, decode};
 use crate::model::problem::Finding;
 use crate::model::tree::Node;
 use crate::model::{Money, Resource, ResourceId, Spec, Value};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -212,6 +212,11 @@ pub trait Kind: Serialize + DeserializeOwned + JsonSchema {
         Vec::new()
     }
 
+    /// For a purchase that refund policies speak of: the day it was bought, while it can be given back.
+    fn refundable_since(_observed: &Spec) -> Option<NaiveDate> {
+        None
+    }
+
     /// What a change has as its consequence later, by itself, as a sentence.
     fn later(_transition: &Transition<'_>) -> Option<&'static str> {
         None
@@ -297,6 +302,8 @@ pub struct KindEntry {
     pub handout: fn(&Spec) -> Option<String>,
     /// See [`Kind::dates`].
     pub dates: fn(&Spec, Option<&Spec>, DateTime<Utc>) -> Vec<Dated>,
+    /// See [`Kind::refundable_since`].
+    pub refundable_since: fn(&Spec) -> Option<NaiveDate>,
     /// See [`Kind::RECORDED`].
     pub recorded: &'static [&'static str],
     /// See [`Kind::later`].
@@ -350,6 +357,7 @@ impl KindEntry {
             bought: T::bought,
             handout: T::handout,
             dates: T::dates,
+            refundable_since: T::refundable_since,
             recorded: T::RECORDED,
             later: T::later,
             continues: T::continues,

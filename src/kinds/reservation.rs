@@ -16,7 +16,7 @@ use crate::model::problem::Finding;
 use crate::model::scalar::Line;
 use crate::model::term::Term;
 use crate::model::{Money, ResourceId, Spec, code};
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
 use rules::is_active;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -273,6 +273,10 @@ spec:
 
     fn dates(declared: &Spec, observed: Option<&Spec>, _: DateTime<Utc>) -> Vec<Dated> {
         days::dates(declared, observed)
+    }
+
+    fn refundable_since(observed: &Spec) -> Option<NaiveDate> {
+        days::purchased_on(observed).filter(|_| is_active(observed))
     }
 
     fn later(transition: &Transition<'_>) -> Option<&'static str> {

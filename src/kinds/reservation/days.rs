@@ -3,13 +3,12 @@
 use crate::kinds::reservation::rules::is_active;
 use crate::kinds::{AfterEnd, Block, Dated};
 use crate::model::term::Term;
-use crate::model::{Spec, code};
+use crate::model::{Spec, code, moment};
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 
 /// The day of an instant or a day that the outside reports, in UTC.
 fn day(text: &str) -> Option<NaiveDate> {
-    let instant = DateTime::parse_from_rfc3339(text).map(|at| at.to_utc().date_naive());
-    instant.ok().or_else(|| NaiveDate::parse_from_str(text, "%Y-%m-%d").ok())
+    Some(moment::parse(text).ok()?.date_naive())
 }
 
 /// The day it was bought, as observed.
