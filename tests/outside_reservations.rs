@@ -1,10 +1,10 @@
 //! Reservations at a provider program: bought, moved, exchanged and cancelled there, once each, and
 //! not at all where that became worse than was planned.
 
-use crate::common::TestEnv;
+use crate::common::{TestEnv, today};
 use crate::crash::killer;
 use crate::outside::{killed, ledger, parked, tell, workspace};
-use chrono::{Days, Utc};
+use chrono::Days;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -55,8 +55,9 @@ fn applied(env: &TestEnv) {
     assert!(output.status.success(), "{told}");
 }
 
-/// A workspace with reservations that were bought.
+/// A workspace with reservations that were bought today, unless the faults say when.
 fn bought(reservations: &[String], faults: &Value) -> TestEnv {
+    today();
     let env = workspace(&format!("{CUSTOMER}{}", reservations.concat()), faults);
     applied(&env);
     env.assert_settled();
@@ -346,7 +347,7 @@ fn a_price_that_rose_and_a_refund_that_fell_at_the_provider_stop_the_change() {
 #[test]
 fn a_saved_plan_whose_refund_fell_meanwhile_is_not_applied() {
     // Six days ago: yesterday there was no fee.
-    let (today, day) = (Utc::now().date_naive(), |days| Days::new(days));
+    let (today, day) = (today(), |days| Days::new(days));
     let bought_on = format!("{}T08:00:00Z", today - day(6));
     let env = bought(&[reservation("web", "3650.00", "")], &json!({"bought": bought_on}));
     declare(&env, &[reservation("web", "3650.00", "  state: Cancelled\n")]);
@@ -362,7 +363,7 @@ fn a_saved_plan_whose_refund_fell_meanwhile_is_not_applied() {
 #[test]
 fn a_resumed_cancellation_whose_refund_fell_is_left_to_a_person() {
     // Six days ago: under the terms of 2026-08 there is no fee, under the documents' table there is.
-    let bought_on = format!("{}T08:00:00Z", Utc::now().date_naive() - Days::new(6));
+    let bought_on = format!("{}T08:00:00Z", today() - Days::new(6));
     let env = bought(&[reservation("web", "3650.00", "")], &json!({"bought": bought_on}));
     let settings = std::fs::read_to_string(env.path().join("partnerctl.yaml")).unwrap();
     let free = "refunds: {use: [{from: 2026-01-01, policy: terms-2026-08}]}\n";

@@ -6,6 +6,7 @@ pub mod reference;
 pub mod transcript;
 pub mod watching;
 
+use chrono::{NaiveDate, Timelike, Utc};
 use partnerctl::engine::apply::directory_of;
 use partnerctl::engine::gather;
 use partnerctl::kinds::Kinds;
@@ -15,9 +16,13 @@ use partnerctl::provider::{Context, Ids};
 use partnerctl::store::{Batch, Store};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::time::Duration;
 
 /// The clock of tests that need one.
 pub const AT: &str = "2026-11-21T12:00:00Z";
+
+/// Seconds that a test whose figures depend on the day takes at most.
+const LONGEST_TEST: u32 = 60;
 
 /// The folder of examples, for stories: `$EXAMPLES`.
 pub const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples");
@@ -26,6 +31,16 @@ pub const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples");
 pub fn fake_provider() -> PathBuf {
     let binary = PathBuf::from(env!("CARGO_BIN_EXE_partnerctl"));
     binary.parent().unwrap().join("examples/fake-provider")
+}
+
+/// Today, for tests whose figures depend on the day: where it is nearly over, the next one once it has
+/// come, so that midnight (UTC) never falls between two of their commands.
+pub fn today() -> NaiveDate {
+    let left = 86_400 - Utc::now().num_seconds_from_midnight();
+    if left <= LONGEST_TEST {
+        std::thread::sleep(Duration::from_secs(left.into()));
+    }
+    Utc::now().date_naive()
 }
 
 /// A folder of its own, with an environment that knows nothing of the machine.

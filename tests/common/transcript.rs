@@ -5,11 +5,12 @@
 //! then `[exit N]` unless it exits with 0.
 
 use super::redact::redact;
-use super::{EXAMPLES, TestEnv, fake_provider};
+use super::{EXAMPLES, TestEnv, fake_provider, today};
 use std::path::Path;
 
-/// Runs every console block of a file in one folder and compares whole outputs.
+/// Runs every console block of a file in one folder and compares whole outputs. All of it is on one day.
 pub fn check(path: &Path, env: &TestEnv) {
+    today();
     let text = std::fs::read_to_string(path).unwrap();
     let actual = replay(&text, env);
     if redact(&actual) == redact(&text) {
