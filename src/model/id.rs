@@ -98,15 +98,20 @@ impl fmt::Display for KindName {
 
 /// The name of a resource, unique within its kind: a DNS-1123 subdomain of at most 253 characters.
 /// Budgets made by a selector are called `<manifest>/<customer>`; such a name is never declared.
-#[derive(Debug, Clone, Eq, Hash)]
+#[derive(Debug, Clone, Eq)]
 pub struct ResourceName(Arc<str>);
 
 // Names are looked for far more often than they differ, and most are clones of one text: that is seen
 // without reading it.
-#[expect(clippy::derived_hash_with_manual_eq, reason = "equal names have equal texts, one or two")]
 impl PartialEq for ResourceName {
     fn eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0) || self.0 == other.0
+    }
+}
+
+impl std::hash::Hash for ResourceName {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.0.hash(state);
     }
 }
 

@@ -191,7 +191,7 @@ impl Near {
     }
 
     fn end_of(&self, half: u32) -> (usize, u64) {
-        (half as usize / 64 & self.ends.len().wrapping_sub(1), 1 << (half % 64))
+        ((half as usize / 64) & self.ends.len().wrapping_sub(1), 1 << (half % 64))
     }
 }
 
