@@ -112,7 +112,9 @@ fn of_folder(
     let provider = session::provider(settings, workspace)?;
     let provider = provider.as_ref();
     let pass = Pass::new(settings, workspace, &args.pass, provider, at);
-    let Planned { plan, .. } = pass.plan(&mut input, store.as_deref(), ui)?;
+    let Planned { plan, gathered, .. } = pass.plan(&mut input, store.as_deref(), ui)?;
+    // The process ends soon: its memory goes at once then, instead of piece by piece.
+    std::mem::forget((gathered, input));
     Ok(plan)
 }
 

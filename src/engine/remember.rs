@@ -59,7 +59,7 @@ impl Recollection<'_> {
     pub fn begin<'p>(&self, place: &'p Place) -> Option<Begun<'p>> {
         let open = self.open();
         let pages = self.kept.iter().enumerate().filter(|(place, _)| !open.contains(place));
-        place.begin(&pages.collect::<Vec<_>>())
+        place.begin(&self.files, &pages.collect::<Vec<_>>())
     }
 
     /// Takes the marks of resources from the files that declare them.

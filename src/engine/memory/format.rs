@@ -1,9 +1,9 @@
-//! The bytes of a memory: a head, a back with every resource, and a front that says whether anything
-//! moved.
+//! The bytes of a memory: a head, the files, a back with every resource, and a front. Files and front
+//! say whether anything moved.
 //!
-//! Both carry a digest of their own, so that a pass with nothing to do reads the front only, and a
-//! file that was torn or changed is as good as none. The front is written last: until then most of
-//! the back can be written while the rest of the pass goes on.
+//! Each has a digest of its own, so that a pass with nothing to do does not read the back, and a file
+//! that was torn or changed is as good as none. The front is written last: until then the files and
+//! most of the back can be written while the rest of the pass goes on.
 
 use crate::engine::memory::stat::Stat;
 use crate::engine::memory::{Page, Window};
@@ -45,7 +45,8 @@ pub struct Front {
     pub window: Window,
     /// The kinds that the back's numbers mean.
     pub kinds: Vec<String>,
-    /// The files, in order of their paths below the folder.
+    /// The files, in order of their paths below the folder. They stand by themselves.
+    #[serde(skip)]
     pub files: Vec<File>,
 }
 
@@ -107,55 +108,63 @@ pub enum Whose {
 /// The beginning of every memory of this form.
 const MAGIC: &[u8; 8] = b"pctlmem3";
 
-/// What a memory begins with.
+/// One of the three parts of a memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Part {
+    /// How many bytes it has.
+    pub length: u64,
+    digest: [u8; 32],
+}
+
+impl Part {
+    const LENGTH: usize = 8 + 32;
+
+    fn of(bytes: &[u8]) -> Option<Self> {
+        let length = bytes.first_chunk().copied().map(u64::from_le_bytes)?;
+        Some(Self { length, digest: bytes.get(8..)?.first_chunk().copied()? })
+    }
+
+    /// True when these are the bytes that were written.
+    #[must_use]
+    pub fn is(&self, bytes: &[u8]) -> bool {
+        Sha256::digest(bytes)[..] == self.digest
+    }
+
+    /// The value that these bytes stand for; `None` when they are not those that were written.
+    #[must_use]
+    pub fn value<T: serde::de::DeserializeOwned>(&self, bytes: &[u8]) -> Option<T> {
+        self.is(bytes).then(|| postcard::from_bytes(bytes).ok())?
+    }
+}
+
+/// What a memory begins with: its parts, in the order in which they stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Head {
-    /// Bytes of the back, which stands behind it.
-    pub back: u64,
-    /// Bytes of the front, which stands last.
-    pub front: u64,
-    back_digest: [u8; 32],
-    front_digest: [u8; 32],
+    /// The files.
+    pub files: Part,
+    /// Every resource.
+    pub back: Part,
+    /// The rest.
+    pub front: Part,
 }
 
 impl Head {
     /// How many bytes it takes.
-    pub const LENGTH: usize = 8 + 8 + 8 + 32 + 32;
+    pub const LENGTH: usize = MAGIC.len() + 3 * Part::LENGTH;
 
-    fn bytes(&self) -> [u8; Self::LENGTH] {
-        let mut bytes = [0; Self::LENGTH];
-        bytes[..8].copy_from_slice(MAGIC);
-        bytes[8..16].copy_from_slice(&self.back.to_le_bytes());
-        bytes[16..24].copy_from_slice(&self.front.to_le_bytes());
-        bytes[24..56].copy_from_slice(&self.back_digest);
-        bytes[56..].copy_from_slice(&self.front_digest);
-        bytes
+    fn bytes(&self) -> Vec<u8> {
+        let parts = [self.files, self.back, self.front];
+        let parts =
+            parts.iter().flat_map(|part| [&part.length.to_le_bytes()[..], &part.digest].concat());
+        MAGIC.iter().copied().chain(parts).collect()
     }
 
     /// The head of a file; `None` when it has none of this form.
     #[must_use]
     pub fn of(bytes: &[u8; Self::LENGTH]) -> Option<Self> {
-        let number = |at: usize| Some(u64::from_le_bytes(*bytes.get(at..)?.first_chunk()?));
-        let digest = |at: usize| bytes.get(at..)?.first_chunk().copied();
-        Some(Self {
-            back: number(8).filter(|_| bytes.starts_with(MAGIC))?,
-            front: number(16)?,
-            back_digest: digest(24)?,
-            front_digest: digest(56)?,
-        })
-    }
-
-    /// The front; `None` when its bytes are not those that were written.
-    #[must_use]
-    pub fn front(&self, bytes: &[u8]) -> Option<Front> {
-        let is_it = Sha256::digest(bytes)[..] == self.front_digest;
-        is_it.then(|| postcard::from_bytes(bytes).ok())?
-    }
-
-    /// True when these are the bytes of the back that were written.
-    #[must_use]
-    pub fn is_back(&self, bytes: &[u8]) -> bool {
-        Sha256::digest(bytes)[..] == self.back_digest
+        let mut parts = bytes.strip_prefix(MAGIC)?.chunks_exact(Part::LENGTH).map(Part::of);
+        let (files, back, front) = (parts.next()??, parts.next()??, parts.next()??);
+        Some(Self { files, back, front })
     }
 }
 
@@ -182,18 +191,22 @@ const PARTS: usize = 2;
 /// A memory that is being written into an empty file. What was not written to its end has no head, and
 /// is none.
 pub struct Writing<W> {
+    files: Part,
     back: Hashing<W>,
     parts: usize,
 }
 
 impl<W: Write + Seek> Writing<W> {
-    /// Begins one.
+    /// Begins one, of these files.
     ///
     /// # Errors
     /// When the file cannot be written; so too below.
-    pub fn begin(mut file: W) -> io::Result<Self> {
+    pub fn begin(mut file: W, files: &[File]) -> io::Result<Self> {
         file.write_all(&[0; Head::LENGTH])?;
-        Ok(Self { back: Hashing::new(file), parts: 0 })
+        let mut hashing = Hashing::new(file);
+        hashing.put(files)?;
+        let (file, files) = hashing.end()?;
+        Ok(Self { files, back: Hashing::new(file), parts: 0 })
     }
 
     /// Writes pages, each with the number of its file.
@@ -215,12 +228,12 @@ impl<W: Write + Seek> Writing<W> {
             self.pages(&[])?;
         }
         self.back.put(rest)?;
-        let (mut file, back, back_digest) = self.back.end()?;
-        let mut hashing = Hashing::new(&mut file);
+        let (file, back) = self.back.end()?;
+        let mut hashing = Hashing::new(file);
         hashing.put(front)?;
-        let (_, front, front_digest) = hashing.end()?;
+        let (mut file, front) = hashing.end()?;
         file.rewind()?;
-        file.write_all(&Head { back, front, back_digest, front_digest }.bytes())
+        file.write_all(&Head { files: self.files, back, front }.bytes())
     }
 }
 
@@ -241,7 +254,7 @@ impl<W: Write> Hashing<W> {
         Self { to, waiting: Vec::with_capacity(PIECE), digest: Sha256::new(), written: 0 }
     }
 
-    fn put<T: Serialize>(&mut self, value: &T) -> io::Result<()> {
+    fn put<T: Serialize + ?Sized>(&mut self, value: &T) -> io::Result<()> {
         postcard::to_io(value, self).map(drop).map_err(io::Error::other)
     }
 
@@ -253,10 +266,10 @@ impl<W: Write> Hashing<W> {
         Ok(())
     }
 
-    /// Where it went, how long it was, and its digest.
-    fn end(mut self) -> io::Result<(W, u64, [u8; 32])> {
+    /// Where it went, and what.
+    fn end(mut self) -> io::Result<(W, Part)> {
         self.write_piece()?;
-        Ok((self.to, self.written, self.digest.finalize().into()))
+        Ok((self.to, Part { length: self.written, digest: self.digest.finalize().into() }))
     }
 }
 
@@ -277,7 +290,7 @@ impl<W: Write> Write for Hashing<W> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Back, Front, Head, Key, Rest, Window, Writing, back};
+    use super::{Back, File, Front, Head, Key, Part, Rest, Window, Writing, back};
     use crate::engine::memory::{Declared, Page};
     use crate::store::Version;
     use std::io::Cursor;
@@ -305,7 +318,7 @@ mod tests {
             Page::Loose(vec![one])
         };
         let mut file = Cursor::new(Vec::new());
-        let mut writing = Writing::begin(&mut file).unwrap();
+        let mut writing = Writing::begin(&mut file, &[]).unwrap();
         writing.pages(&[(1, &page("b"))]).unwrap();
         writing.pages(&[(0, &page("a"))]).unwrap();
         writing.end(&Rest { selectors: vec![(1, "{}")], others: Vec::new() }, &front).unwrap();
@@ -315,10 +328,15 @@ mod tests {
     /// As it is read.
     fn read(bytes: &[u8]) -> Option<(Front, Back<'_>)> {
         let head = Head::of(bytes.first_chunk()?)?;
-        let middle = Head::LENGTH + usize::try_from(head.back).ok()?;
-        let end = middle.checked_add(usize::try_from(head.front).ok()?)?;
-        let front = head.front(bytes.get(middle..end)?)?;
-        let of_back = bytes.get(Head::LENGTH..middle).filter(|bytes| head.is_back(bytes))?;
+        let mut rest = &bytes[Head::LENGTH..];
+        let mut next = |part: &Part| {
+            let (bytes, more) = rest.split_at_checked(usize::try_from(part.length).ok()?)?;
+            rest = more;
+            Some(bytes).filter(|bytes| part.is(bytes))
+        };
+        let (files, of_back) = (next(&head.files)?, next(&head.back)?);
+        let front = head.front.value(next(&head.front)?)?;
+        head.files.value::<Vec<File>>(files)?;
         Some((front, back(of_back, 2)?))
     }
 

@@ -74,12 +74,12 @@ impl Place {
     /// Begins to write another memory: the pages of files that are known already. Where that fails there
     /// is none: it is not needed.
     #[must_use]
-    pub fn begin(&self, pages: &[(usize, &Page<'_>)]) -> Option<Begun<'_>> {
+    pub fn begin(&self, files: &[File], pages: &[(usize, &Page<'_>)]) -> Option<Begun<'_>> {
         let mut beside = self.path.as_os_str().to_owned();
         beside.push(format!(".{}", std::process::id()));
         let (place, path) = (self, PathBuf::from(beside));
         let begin = || -> std::io::Result<Writing<fs::File>> {
-            let mut writing = Writing::begin(fs::File::create(&path)?)?;
+            let mut writing = Writing::begin(fs::File::create(&path)?, files)?;
             writing.pages(pages)?;
             Ok(writing)
         };
@@ -91,7 +91,7 @@ impl Place {
     /// Writes a memory in place of the last one, or takes that one away.
     pub fn write(&self, front: &Front, back: &Back<'_>) {
         let pages: Vec<(usize, &Page<'_>)> = back.pages.iter().enumerate().collect();
-        match self.begin(&pages) {
+        match self.begin(&front.files, &pages) {
             Some(begun) => begun.end(&[], &back.rest, front),
             None => self.forget(),
         }
@@ -155,15 +155,22 @@ impl Memory {
         let mut head = [0; Head::LENGTH];
         file.read_exact(&mut head).ok()?;
         let head = Head::of(&head)?;
-        let middle = (Head::LENGTH as u64).checked_add(head.back)?;
-        let length = file.metadata().ok()?.len();
-        let front = length.checked_sub(middle).filter(|front| *front == head.front)?;
-        file.seek(SeekFrom::Start(middle)).ok()?;
-        let mut bytes = Vec::with_capacity(usize::try_from(front).ok()?);
-        file.read_to_end(&mut bytes).ok()?;
-        let front = head.front(&bytes)?;
-        let body = Body { head, file, files: front.files.len(), bytes: Vec::new() };
-        Some(Self { front, body })
+        let Head { files, back, front } = head;
+        let lengths = [Head::LENGTH as u64, files.length, back.length, front.length];
+        let length = lengths.into_iter().try_fold(0, u64::checked_add)?;
+        if file.metadata().ok()?.len() != length {
+            return None;
+        }
+        let mut part = |at: u64, length: u64| -> Option<Vec<u8>> {
+            let mut bytes = Vec::with_capacity(usize::try_from(length).ok()?);
+            file.seek(SeekFrom::Start(at)).ok()?;
+            (&file).take(length).read_to_end(&mut bytes).ok()?;
+            Some(bytes)
+        };
+        let all_files: Vec<File> = files.value(&part(Head::LENGTH as u64, files.length)?)?;
+        let front: Front = front.value(&part(length - front.length, front.length)?)?;
+        let body = Body { head, file, files: all_files.len(), bytes: Vec::new() };
+        Some(Self { front: Front { files: all_files, ..front }, body })
     }
 }
 
@@ -171,13 +178,14 @@ impl Body {
     /// Reads it, once; `None` when it cannot be read.
     #[must_use]
     pub fn read(&mut self) -> Option<()> {
-        let length = usize::try_from(self.head.back).ok()?;
+        let Head { files, back, front: _ } = self.head;
+        let length = usize::try_from(back.length).ok()?;
         if self.bytes.len() == length {
             return Some(());
         }
         self.bytes = Vec::with_capacity(length);
-        self.file.seek(SeekFrom::Start(Head::LENGTH as u64)).ok()?;
-        (&self.file).take(self.head.back).read_to_end(&mut self.bytes).ok().map(drop)
+        self.file.seek(SeekFrom::Start(Head::LENGTH as u64 + files.length)).ok()?;
+        (&self.file).take(back.length).read_to_end(&mut self.bytes).ok().map(drop)
     }
 
     /// Every resource, as far as the file is whole.
@@ -190,6 +198,6 @@ impl Body {
     /// believed.
     #[must_use]
     pub fn is_whole(&self) -> bool {
-        self.head.is_back(&self.bytes)
+        self.head.back.is(&self.bytes)
     }
 }
