@@ -8,21 +8,19 @@
 use crate::engine::Gathered;
 use crate::engine::gather;
 use crate::engine::islands::{self, Key, Keys};
+use crate::engine::looked::{Checked, check};
 use crate::engine::memory::{Back, Body, Declared, Front, Memory, Page, Place, Whose, Window};
 use crate::engine::moved::Moved;
-use crate::engine::pieces::Mark;
-use crate::engine::reach::{Known, Reach, Split, id_of};
+use crate::engine::reach::{Known, Split};
 use crate::engine::remember::{Recollection, keys, number, taken};
 use crate::engine::reread::{Read, Reading, Text};
 use crate::engine::spread::{Parts, Seeds};
-use crate::engine::tree::{ALONE_MAX, Sources};
-use crate::kinds::{Kinds, ReferenceTo};
-use crate::manifest::{self, Beyond, Document, FileRead};
-use crate::model::{KindName, Observed, Resource, ResourceId, Source, Stored};
+use crate::engine::tree::Sources;
+use crate::kinds::Kinds;
+use crate::model::{KindName, Resource, ResourceId};
 use crate::plan::{LeftOut, both};
 use crate::store::{Store, StoreError, Touched, Version};
 use chrono::{DateTime, Utc};
-use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// Where a narrow pass looks.
@@ -308,130 +306,4 @@ pub fn seeds(
         add(&thing.kind, islands::of_thing(look.kinds, &thing));
     }
     Ok(seeds)
-}
-
-/// What is looked at, as it was read and checked.
-pub struct Checked {
-    /// What the manifests declare of it.
-    pub desired: Vec<Resource>,
-    /// What the store and the provider say of it.
-    pub gathered: Gathered,
-    /// The places of the files that declare it.
-    pub places: BTreeMap<ResourceId, usize>,
-    /// The marks of what declares it, as far as they are known.
-    pub marks: BTreeMap<ResourceId, Mark>,
-}
-
-/// Reads what is looked at, and checks it; `None` when anything is wrong. `named` are the kinds that
-/// the memory's numbers mean, `chosen` the manifests whose selectors choose any of what is not looked
-/// at.
-///
-/// # Errors
-/// When the store fails.
-pub fn check(
-    reach: &Reach<'_>,
-    named: &[String],
-    chosen: BTreeSet<ResourceId>,
-    look: &Look<'_>,
-    read: Vec<Read<'_>>,
-    touched: &Touched,
-) -> Result<Option<Checked>, StoreError> {
-    let rows = look.store.resources_of(&reach.rows(named, &read, touched))?;
-    let beside: BTreeSet<ResourceId> =
-        reach.beside.iter().map(|one| id_of(named, one.kind, one.name)).collect();
-    let (settled, looked) = rows.iter().partition::<Vec<_>, _>(|row| beside.contains(&row.id));
-    let wanted = reach.things(named, &looked, touched);
-    // Of what is settled the row says what is there.
-    let settled: Vec<Observed> = settled.into_iter().filter_map(gather::as_thing).collect();
-    let mut places: BTreeMap<ResourceId, usize> = BTreeMap::new();
-    let by_id: BTreeMap<&ResourceId, &Stored> = rows.iter().map(|row| (&row.id, row)).collect();
-    let mut files = Vec::with_capacity(read.len() + 1);
-    let mut marks = BTreeMap::new();
-    for one in read {
-        marks.extend(one.marks());
-        let Read { place, file, .. } = one;
-        places.extend(file.documents.iter().filter_map(|d| Some((d.id.clone()?, place))));
-        files.push(file);
-    }
-    let Some(documents) = remembered(reach, look.kinds, named, &by_id) else { return Ok(None) };
-    for (place, one) in &reach.looked {
-        let id = id_of(named, one.kind, one.name);
-        marks.extend(one.mark.try_into().ok().map(|mark| (id.clone(), mark)));
-        // Declared here and in a file that moved: the check says so.
-        places.insert(id, *place);
-    }
-    files.push(FileRead { file: "".into(), documents, problems: Vec::new() });
-    let known: BTreeSet<ResourceId> = by_id.into_keys().cloned().collect();
-    let beyond = Beyond { unread: false, chosen };
-    let (mut checked, gathered) = both(
-        rows.len() >= ALONE_MAX,
-        || manifest::check(look.kinds, files, BTreeMap::new(), &known, &beyond),
-        || {
-            let mut things = look.store.actual_of(&wanted)?;
-            things.extend(settled);
-            gather::some(look.store, rows, things)
-        },
-    );
-    let mut gathered = gathered?;
-    if !checked.problems.is_empty() {
-        return Ok(None);
-    }
-    let by_selector: BTreeMap<&str, usize> =
-        reach.selectors.iter().map(|(place, one)| (one.id.name.as_str(), *place)).collect();
-    for resource in checked.resources.iter().filter(|one| one.id.name.is_generated()) {
-        let place = by_selector.get(resource.id.name.manifest());
-        places.extend(place.map(|place| (resource.id.clone(), *place)));
-    }
-    gathered.beside = beside;
-    checked.resources.retain(|one| !gathered.beside.contains(&one.id));
-    Ok(Some(Checked { desired: checked.resources, gathered, places, marks }))
-}
-
-/// What is looked at in files that did not move, as if it had been read; `None` where a row is missed.
-fn remembered(
-    reach: &Reach<'_>,
-    kinds: &Kinds,
-    named: &[String],
-    rows: &BTreeMap<&ResourceId, &Stored>,
-) -> Option<Vec<Document>> {
-    let mut documents = Vec::with_capacity(reach.looked.len() + reach.beside.len());
-    for one in reach.looked.iter().map(|(_, one)| one).chain(&reach.beside) {
-        let id = id_of(named, one.kind, one.name);
-        // What a selector made, it makes again.
-        if id.name.is_generated() {
-            continue;
-        }
-        let settled = || rows.get(&id).map(|row| declared(row));
-        let resource = if one.is_settled() { settled() } else { taken(one.resource) };
-        documents.push(document(kinds, resource?));
-    }
-    documents.extend(reach.selectors.iter().map(|(_, one)| document(kinds, one.clone())));
-    Some(documents)
-}
-
-/// A settled resource as its manifest says it; the commit of its row is of what was applied then.
-fn declared(row: &Stored) -> Resource {
-    Resource {
-        id: row.id.clone(),
-        metadata: row.metadata.clone(),
-        spec: row.spec.clone(),
-        source: Source { commit: None, ..row.source.clone() },
-    }
-}
-
-/// A remembered resource as a document that was read.
-fn document(kinds: &Kinds, resource: Resource) -> Document {
-    let references = kinds.get(resource.id.kind.as_str()).map_or(&[][..], |e| e.facts.references);
-    let named = |reference: &crate::kinds::Reference| match reference.target(&resource.spec)? {
-        ReferenceTo::Resource(id) => Some((reference.path, id)),
-        ReferenceTo::External(_) => None,
-    };
-    Document {
-        index: 0,
-        line: resource.source.line.unwrap_or(1),
-        id: Some(resource.id.clone()),
-        unclear: None,
-        references: references.iter().filter_map(named).collect(),
-        resource: Some(resource),
-    }
 }

@@ -26,28 +26,34 @@ impl<'t> Piece<'t> {
     #[must_use]
     pub fn all(text: &'t str) -> Vec<Self> {
         // Where others than this one end a line, places are counted otherwise.
-        if text.contains(['\r', '\u{85}', '\u{2028}', '\u{2029}']) {
+        let other_ends = ['\u{85}', '\u{2028}', '\u{2029}'];
+        if text.as_bytes().contains(&b'\r') || (!text.is_ascii() && text.contains(other_ends)) {
             return Vec::new();
         }
-        let mut pieces = vec![Self { line: 1, at: 0, text: "" }];
-        let (mut at, mut line) = (0, 1u32);
+        let mut pieces: Vec<Self> = Vec::new();
+        let (mut begun, mut at, mut line) = ((1, 0), 0, 1u32);
         for row in text.split_inclusive('\n') {
             let after = at + row.len();
             line = line.saturating_add(1);
-            if row.starts_with(MARKER) {
-                if row.trim_end() != MARKER {
-                    return Vec::new();
+            match row.as_bytes() {
+                [b'-', b'-', b'-', ..] if row.trim_end() == MARKER => {
+                    pieces.push(Self::between(text, begun, at));
+                    begun = (line, after);
                 }
-                pieces.push(Self { line, at: after, text: "" });
-            } else if row.starts_with(['%', '\u{feff}']) || row.starts_with("...") {
-                return Vec::new();
-            }
-            if let Some(last) = pieces.last_mut() {
-                last.text = &text[last.at..after];
+                [b'-', b'-', b'-', ..] | [b'.', b'.', b'.', ..] | [b'%', ..] => return Vec::new(),
+                _ => {}
             }
             at = after;
         }
+        if text.starts_with('\u{feff}') {
+            return Vec::new();
+        }
+        pieces.push(Self::between(text, begun, at));
         pieces
+    }
+
+    fn between(text: &'t str, (line, at): (u32, usize), end: usize) -> Self {
+        Self { line, at, text: &text[at..end] }
     }
 
     /// Its mark in the file of that name.
