@@ -114,7 +114,7 @@ pub struct Fresh {
     pub resource: String,
     /// What it is called by and calls others by.
     pub keys: Vec<u8>,
-    /// Its mark, where it is settled.
+    /// The mark of what declares it; empty where that is not known.
     pub mark: Vec<u8>,
 }
 
@@ -201,11 +201,7 @@ pub fn fresh(
             kind: number(kinds, resource.id.kind.as_str()),
             name: resource.id.name.to_string(),
             resource: if settled { String::new() } else { kept(resource) },
-            mark: marks
-                .get(&resource.id)
-                .filter(|_| settled)
-                .map(|m| m.to_vec())
-                .unwrap_or_default(),
+            mark: marks.get(&resource.id).map(|mark| mark.to_vec()).unwrap_or_default(),
             keys: bytes(keys),
         });
     }

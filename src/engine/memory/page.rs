@@ -17,7 +17,7 @@ pub struct Declared<'a> {
     pub resource: &'a str,
     /// What it is called by and calls others by, eight bytes each; its own name comes first.
     pub keys: &'a [u8],
-    /// A digest of what its manifest says and where, for a settled one; empty where that is not known.
+    /// A digest of what its manifest says and where; empty where that is not known.
     pub mark: &'a [u8],
 }
 
