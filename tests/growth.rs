@@ -5,9 +5,10 @@
 
 use partnerctl::engine::cold::{Ground, cold};
 use partnerctl::engine::gather::{Gathered, load};
+use partnerctl::engine::look::Look;
 use partnerctl::engine::memory::{Kept, Key, Page, Place};
 use partnerctl::engine::moved::Moved;
-use partnerctl::engine::narrow::{Look, Narrow, narrow};
+use partnerctl::engine::narrow::{Narrow, narrow};
 use partnerctl::engine::remember::{Recollection, places, remember};
 use partnerctl::engine::tree::{Found, Sources, find};
 use partnerctl::engine::wake::wake;

@@ -2,8 +2,8 @@
 
 use crate::common::{AT, TestEnv};
 use crate::properties::{State, documents, state};
+use partnerctl::engine::look::Look;
 use partnerctl::engine::memory::{Kept, Memory, Place};
-use partnerctl::engine::narrow::Look;
 use partnerctl::engine::tree::{Found, Sources, find};
 use partnerctl::engine::wake::wake;
 use partnerctl::engine::workspace::open as open_workspace;

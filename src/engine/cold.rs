@@ -7,9 +7,10 @@
 
 use crate::engine::gather::FromWorkspace;
 use crate::engine::islands::{self, AsItIs, Key};
+use crate::engine::look::Look;
 use crate::engine::memory::{Back, Declared, Front, Page, Rest, Whose, Window};
 use crate::engine::moved::Moved;
-use crate::engine::narrow::{Look, Narrow, look_at};
+use crate::engine::narrow::{Narrow, look_at};
 use crate::engine::pieces::{Mark, Piece, mark_at, marks};
 use crate::engine::remember::{Beside, bytes, number};
 use crate::engine::tree::{Found, Sources, read_file};

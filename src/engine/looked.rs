@@ -3,9 +3,10 @@
 
 use crate::engine::Gathered;
 use crate::engine::gather;
-use crate::engine::narrow::Look;
+use crate::engine::look::Look;
+use crate::engine::memory::id_of;
 use crate::engine::pieces::Mark;
-use crate::engine::reach::{Reach, id_of};
+use crate::engine::reach::Reach;
 use crate::engine::remember::taken;
 use crate::engine::reread::Read;
 use crate::engine::tree::ALONE_MAX;

@@ -13,6 +13,7 @@ pub mod git;
 pub mod ingest;
 pub mod islands;
 pub mod lease;
+pub mod look;
 pub mod looked;
 pub mod machine;
 pub mod memory;

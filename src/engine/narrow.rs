@@ -8,48 +8,18 @@
 use crate::engine::Gathered;
 use crate::engine::gather;
 use crate::engine::islands::{self, Key, Keys};
+use crate::engine::look::Look;
 use crate::engine::looked::{Checked, check};
-use crate::engine::memory::{Back, Body, Declared, Front, Memory, Page, Place, Whose, Window};
+use crate::engine::memory::{Back, Body, Declared, Front, Memory, Page, Whose, Window};
 use crate::engine::moved::Moved;
 use crate::engine::reach::{Known, Split};
 use crate::engine::remember::{Recollection, keys, number, taken};
-use crate::engine::reread::{Read, Reading, Text};
+use crate::engine::reread::{Read, Text};
 use crate::engine::spread::{Parts, Seeds};
 use crate::engine::tree::Sources;
-use crate::kinds::Kinds;
-use crate::model::{KindName, Resource, ResourceId};
+use crate::model::{KindName, Resource};
 use crate::plan::{LeftOut, both};
 use crate::store::{Store, StoreError, Touched, Version};
-use chrono::{DateTime, Utc};
-use std::path::Path;
-
-/// Where a narrow pass looks.
-pub struct Look<'a> {
-    /// The kinds.
-    pub kinds: &'a Kinds,
-    /// The folder of the workspace.
-    pub workspace: &'a Path,
-    /// The folder of the manifests.
-    pub folder: &'a Path,
-    /// The store.
-    pub store: &'a dyn Store,
-    /// Where the memory is, and of what.
-    pub place: &'a Place,
-    /// When the pass began to read, in nanoseconds since 1970.
-    pub begun: i64,
-    /// The plan's clock.
-    pub at: DateTime<Utc>,
-    /// Resources to look at in any case.
-    pub also: &'a [ResourceId],
-}
-
-impl Look<'_> {
-    /// How files that moved are read again, given the kinds that a memory's numbers mean.
-    #[must_use]
-    pub fn reading<'b>(&'b self, named: &'b [String], touched: &'b Touched) -> Reading<'b> {
-        Reading { kinds: self.kinds, workspace: self.workspace, named, touched }
-    }
-}
 
 /// What a narrow pass found.
 pub struct Narrow<'m> {

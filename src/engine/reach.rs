@@ -1,7 +1,7 @@
 //! How far what moved reaches: a memory in two, what is looked at and what is kept as it is.
 
 use crate::engine::memory::page::Bound;
-use crate::engine::memory::{Back, Declared, Front, Near, Other, Page, Whose};
+use crate::engine::memory::{Back, Declared, Front, Near, Other, Page, Whose, id_of};
 use crate::engine::moved::Moved;
 use crate::engine::remember::keys;
 use crate::engine::reread::Read;
@@ -232,11 +232,4 @@ impl Reach<'_> {
         ids.extend(touched.things.iter().cloned());
         ids
     }
-}
-
-/// The id that a memory means by a kind's number and a name.
-#[must_use]
-pub fn id_of(kinds: &[String], kind: u8, name: &str) -> ResourceId {
-    let kind = kinds.get(usize::from(kind)).map_or("", String::as_str);
-    ResourceId::new(kind, name)
 }

@@ -1,14 +1,14 @@
 //! Reading again the files that moved, as far as their documents moved.
 
 use crate::engine::gather::FromWorkspace;
-use crate::engine::memory::Declared;
+use crate::engine::memory::{Declared, id_of};
 use crate::engine::pieces::{Mark, Piece, mark_at, marks, without};
-use crate::engine::spread::standing;
 use crate::engine::tree::{ALONE_MAX, in_parallel};
 use crate::kinds::Kinds;
 use crate::manifest::{self, FileRead};
 use crate::model::ResourceId;
 use crate::store::Touched;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -103,4 +103,30 @@ impl Reading<'_> {
         let is_well = read.problems.is_empty();
         is_well.then_some(Read { place, file: read, before, stands, marks })
     }
+}
+
+/// Which of what a file declared it still says in the same place, and the first lines of the pieces
+/// that say it. Not so where a row was touched: it may say something else by now.
+fn standing(
+    kinds: &[String],
+    declared: &[Declared<'_>],
+    marks: &[(u32, Mark)],
+    touched: &Touched,
+) -> (Vec<bool>, Vec<u32>) {
+    let is_touched = |one: &Declared<'_>| {
+        !touched.rows.is_empty() && touched.rows.contains(&id_of(kinds, one.kind, one.name))
+    };
+    let mut bearers: BTreeMap<&[u8], Vec<usize>> = BTreeMap::new();
+    for (at, one) in declared.iter().enumerate().filter(|(_, one)| !one.mark.is_empty()) {
+        bearers.entry(one.mark).or_default().push(at);
+    }
+    let (mut stands, mut lines) = (vec![false; declared.len()], Vec::new());
+    for (line, mark) in marks {
+        let Some(all) = bearers.get(mark.as_slice()) else { continue };
+        if !all.iter().any(|at| is_touched(&declared[*at])) {
+            all.iter().for_each(|at| stands[*at] = true);
+            lines.push(*line);
+        }
+    }
+    (stands, lines)
 }

@@ -5,11 +5,8 @@
 //! planned of it.
 
 use crate::engine::islands::{self, Key, Keys};
-use crate::engine::memory::{Declared, Near};
-use crate::engine::pieces::Mark;
-use crate::engine::reach::id_of;
+use crate::engine::memory::Near;
 use crate::kinds::Kinds;
-use crate::store::Touched;
 use std::collections::BTreeMap;
 
 /// The keys of what moved.
@@ -181,33 +178,6 @@ impl Iterator for Spreading {
     fn next(&mut self) -> Option<Key> {
         self.to_do.pop()
     }
-}
-
-/// Which of what a file declared it still says in the same place, and the first lines of the pieces
-/// that say it. Not so where a row was touched: it may say something else by now.
-#[must_use]
-pub fn standing(
-    kinds: &[String],
-    declared: &[Declared<'_>],
-    marks: &[(u32, Mark)],
-    touched: &Touched,
-) -> (Vec<bool>, Vec<u32>) {
-    let is_touched = |one: &Declared<'_>| {
-        !touched.rows.is_empty() && touched.rows.contains(&id_of(kinds, one.kind, one.name))
-    };
-    let mut bearers: BTreeMap<&[u8], Vec<usize>> = BTreeMap::new();
-    for (at, one) in declared.iter().enumerate().filter(|(_, one)| !one.mark.is_empty()) {
-        bearers.entry(one.mark).or_default().push(at);
-    }
-    let (mut stands, mut lines) = (vec![false; declared.len()], Vec::new());
-    for (line, mark) in marks {
-        let Some(all) = bearers.get(mark.as_slice()) else { continue };
-        if !all.iter().any(|at| is_touched(&declared[*at])) {
-            all.iter().for_each(|at| stands[*at] = true);
-            lines.push(*line);
-        }
-    }
-    (stands, lines)
 }
 
 #[cfg(test)]

@@ -5,10 +5,11 @@
 
 use crate::engine::Gathered;
 use crate::engine::islands;
+use crate::engine::look::Look;
 use crate::engine::looked::{Checked, check};
 use crate::engine::memory::Window;
 use crate::engine::memory::kept::{Kept, Reread};
-use crate::engine::narrow::{Look, seeds, touched};
+use crate::engine::narrow::{seeds, touched};
 use crate::engine::pieces::Mark;
 use crate::engine::remember::{fresh, others};
 use crate::engine::reread::Text;

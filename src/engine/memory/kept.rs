@@ -4,9 +4,9 @@
 use crate::engine::islands;
 use crate::engine::memory::index::Index;
 use crate::engine::memory::{
-    Back, Declared, File, Front, Key, Memory, Other, Page, Place, Stat, Whose, Window,
+    Back, Declared, File, Front, Key, Memory, Other, Page, Place, Stat, Whose, Window, id_of,
 };
-use crate::engine::reach::{Reach, id_of};
+use crate::engine::reach::Reach;
 use crate::engine::remember::{Beside, Fresh, keys, taken};
 use crate::engine::reread::Read;
 use crate::engine::spread::{Fate, Parts, Seeds, Spreading};

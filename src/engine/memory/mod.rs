@@ -20,6 +20,7 @@ pub use page::{Declared, Near, Page};
 pub use stat::Stat;
 pub use window::Window;
 
+use crate::model::ResourceId;
 use crate::model::digest::Digest;
 use std::fs;
 use std::io::{Read, Seek, SeekFrom};
@@ -200,4 +201,11 @@ impl Body {
     pub fn is_whole(&self) -> bool {
         self.head.back.is(&self.bytes)
     }
+}
+
+/// The id that a memory means by a kind's number and a name.
+#[must_use]
+pub fn id_of(kinds: &[String], kind: u8, name: &str) -> ResourceId {
+    let kind = kinds.get(usize::from(kind)).map_or("", String::as_str);
+    ResourceId::new(kind, name)
 }
