@@ -17,7 +17,7 @@ use crate::engine::{Gathered, Workspace};
 use crate::kinds::Staff;
 use crate::manifest::Manifests;
 use crate::model::{Resource, ResourceId};
-use crate::plan::{LeftOut, Plan, PlanInput, Scope, plan};
+use crate::plan::{LeftOut, Plan, PlanInput, Scope, both, plan};
 use crate::provider::Provider;
 use crate::store::{Judgement, Store, Version};
 use chrono::{DateTime, Utc};
@@ -428,17 +428,14 @@ impl<'a> Pass<'a> {
 }
 
 /// Plans, and writes down meanwhile what will be remembered in any case.
-fn meanwhile<'p, R: Send>(
+fn meanwhile<'p, R>(
     next: &Next<'_>,
     place: &'p Place,
     plan: impl FnOnce() -> R,
 ) -> (R, Option<Begun<'p>>) {
     let Next::Another(recollection) = next else { return (plan(), None) };
-    std::thread::scope(|scope| {
-        let begun = scope.spawn(|| recollection.begin(place));
-        let plan = plan();
-        (plan, begun.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-    })
+    let (begun, plan) = both(true, || recollection.begin(place), plan);
+    (plan, begun)
 }
 
 /// What can be chosen by its name; what belongs to a customer that nobody manages as well.

@@ -88,12 +88,9 @@ pub fn narrow<'m>(
     if moved.read_touched(sources, &back, &touched).is_none() {
         return Ok(None);
     }
-    std::thread::scope(|scope| {
-        let is_whole = scope.spawn(|| body.is_whole());
-        let found = look_at(look, sources, moved, back, &touched, front);
-        let is_whole = is_whole.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        Ok(found?.filter(|_| is_whole))
-    })
+    let looked = || look_at(look, sources, moved, back, &touched, front);
+    let (is_whole, found) = both(true, || body.is_whole(), looked);
+    Ok(found?.filter(|_| is_whole))
 }
 
 /// Gathers what moved, and whatever there was something to say about; `None` when anything is wrong
@@ -196,12 +193,9 @@ impl Moved {
         };
         if rows.add(touched.rows.iter().map(islands::of_id)) {
             let near = rows.iter().collect();
-            let may_be = |page: &Page<'_>| match page {
-                Page::Bound(bound) => bound.may_have(&near),
-                Page::Loose(_) => true,
+            let is_lost = |page: &Page<'_>| {
+                page.may_have(&near) && page.open().iter().any(|one| lost(&rows, one))
             };
-            let is_lost =
-                |page: &Page<'_>| may_be(page) && page.open().iter().any(|one| lost(&rows, one));
             for place in 0..self.same.len() {
                 let number = self.same[place].filter(|number| is_lost(&back.pages[*number]));
                 if let Some(number) = number {

@@ -103,6 +103,15 @@ impl<'a> Page<'a> {
         }
     }
 
+    /// False when it is known that none of them has any of these keys.
+    #[must_use]
+    pub fn may_have(&self, keys: &Near) -> bool {
+        match self {
+            Self::Bound(bound) => bound.may_have(keys),
+            Self::Loose(_) => true,
+        }
+    }
+
     /// How many are settled, and how many are not.
     #[must_use]
     pub fn counts(&self) -> (usize, usize) {

@@ -1,5 +1,6 @@
 //! Reading rows: one query, one after the other, or many on two cores.
 
+use crate::plan::both;
 use crate::store::StoreError;
 use crate::store::sqlite::{BUSY_MAX, Sqlite, touches};
 use rusqlite::{Connection, OpenFlags, Row};
@@ -51,13 +52,15 @@ impl Sqlite {
             return self.query_each(sql, all_parameters.into_iter(), reader());
         };
         let rest = all_parameters.split_off(all_parameters.len() / 2);
-        std::thread::scope(|scope| {
-            let reader = &reader;
-            let rest = scope.spawn(move || other.query_each(sql, rest.into_iter(), reader()));
-            let mut found = self.query_each(sql, all_parameters.into_iter(), reader())?;
-            found.extend(rest.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?);
-            Ok(found)
-        })
+        let reader = &reader;
+        let (rest, found) = both(
+            true,
+            move || other.query_each(sql, rest.into_iter(), reader()),
+            || self.query_each(sql, all_parameters.into_iter(), reader()),
+        );
+        let mut found = found?;
+        found.extend(rest?);
+        Ok(found)
     }
 
     /// Another connection that sees the same as this one's transaction; `None` where there is none.
