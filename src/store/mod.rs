@@ -233,6 +233,13 @@ pub trait Store: Send {
         epoch: i64,
     ) -> Result<(), StoreError>;
 
+    /// Does what a commit would have to do sooner or later anyhow, for a time when nobody waits: others
+    /// read and write meanwhile. Changes nothing that can be asked.
+    ///
+    /// # Errors
+    /// When the database fails; what was committed is durable all the same.
+    fn catch_up(&self) -> Result<(), StoreError>;
+
     /// Everything that is wrong with the store, in words; empty when it is whole.
     ///
     /// # Errors

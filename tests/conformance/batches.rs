@@ -3,7 +3,7 @@
 use super::operations::intent;
 use super::{Factory, append, batch, put, row};
 use partnerctl::model::{KindName, Observed, Spec, Stored};
-use partnerctl::store::{Filter, StoreError, Write};
+use partnerctl::store::{Filter, Missing, StoreError, Write, open};
 use serde_json::json;
 
 pub fn what_is_committed_is_there_after_reopening(factory: &dyn Factory) {
@@ -74,4 +74,33 @@ pub fn what_is_expected_of_a_resource_is_asked_in_the_same_batch(factory: &dyn F
         assert!(matches!(error, StoreError::Stale { .. }), "{error}");
     }
     assert_eq!(store.intents().unwrap(), []);
+}
+
+pub fn catching_up_leaves_the_next_commit_less_and_changes_nothing(factory: &dyn Factory) {
+    let (mut store, other) = (factory.open(), factory.open());
+    store.commit(&batch(vec![put(row("contoso", 1), None, None), append("1")])).unwrap();
+    let file = store.file().unwrap().to_owned();
+    // What the file alone has, without the journal beside it.
+    let file_alone = || {
+        let copy = file.with_file_name("copy.db");
+        std::fs::copy(&file, &copy).unwrap();
+        let url = format!("sqlite:{}", copy.display());
+        let rows = open(&url, Missing::Leave).unwrap().map(|store| store.resources().unwrap());
+        rows.unwrap_or_default()
+    };
+    assert!(file_alone().is_empty());
+    other
+        .consistently(&mut |reading| {
+            assert_eq!(reading.resources()?, [row("contoso", 1)]);
+            store.commit(&batch(vec![put(row("fabrikam", 1), None, None)]))?;
+            factory.open().catch_up()?;
+            assert_eq!(reading.resources()?, [row("contoso", 1)], "a reader sees what it saw");
+            Ok(())
+        })
+        .unwrap();
+    factory.open().catch_up().unwrap();
+    assert_eq!(store.resources().unwrap(), [row("contoso", 1), row("fabrikam", 1)]);
+    assert_eq!(file_alone(), store.resources().unwrap());
+    store.commit(&batch(vec![put(row("zonnebloem", 1), None, None)])).unwrap();
+    assert_eq!(other.resources().unwrap().len(), 3);
 }

@@ -15,6 +15,7 @@ use crate::engine::watch::ears::Ears;
 use crate::engine::watch::state;
 use crate::engine::watch::state::{Command, Event, Millis, Notice, State, Timing, step};
 use crate::engine::watch::told::{Told, Trouble, Word};
+use crate::store::StoreError;
 use chrono::{DateTime, Utc};
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -98,7 +99,8 @@ impl Driver<'_> {
                         Command::Ask => events.push_back(Event::Asked(self.ask())),
                         Command::Say(notice) => self.say(notice),
                         Command::End => {
-                            self.passes.end();
+                            let rested = self.passes.end();
+                            self.rested(rested);
                             self.stand(WatchState::Ended);
                             tracing::info!("ended");
                             return self.exit;
@@ -142,11 +144,9 @@ impl Driver<'_> {
                 ears.close();
                 state.go_deaf(now, POLL);
                 *deaf_until = now.saturating_add(self.timing.interval);
-                let text =
-                    format!("the system does not tell of changes ({error}); looking every 2 s");
-                if let Some(word) = self.told.remark(text) {
-                    log_word(word);
-                }
+                self.remark(format!(
+                    "the system does not tell of changes ({error}); looking every 2 s"
+                ));
             }
         }
     }
@@ -291,6 +291,10 @@ impl Driver<'_> {
             held.as_ref().map(|held| (held, format!("{} {}", commands.approve, held.plan_id)));
         let ended = Ended { began, outcome, plan_id, applied };
         self.record(ended, |report| report.stands(told_held, &errors, &causes));
+        if applied > 0 {
+            let rested = self.passes.rest();
+            self.rested(rested);
+        }
         let waits = held.is_some();
         self.held = held;
         match outcome {
@@ -345,10 +349,20 @@ impl Driver<'_> {
         let Some(path) = &self.status_file else { return };
         let report = self.report.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Err(error) = report.write(path) {
-            let text = format!("the status file {} cannot be written: {error}", path.display());
-            if let Some(word) = self.told.remark(text) {
-                log_word(word);
-            }
+            self.remark(format!("the status file {} cannot be written: {error}", path.display()));
+        }
+    }
+
+    /// Tells when the store could not catch up: a later commit does it then.
+    fn rested(&mut self, rested: Result<(), StoreError>) {
+        if let Err(error) = rested {
+            self.remark(format!("between two passes: {:#}", anyhow::Error::from(error)));
+        }
+    }
+
+    fn remark(&mut self, text: String) {
+        if let Some(word) = self.told.remark(text) {
+            log_word(word);
         }
     }
 }
