@@ -8,40 +8,66 @@ use crate::model::activity::{ActivitySource, Columns, Draft, Outcome, chain_star
 use crate::model::{Activity, ResourceId};
 use crate::store::StoreError;
 use crate::store::log::{Filter, Head};
-use crate::store::sqlite::{TransactError, corrupt, json, text_of};
+use crate::store::sqlite::{TransactError, corrupt, json, meta, text_of};
 use rusqlite::types::ValueRef;
-use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use rusqlite::{Connection, Row, Transaction, params};
 
-/// Appends an activity at the head, which moves along.
+/// What the log adds to an activity, and its texts.
+pub(super) struct Line {
+    seq: i64,
+    at: String,
+    before: Option<String>,
+    after: Option<String>,
+    hash: String,
+}
+
+impl Line {
+    /// The columns of an activity, the hash aside.
+    fn columns<'a>(&'a self, draft: &'a Draft) -> Columns<'a> {
+        Columns {
+            seq: self.seq,
+            at: &self.at,
+            actor: &draft.actor,
+            source_commit: draft.source.commit.as_deref(),
+            source_file: draft.source.file.as_deref(),
+            source_line: draft.source.line.map(i64::from),
+            command: &draft.command,
+            set_name: &draft.set,
+            kind: draft.resource.kind.as_str(),
+            name: draft.resource.name.as_str(),
+            operation: &draft.operation,
+            before: self.before.as_deref(),
+            after: self.after.as_deref(),
+            plan_id: &draft.plan_id,
+            operation_id: &draft.operation_id,
+            outcome: draft.outcome.as_str(),
+            reason: &draft.reason,
+            source_author: draft.source.author.as_deref(),
+        }
+    }
+}
+
+/// The line of an activity after the head, which moves along.
+pub(super) fn line(lineage: &str, head: &mut Head, draft: &Draft) -> Line {
+    let mut line = Line {
+        seq: head.seq + 1,
+        at: instant(draft.at),
+        before: draft.before.as_ref().map(text_of),
+        after: draft.after.as_ref().map(text_of),
+        hash: String::new(),
+    };
+    line.hash = line.columns(draft).hash(&head.hash, lineage);
+    *head = Head { seq: line.seq, hash: line.hash.clone() };
+    line
+}
+
+/// Appends an activity with its line.
 pub(super) fn append(
     transaction: &Transaction<'_>,
-    lineage: &str,
-    head: &mut Head,
     draft: &Draft,
+    line: &Line,
 ) -> Result<(), TransactError> {
-    let at = instant(draft.at);
-    let (before, after) = (draft.before.as_ref().map(text_of), draft.after.as_ref().map(text_of));
-    let columns = Columns {
-        seq: head.seq + 1,
-        at: &at,
-        actor: &draft.actor,
-        source_commit: draft.source.commit.as_deref(),
-        source_file: draft.source.file.as_deref(),
-        source_line: draft.source.line.map(i64::from),
-        command: &draft.command,
-        set_name: &draft.set,
-        kind: draft.resource.kind.as_str(),
-        name: draft.resource.name.as_str(),
-        operation: &draft.operation,
-        before: before.as_deref(),
-        after: after.as_deref(),
-        plan_id: &draft.plan_id,
-        operation_id: &draft.operation_id,
-        outcome: draft.outcome.as_str(),
-        reason: &draft.reason,
-        source_author: draft.source.author.as_deref(),
-    };
-    *head = Head { seq: columns.seq, hash: columns.hash(&head.hash, lineage) };
+    let columns = line.columns(draft);
     transaction
         .prepare_cached(&format!(
             "INSERT INTO activities ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, \
@@ -65,7 +91,7 @@ pub(super) fn append(
             columns.operation_id,
             columns.outcome,
             columns.reason,
-            head.hash,
+            line.hash,
             columns.source_author,
         ])?;
     Ok(())
@@ -170,21 +196,15 @@ pub(super) fn activity(row: &Row<'_>) -> Result<Activity, StoreError> {
 
 /// The end of the log as the store keeps it beside the rows.
 pub(super) fn read_head(connection: &Connection, lineage: &str) -> rusqlite::Result<Head> {
-    let value = |key: &str| -> rusqlite::Result<Option<String>> {
-        let sql = "SELECT value FROM meta WHERE key = $1";
-        connection.prepare_cached(sql)?.query_row([key], |row| row.get(0)).optional()
-    };
-    let seq = value("log_seq")?.and_then(|text| text.parse().ok()).unwrap_or(0);
-    let hash = value("log_hash")?.unwrap_or_else(|| chain_start(lineage));
+    let seq = meta::get(connection, "log_seq")?.and_then(|text| text.parse().ok()).unwrap_or(0);
+    let hash = meta::get(connection, "log_hash")?.unwrap_or_else(|| chain_start(lineage));
     Ok(Head { seq, hash })
 }
 
 /// Keeps the end of the log beside the rows.
 pub(super) fn keep_head(transaction: &Transaction<'_>, head: &Head) -> Result<(), TransactError> {
     for (key, value) in [("log_seq", &head.seq.to_string()), ("log_hash", &head.hash)] {
-        let sql = "INSERT INTO meta (key, value) VALUES ($1, $2) \
-             ON CONFLICT (key) DO UPDATE SET value = excluded.value";
-        transaction.prepare_cached(sql)?.execute(params![key, value])?;
+        meta::put(transaction, key, value)?;
     }
     Ok(())
 }

@@ -5,9 +5,12 @@ mod check;
 mod intents;
 mod lease;
 mod log;
+mod meta;
 mod reading;
 mod rows;
+mod steps;
 mod suspensions;
+mod things;
 mod touches;
 
 use crate::model::{Activity, KindName, Observed, ResourceId, Stored, Suspension};
@@ -16,13 +19,12 @@ use crate::store::backup::{Contents, Examined, Problems};
 use crate::store::history::{ApplyRecord, Approval};
 use crate::store::lease::{Holder, Lease};
 use crate::store::log::{Checkpoint, Filter, Head, Verification};
+use crate::store::sqlite::steps::Steps;
 use crate::store::{
-    Batch, Glance, Judgement, Missing, Store, StoreError, Touched, Version, Write, migrate,
+    Batch, Glance, Judgement, Missing, Store, StoreError, Touched, Version, migrate,
 };
 use chrono::{DateTime, Utc};
-use rusqlite::{
-    Connection, OpenFlags, OptionalExtension, Row, Transaction, TransactionBehavior, params,
-};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, Transaction, TransactionBehavior};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -165,20 +167,6 @@ fn json<T: serde::de::DeserializeOwned>(text: &str, what: &str) -> Result<T, Sto
     serde_json::from_str(text).map_err(|error| corrupt(what)(error.into()))
 }
 
-/// The columns that [`thing`] reads.
-const ACTUAL: &str = "kind, external_id, name, spec";
-
-/// A thing of the embedded provider as a value.
-fn thing(row: &Row<'_>) -> Result<Observed, StoreError> {
-    let read = || -> rusqlite::Result<(String, String, String, String)> {
-        Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
-    };
-    let (kind, external_id, name, spec) =
-        read().map_err(|e| corrupt("the actual state")(e.into()))?;
-    let spec = json(&spec, &format!("actual {kind}/{name}"))?;
-    Ok(Observed { kind: KindName::new(&kind), external_id, name, spec })
-}
-
 fn text_of<T: serde::Serialize>(value: &T) -> String {
     serde_json::to_string(value).unwrap_or_default()
 }
@@ -186,58 +174,6 @@ fn text_of<T: serde::Serialize>(value: &T) -> String {
 /// Where the commit that something is brought to stands.
 fn followed(what: &str) -> String {
     format!("followed {what}")
-}
-
-fn write_one(
-    transaction: &Transaction<'_>,
-    lineage: &str,
-    head: &mut Head,
-    write: &Write,
-) -> Result<(), TransactError> {
-    match write {
-        Write::Put { row, expected, previous } => {
-            rows::put(transaction, row, *expected, previous.as_ref())?;
-        }
-        Write::Delete { id, expected } => {
-            rows::expect(transaction, id, Some(*expected))?;
-            rows::delete(transaction, id)?;
-        }
-        Write::PutActual(Observed { kind, external_id, name, spec }) => {
-            transaction
-                .prepare_cached(
-                    "INSERT INTO actual (kind, external_id, name, spec) \
-                 VALUES ($1, $2, $3, $4) ON CONFLICT (kind, external_id) \
-                 DO UPDATE SET name = excluded.name, spec = excluded.spec",
-                )?
-                .execute(params![kind.as_str(), external_id, name, spec.canonical()])?;
-        }
-        Write::DeleteActual { kind, external_id } => {
-            transaction
-                .prepare_cached("DELETE FROM actual WHERE kind = $1 AND external_id = $2")?
-                .execute(params![kind.as_str(), external_id])?;
-        }
-        Write::Append(draft) => log::append(transaction, lineage, head, draft)?,
-        Write::Expect { id, revision } => rows::expect(transaction, id, *revision)?,
-        Write::PutIntent(intent) => intents::put_intent(transaction, intent)?,
-        Write::DropIntent { operation_id } => intents::drop_intent(transaction, operation_id)?,
-        Write::BeginApply(apply) => intents::begin(transaction, apply)?,
-        Write::EndApply { id, end } => intents::end(transaction, id, end)?,
-        // Written last: its version is that of the whole batch.
-        Write::Judge(_) => {}
-        Write::Suspend(one) => suspensions::put(transaction, one)?,
-        Write::Unsuspend(one) => suspensions::drop(transaction, one)?,
-        Write::Follow { what, commit } => {
-            transaction
-                .prepare_cached(
-                    "INSERT INTO meta (key, value) VALUES ($1, $2) \
-                     ON CONFLICT (key) DO UPDATE SET value = excluded.value",
-                )?
-                .execute(params![followed(what), commit])?;
-        }
-        Write::Approve(approval) => intents::approve(transaction, approval)?,
-        Write::WithdrawApproval { plan_id } => intents::withdraw(transaction, plan_id)?,
-    }
-    Ok(())
 }
 
 impl Store for Sqlite {
@@ -265,8 +201,8 @@ impl Store for Sqlite {
     }
 
     fn actual(&self) -> Result<Vec<Observed>, StoreError> {
-        let sql = format!("SELECT {ACTUAL} FROM actual ORDER BY kind, external_id");
-        self.query(&sql, &[], thing)
+        let sql = format!("SELECT {} FROM actual ORDER BY kind, external_id", things::COLUMNS);
+        self.query(&sql, &[], things::thing)
     }
 
     fn resources_of(&self, ids: &BTreeSet<ResourceId>) -> Result<Vec<Stored>, StoreError> {
@@ -279,14 +215,16 @@ impl Store for Sqlite {
     }
 
     fn actual_of(&self, ids: &BTreeSet<(KindName, String)>) -> Result<Vec<Observed>, StoreError> {
-        let sql = format!("SELECT {ACTUAL} FROM actual WHERE kind = $1 AND external_id = $2");
+        let sql =
+            format!("SELECT {} FROM actual WHERE kind = $1 AND external_id = $2", things::COLUMNS);
         let ids = ids.iter().map(|(kind, external_id)| (kind.as_str(), external_id.as_str()));
-        self.query_many(&sql, ids.collect(), || thing)
+        self.query_many(&sql, ids.collect(), || things::thing)
     }
 
     fn actual_of_kind(&self, kind: &KindName) -> Result<Vec<Observed>, StoreError> {
-        let sql = format!("SELECT {ACTUAL} FROM actual WHERE kind = $1 ORDER BY external_id");
-        self.query(&sql, &[&kind.as_str()], thing)
+        let sql =
+            format!("SELECT {} FROM actual WHERE kind = $1 ORDER BY external_id", things::COLUMNS);
+        self.query(&sql, &[&kind.as_str()], things::thing)
     }
 
     fn holder_of(
@@ -328,11 +266,12 @@ impl Store for Sqlite {
 
     fn unmanaged(&self) -> Result<Vec<Observed>, StoreError> {
         let sql = format!(
-            "SELECT {ACTUAL} FROM actual WHERE NOT EXISTS (SELECT 1 FROM resources \
+            "SELECT {} FROM actual WHERE NOT EXISTS (SELECT 1 FROM resources \
              WHERE resources.kind = actual.kind AND resources.external_id = actual.external_id) \
-             ORDER BY kind, external_id"
+             ORDER BY kind, external_id",
+            things::COLUMNS
         );
-        self.query(&sql, &[], thing)
+        self.query(&sql, &[], things::thing)
     }
 
     fn commit(&mut self, batch: &Batch) -> Result<(), StoreError> {
@@ -345,10 +284,8 @@ impl Store for Sqlite {
             }
             let touched = touches::of(transaction, &batch.writes)?;
             let start = log::read_head(transaction, lineage)?;
-            let mut head = start.clone();
-            for write in &batch.writes {
-                write_one(transaction, lineage, &mut head, write)?;
-            }
+            let steps = Steps { lineage, head: start.clone() };
+            let head = steps.take_all(transaction, &batch.writes)?;
             if head != start {
                 log::keep_head(transaction, &head)?;
             }
@@ -381,12 +318,7 @@ impl Store for Sqlite {
     }
 
     fn followed(&self, what: &str) -> Result<Option<String>, StoreError> {
-        let sql = "SELECT value FROM meta WHERE key = $1";
-        let ask = || -> rusqlite::Result<Option<String>> {
-            let mut statement = self.connection.prepare_cached(sql)?;
-            statement.query_row([followed(what)], |row| row.get(0)).optional()
-        };
-        ask().map_err(|e| self.failed(e))
+        meta::get(&self.connection, &followed(what)).map_err(|e| self.failed(e))
     }
 
     fn head(&self) -> Result<Head, StoreError> {

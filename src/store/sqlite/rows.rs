@@ -77,20 +77,20 @@ impl Reader {
 /// Inserts a row, or puts it in place of the one that has the expected revision.
 pub(super) fn put(
     transaction: &Transaction<'_>,
-    row: &Stored,
+    (row, texts): (&Stored, &Texts),
     expected: Option<i64>,
     previous: Option<&ResourceId>,
 ) -> Result<(), TransactError> {
     if expected.is_none() && previous.is_none() {
         // Most of a first apply. The row of that name that is not expected refuses the new one; only
         // then is it looked for.
-        return insert(transaction, row).or_else(|error| {
+        return insert(transaction, row, texts).or_else(|error| {
             expect(transaction, &row.id, None)?;
             Err(error.into())
         });
     }
     if let (Some(expected), None) = (expected, previous)
-        && update(transaction, row, expected)?
+        && update(transaction, (row, texts), expected)?
     {
         return Ok(());
     }
@@ -100,13 +100,12 @@ pub(super) fn put(
         expect(transaction, &row.id, None)?;
     }
     if expected.is_some() {
-        delete(transaction, old)?;
+        remove(transaction, old)?;
     }
-    Ok(insert(transaction, row)?)
+    Ok(insert(transaction, row, texts)?)
 }
 
-fn insert(transaction: &Transaction<'_>, row: &Stored) -> rusqlite::Result<()> {
-    let texts = Texts::of(row);
+fn insert(transaction: &Transaction<'_>, row: &Stored, texts: &Texts) -> rusqlite::Result<()> {
     let Stored { id, uid, set, generation, revision, external_id, source, .. } = row;
     transaction
         .prepare_cached(&format!(
@@ -136,8 +135,11 @@ fn insert(transaction: &Transaction<'_>, row: &Stored) -> rusqlite::Result<()> {
 /// Puts a row in place of the one with the expected revision, where it stays what it is called by:
 /// then its place in the indexes stays too, and a change of many rows writes far fewer pages. False
 /// when there is no such row.
-fn update(transaction: &Transaction<'_>, row: &Stored, expected: i64) -> rusqlite::Result<bool> {
-    let texts = Texts::of(row);
+fn update(
+    transaction: &Transaction<'_>,
+    (row, texts): (&Stored, &Texts),
+    expected: i64,
+) -> rusqlite::Result<bool> {
     let Stored { id, uid, set, generation, revision, external_id, source, .. } = row;
     let updated = transaction
         .prepare_cached(
@@ -168,7 +170,7 @@ fn update(transaction: &Transaction<'_>, row: &Stored, expected: i64) -> rusqlit
 }
 
 /// The columns of a row that hold JSON.
-struct Texts {
+pub(super) struct Texts {
     metadata: String,
     spec: Arc<str>,
     last_applied: Option<Arc<str>>,
@@ -177,7 +179,7 @@ struct Texts {
 }
 
 impl Texts {
-    fn of(row: &Stored) -> Self {
+    pub(super) fn of(row: &Stored) -> Self {
         let Stored { metadata, spec, last_applied, observed, conditions, .. } = row;
         let text: Arc<str> = spec.canonical().into();
         // Mostly the three are alike.
@@ -194,8 +196,17 @@ impl Texts {
     }
 }
 
-/// Takes a row away.
-pub(super) fn delete(transaction: &Transaction<'_>, id: &ResourceId) -> Result<(), TransactError> {
+/// Takes a row away that has the expected revision.
+pub(super) fn delete(
+    transaction: &Transaction<'_>,
+    id: &ResourceId,
+    expected: i64,
+) -> Result<(), TransactError> {
+    expect(transaction, id, Some(expected))?;
+    remove(transaction, id)
+}
+
+fn remove(transaction: &Transaction<'_>, id: &ResourceId) -> Result<(), TransactError> {
     transaction
         .prepare_cached("DELETE FROM resources WHERE kind = $1 AND name = $2")?
         .execute(params![id.kind.as_str(), id.name.as_str()])?;

@@ -1,6 +1,7 @@
 //! The table of touches: written with every transaction, kept short.
 
 use crate::model::{KindName, Observed};
+use crate::store::sqlite::meta;
 use crate::store::{Glance, Judgement, Touched, Version, Write};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use std::collections::BTreeSet;
@@ -99,25 +100,15 @@ pub(super) fn judge(transaction: &Transaction<'_>, writes: &[Write]) -> rusqlite
     for write in writes {
         let Write::Judge(judgement) = write else { continue };
         let judgement = Judgement { version: version(transaction)?, ..judgement.clone() };
-        transaction
-            .prepare_cached(
-                "INSERT INTO meta (key, value) VALUES ($1, $2) \
-                 ON CONFLICT (key) DO UPDATE SET value = excluded.value",
-            )?
-            .execute(params![
-                judged(&judgement.set),
-                serde_json::to_string(&judgement).unwrap_or_default()
-            ])?;
+        let text = serde_json::to_string(&judgement).unwrap_or_default();
+        meta::put(transaction, &judged(&judgement.set), &text)?;
     }
     Ok(())
 }
 
 /// The last judgement over a set; one that cannot be read is none.
 pub(super) fn judgement(connection: &Connection, set: &str) -> rusqlite::Result<Option<Judgement>> {
-    let text: Option<String> = connection
-        .prepare_cached("SELECT value FROM meta WHERE key = $1")?
-        .query_row([judged(set)], |row| row.get(0))
-        .optional()?;
+    let text = meta::get(connection, &judged(set))?;
     Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
 }
 

@@ -128,7 +128,7 @@ mod tests {
     use crate::model::{ResourceId, Source};
     use crate::store::log::Verification;
     use crate::store::migrate::migrate;
-    use crate::store::sqlite::log::{append, keep_head};
+    use crate::store::sqlite::log::{append, keep_head, line};
     use rusqlite::Connection;
 
     /// A log of six activities.
@@ -153,7 +153,8 @@ mod tests {
                 outcome: Outcome::Succeeded,
                 reason: String::new(),
             };
-            assert!(append(&transaction, "lineage", &mut head, &draft).is_ok());
+            let line = line("lineage", &mut head, &draft);
+            assert!(append(&transaction, &draft, &line).is_ok());
         }
         assert!(keep_head(&transaction, &head).is_ok());
         transaction.commit().unwrap();

@@ -1,0 +1,102 @@
+//! The writes of a batch as steps of a transaction. What is text in the database is made beforehand,
+//! of a large batch by a thread of its own.
+
+use crate::store::Write;
+use crate::store::log::Head;
+use crate::store::sqlite::rows::Texts;
+use crate::store::sqlite::{
+    BULK, TransactError, followed, intents, log, meta, rows, suspensions, things,
+};
+use rusqlite::Transaction;
+use std::sync::mpsc::sync_channel;
+
+/// So many steps are handed over at a time.
+const HANDFUL: usize = 128;
+/// So many handfuls wait at most: a batch is not in memory twice.
+const WAITING_MAX: usize = 8;
+
+/// Writes one thing.
+type Step<'w> = Box<dyn FnOnce(&Transaction<'_>) -> Result<(), TransactError> + Send + 'w>;
+
+/// Makes steps in the order of the writes: each activity has its place behind the one before it.
+pub(super) struct Steps<'a> {
+    /// Of the store.
+    pub lineage: &'a str,
+    /// The last activity.
+    pub head: Head,
+}
+
+impl Steps<'_> {
+    /// Takes every step; gives the log's head after them.
+    pub(super) fn take_all(
+        mut self,
+        transaction: &Transaction<'_>,
+        writes: &[Write],
+    ) -> Result<Head, TransactError> {
+        if writes.len() < BULK {
+            for write in writes {
+                self.step(write)(transaction)?;
+            }
+            return Ok(self.head);
+        }
+        std::thread::scope(|scope| {
+            let (sender, handfuls) = sync_channel(WAITING_MAX);
+            let ahead = scope.spawn(move || {
+                for writes in writes.chunks(HANDFUL) {
+                    let steps: Vec<_> = writes.iter().map(|write| self.step(write)).collect();
+                    if sender.send(steps).is_err() {
+                        // One was refused: nobody takes another.
+                        break;
+                    }
+                }
+                self.head
+            });
+            for step in handfuls.into_iter().flatten() {
+                step(transaction)?;
+            }
+            Ok(ahead.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+        })
+    }
+
+    fn step<'w>(&mut self, write: &'w Write) -> Step<'w> {
+        match write {
+            Write::Put { row, expected, previous } => {
+                let texts = Texts::of(row);
+                to(move |store| rows::put(store, (row, &texts), *expected, previous.as_ref()))
+            }
+            Write::Delete { id, expected } => to(|store| rows::delete(store, id, *expected)),
+            Write::PutActual(thing) => {
+                let spec = thing.spec.canonical();
+                to(move |store| things::put(store, thing, &spec))
+            }
+            Write::DeleteActual { kind, external_id } => {
+                to(|store| things::delete(store, kind, external_id))
+            }
+            Write::Append(draft) => {
+                let line = log::line(self.lineage, &mut self.head, draft);
+                to(move |store| log::append(store, draft, &line))
+            }
+            Write::Expect { id, revision } => to(|store| rows::expect(store, id, *revision)),
+            Write::PutIntent(intent) => to(|store| intents::put_intent(store, intent)),
+            Write::DropIntent { operation_id } => {
+                to(|store| intents::drop_intent(store, operation_id))
+            }
+            Write::BeginApply(apply) => to(|store| intents::begin(store, apply)),
+            Write::EndApply { id, end } => to(|store| intents::end(store, id, end)),
+            // Written last: its version is that of the whole batch.
+            Write::Judge(_) => to(|_| Ok::<(), TransactError>(())),
+            Write::Suspend(one) => to(|store| suspensions::put(store, one)),
+            Write::Unsuspend(one) => to(|store| suspensions::drop(store, one)),
+            Write::Follow { what, commit } => to(|store| meta::put(store, &followed(what), commit)),
+            Write::Approve(approval) => to(|store| intents::approve(store, approval)),
+            Write::WithdrawApproval { plan_id } => to(|store| intents::withdraw(store, plan_id)),
+        }
+    }
+}
+
+/// A step that does this.
+fn to<'w, E: Into<TransactError>>(
+    write: impl FnOnce(&Transaction<'_>) -> Result<(), E> + Send + 'w,
+) -> Step<'w> {
+    Box::new(|transaction| write(transaction).map_err(Into::into))
+}

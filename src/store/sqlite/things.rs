@@ -1,0 +1,48 @@
+//! Rows of the embedded provider's things.
+
+use crate::model::{KindName, Observed};
+use crate::store::StoreError;
+use crate::store::sqlite::{TransactError, corrupt, json};
+use rusqlite::{Row, Transaction, params};
+
+/// The columns that [`thing`] reads.
+pub(super) const COLUMNS: &str = "kind, external_id, name, spec";
+
+/// A row as a value.
+pub(super) fn thing(row: &Row<'_>) -> Result<Observed, StoreError> {
+    let read = || -> rusqlite::Result<(String, String, String, String)> {
+        Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+    };
+    let (kind, external_id, name, spec) =
+        read().map_err(|e| corrupt("the actual state")(e.into()))?;
+    let spec = json(&spec, &format!("actual {kind}/{name}"))?;
+    Ok(Observed { kind: KindName::new(&kind), external_id, name, spec })
+}
+
+/// Puts a thing there, in place of the one with its id; `spec` is its spec as text.
+pub(super) fn put(
+    transaction: &Transaction<'_>,
+    Observed { kind, external_id, name, spec: _ }: &Observed,
+    spec: &str,
+) -> Result<(), TransactError> {
+    transaction
+        .prepare_cached(
+            "INSERT INTO actual (kind, external_id, name, spec) \
+             VALUES ($1, $2, $3, $4) ON CONFLICT (kind, external_id) \
+             DO UPDATE SET name = excluded.name, spec = excluded.spec",
+        )?
+        .execute(params![kind.as_str(), external_id, name, spec])?;
+    Ok(())
+}
+
+/// Takes a thing away.
+pub(super) fn delete(
+    transaction: &Transaction<'_>,
+    kind: &KindName,
+    external_id: &str,
+) -> Result<(), TransactError> {
+    transaction
+        .prepare_cached("DELETE FROM actual WHERE kind = $1 AND external_id = $2")?
+        .execute(params![kind.as_str(), external_id])?;
+    Ok(())
+}
