@@ -8,8 +8,8 @@ use crate::cli::ui::{PLAN_WIDTH, Ui};
 use crate::engine::Workspace;
 use crate::engine::cases::{self, CASE_FILE, Case, Failure, Ground, Outcome, PLAN_FILE};
 use crate::engine::machine::write_whole;
-use crate::engine::tree::in_parallel;
 use crate::model::ResourceName;
+use crate::model::parallel::each;
 use crate::model::text::{counted, entity, printable};
 use anyhow::Context;
 use chrono::Utc;
@@ -104,7 +104,7 @@ pub fn run(args: &TestArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, Co
     if chosen.is_empty() {
         no_cases(&folder, ui);
     }
-    let mut outcomes = in_parallel(chosen, |case| cases::run(&case, &ground));
+    let mut outcomes = each(chosen, |case| cases::run(&case, &ground));
     if args.update {
         for outcome in &mut outcomes {
             update(outcome, ui)?;

@@ -1,10 +1,11 @@
 //! Gathering: everything a plan is made from, as values.
 
 use crate::engine::lease::SharedStore;
-use crate::engine::tree::{Texts, in_parallel};
+use crate::engine::tree::Texts;
 use crate::kinds::{Kinds, ReferenceTo, staff};
 use crate::manifest::document::FileRead;
 use crate::manifest::{self, Beyond, Manifests};
+use crate::model::parallel::each;
 use crate::model::{KindName, Observed, Resource, ResourceId, Spec, Stored, Suspension};
 use crate::plan::intent::Intent;
 use crate::provider::effects::own_name;
@@ -321,7 +322,7 @@ pub fn read_files(
     kinds: &Kinds,
     files: impl Iterator<Item = (Arc<str>, Arc<str>)>,
 ) -> Vec<FileRead> {
-    in_parallel(files.collect(), |(file, text)| manifest::read_file(kinds, &file, &text))
+    each(files.collect(), |(file, text)| manifest::read_file(kinds, &file, &text))
 }
 
 /// The declared resources, their files named from the workspace: so a plan does not depend on the

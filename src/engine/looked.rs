@@ -9,11 +9,10 @@ use crate::engine::pieces::Mark;
 use crate::engine::reach::Reach;
 use crate::engine::remember::taken;
 use crate::engine::reread::Read;
-use crate::engine::tree::ALONE_MAX;
 use crate::kinds::{Kinds, ReferenceTo};
 use crate::manifest::{self, Beyond, Document, FileRead};
+use crate::model::parallel::{ALONE_MAX, both};
 use crate::model::{Observed, Resource, ResourceId, Source, Stored};
-use crate::plan::both;
 use crate::store::{StoreError, Touched};
 use std::collections::{BTreeMap, BTreeSet};
 

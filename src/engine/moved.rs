@@ -1,7 +1,8 @@
 //! Which files moved since they were remembered.
 
 use crate::engine::memory::{File, Front};
-use crate::engine::tree::{Found, Sources, in_parallel};
+use crate::engine::tree::{Found, Sources};
+use crate::model::parallel::each;
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -101,7 +102,7 @@ impl Moved {
             .iter()
             .map(|place| sources.texts.texts.get(&sources.files[*place].name).cloned())
             .collect::<Option<_>>()?;
-        let digests = in_parallel(texts, |text| -> [u8; 32] { Sha256::digest(&*text).into() });
+        let digests = each(texts, |text| -> [u8; 32] { Sha256::digest(&*text).into() });
         for (place, digest) in places.iter().zip(digests) {
             self.files[*place].1 = Some(digest);
         }

@@ -17,8 +17,9 @@ use crate::engine::remember::{Recollection, keys, number, taken};
 use crate::engine::reread::{Read, Text};
 use crate::engine::spread::{Parts, Seeds};
 use crate::engine::tree::Sources;
+use crate::model::parallel::both;
 use crate::model::{KindName, Resource};
-use crate::plan::{LeftOut, both};
+use crate::plan::LeftOut;
 use crate::store::{Store, StoreError, Touched, Version};
 
 /// What a narrow pass found.

@@ -3,10 +3,10 @@
 use crate::engine::gather::FromWorkspace;
 use crate::engine::memory::{Declared, id_of};
 use crate::engine::pieces::{Mark, Piece, mark_at, marks, without};
-use crate::engine::tree::{ALONE_MAX, in_parallel};
 use crate::kinds::Kinds;
 use crate::manifest::{self, FileRead};
 use crate::model::ResourceId;
+use crate::model::parallel::{ALONE_MAX, each};
 use crate::store::Touched;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -73,7 +73,7 @@ impl Reading<'_> {
             handfuls.push(texts.split_off(texts.len().saturating_sub(handful)));
         }
         handfuls.reverse();
-        let read = in_parallel(handfuls, |handful| -> Option<Vec<Read<'m>>> {
+        let read = each(handfuls, |handful| -> Option<Vec<Read<'m>>> {
             let mut from_workspace = FromWorkspace::new(self.workspace);
             handful.into_iter().map(|text| self.one(text, &mut from_workspace)).collect()
         });

@@ -3,6 +3,7 @@
 
 use crate::engine::memory::Stat;
 use crate::model::code::{self, Code};
+use crate::model::parallel::each;
 use crate::model::problem::Problem;
 use crate::model::tree::Span;
 use ignore::WalkBuilder;
@@ -78,7 +79,7 @@ pub fn find(roots: &[PathBuf], stdin: &mut dyn Read) -> Sources {
         let stat = path.metadata().ok().map(|metadata| Stat::of(&metadata));
         Found { name: path.to_string_lossy().into(), path, stat }
     };
-    let mut files = in_parallel(files, stat);
+    let mut files = each(files, stat);
     files.sort_by(|a, b| a.name.cmp(&b.name));
     // Roots may overlap: a file is read once, under the name that sorts first.
     let mut seen = BTreeSet::new();
@@ -95,7 +96,7 @@ impl Sources {
     pub fn read_some(&mut self, wanted: &[usize]) {
         let paths: Vec<(usize, PathBuf)> =
             wanted.iter().map(|place| (*place, self.files[*place].path.clone())).collect();
-        let read = in_parallel(paths, |(place, path)| (place, read_file(&path)));
+        let read = each(paths, |(place, path)| (place, read_file(&path)));
         for (place, result) in read {
             let file = &self.files[place];
             match result {
@@ -130,34 +131,6 @@ impl Sources {
         self.read_some(&rest);
     }
 }
-
-/// Does the same with many things, on as many threads as there are cores; the results keep the order.
-pub fn in_parallel<T: Send, R: Send>(things: Vec<T>, work: impl Fn(T) -> R + Sync) -> Vec<R> {
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
-    if cores == 1 || things.len() < ALONE_MAX {
-        return things.into_iter().map(work).collect();
-    }
-    let share = things.len().div_ceil(cores);
-    let mut shares: Vec<Vec<T>> = Vec::with_capacity(cores);
-    let mut things = things.into_iter();
-    for _ in 0..cores {
-        shares.push(things.by_ref().take(share).collect());
-    }
-    std::thread::scope(|scope| {
-        let work = &work;
-        let hands: Vec<_> = shares
-            .into_iter()
-            .map(|share| scope.spawn(move || share.into_iter().map(work).collect::<Vec<R>>()))
-            .collect();
-        let join = |hand: std::thread::ScopedJoinHandle<'_, Vec<R>>| {
-            hand.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-        };
-        hands.into_iter().flat_map(join).collect()
-    })
-}
-
-/// Fewer things than this are not worth a second thread.
-pub const ALONE_MAX: usize = 16;
 
 /// Why a file was not read.
 pub struct Refused {

@@ -16,6 +16,7 @@ pub mod id;
 pub mod moment;
 pub mod money;
 pub mod observed;
+pub mod parallel;
 pub mod problem;
 pub mod resource;
 pub mod scalar;

@@ -5,6 +5,7 @@ mod removed;
 
 use crate::finance::{ExchangeQuote, Quote};
 use crate::kinds::{Block, KindEntry, Risk, Transition};
+use crate::model::parallel::parts;
 use crate::model::{Metadata, Resource, ResourceId, Source, Spec, Stored, Suspension};
 use crate::plan::change::{Action, Change, Desired, FieldChange, OnlyObserved, Reason, Warning};
 use crate::plan::judge::Worlds;
@@ -81,20 +82,40 @@ pub fn draft(input: &PlanInput, pairs: &Pairs) -> Drafts {
             &format!("it refers to {old}, which is {new} from now on: change the reference"),
         );
     }
-    for pair in &pairs.own {
-        let Some(entry) = pair.id().and_then(|id| input.kinds.get(id.kind.as_str())) else {
-            continue;
-        };
-        match (&pair.desired, &pair.stored) {
-            (Some(desired), _) => declared::declared(input, entry, pair, desired, &mut drafts),
-            (None, Some(stored)) => removed::undeclared(input, pair, stored, &mut drafts),
-            (None, None) => {}
-        }
+    for part in parts(&pairs.own, |pairs| Drafts::of(input, pairs)) {
+        drafts.append(part);
     }
     drafts
 }
 
 impl Drafts {
+    fn of(input: &PlanInput, pairs: &[Arc<Pair>]) -> Self {
+        let mut drafts = Self::default();
+        for pair in pairs {
+            let Some(entry) = pair.id().and_then(|id| input.kinds.get(id.kind.as_str())) else {
+                continue;
+            };
+            match (&pair.desired, &pair.stored) {
+                (Some(desired), _) => declared::declared(input, entry, pair, desired, &mut drafts),
+                (None, Some(stored)) => removed::undeclared(input, pair, stored, &mut drafts),
+                (None, None) => {}
+            }
+        }
+        drafts
+    }
+
+    /// Adds those of the pairs that follow.
+    fn append(&mut self, next: Self) {
+        let Self { changing, unchanged, undeclared, warnings, only_observed, outside, left } = next;
+        self.changing.extend(changing);
+        self.unchanged.extend(unchanged);
+        self.undeclared.extend(undeclared);
+        self.warnings.extend(warnings);
+        self.only_observed.extend(only_observed);
+        self.outside.extend(outside);
+        self.left.extend(left);
+    }
+
     /// Says something about a resource.
     pub(super) fn warn(&mut self, resource: &ResourceId, message: &str) {
         let warning = Warning { resource: Some(resource.clone()), message: message.to_owned() };

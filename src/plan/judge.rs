@@ -1,6 +1,7 @@
 //! What stands against changes and what they wait for, judged on the state after the plan.
 
 use crate::kinds::{Block, Kinds, ReferenceTo, Standing, World};
+use crate::model::parallel::{parts, parts_mut};
 use crate::model::{Metadata, ResourceId, Suspension, code};
 use crate::plan::PlanInput;
 use crate::plan::change::Action;
@@ -71,18 +72,24 @@ pub fn judge(input: &PlanInput, pairs: &Pairs, drafts: &mut Drafts) -> Worlds {
     settle::settle(input, drafts, &before, &ideal);
     policy::rule(input, drafts, &before, &ideal);
     select(input, drafts, &before, &ideal);
-    for draft in &mut drafts.changing {
-        let blocks = against(input, draft, &ideal, &managed);
-        draft.blocked.extend(blocks);
-        draft.blocked.extend(roles::against(input, draft));
-        draft.blocked.dedup();
-        if !drafts.outside.contains(&draft.id) {
-            policy::put(draft, &mut drafts.warnings);
+    let Drafts { changing, outside, warnings, .. } = drafts;
+    let told = parts_mut(changing, |drafts| {
+        let mut warnings = Vec::new();
+        for draft in drafts {
+            let blocks = against(input, draft, &ideal, &managed);
+            draft.blocked.extend(blocks);
+            draft.blocked.extend(roles::against(input, draft));
+            draft.blocked.dedup();
+            if !outside.contains(&draft.id) {
+                policy::put(draft, &mut warnings);
+            }
+            if draft.waiting.is_none() && draft.blocked.is_empty() {
+                draft.waiting = gate(input, draft, &before, &ideal);
+            }
         }
-        if draft.waiting.is_none() && draft.blocked.is_empty() {
-            draft.waiting = gate(input, draft, &before, &ideal);
-        }
-    }
+        warnings
+    });
+    warnings.extend(told.into_iter().flatten());
     suspend(input, drafts, &before, &ideal);
     let rests_on = dependencies(input, drafts, &before, &ideal);
     loop {
@@ -350,5 +357,8 @@ fn dependencies(
         first.retain(|id| *id != draft.id && changing.contains(id) && !reversed(id));
         first.into_iter().collect()
     };
-    drafts.changing.iter().map(|draft| (draft.id.clone(), of(draft))).collect()
+    let rests = |drafts: &[Draft]| -> Vec<(ResourceId, Vec<ResourceId>)> {
+        drafts.iter().map(|draft| (draft.id.clone(), of(draft))).collect()
+    };
+    parts(&drafts.changing, rests).into_iter().flatten().collect()
 }

@@ -37,10 +37,11 @@ pub use identity::digest_of;
 pub use input::{LeftOut, Limits, PlanInput, Scope};
 pub use selection::Selection;
 
+use crate::model::parallel::{ALONE_MAX, both, parts};
 use crate::model::text::counted;
 use crate::model::{Source, Suspension};
 use crate::plan::change::{PLAN_API_VERSION, Undeclared, Warning};
-use crate::plan::draft::Drafts;
+use crate::plan::draft::{Draft, Drafts};
 use chrono::SecondsFormat;
 
 /// Makes the plan.
@@ -50,9 +51,11 @@ pub fn plan(input: &PlanInput) -> Plan {
     let mut drafts: Drafts = draft::draft(input, &pairs);
     settle::mark_exchanged(&mut drafts, &pairs);
     let worlds = judge::judge(input, &pairs, &mut drafts);
-    let mut changes: Vec<Change> =
-        drafts.changing.iter().map(|draft| draft.change(input, &worlds)).collect();
-    order::order(input, &worlds, &mut changes);
+    let changes_of = |drafts: &[Draft]| -> Vec<Change> {
+        drafts.iter().map(|draft| draft.change(input, &worlds)).collect()
+    };
+    let changes = parts(&drafts.changing, changes_of).into_iter().flatten().collect();
+    let mut changes: Vec<Change> = order::order(input, &worlds, changes);
     let outside = (!input.selection.is_everything()).then_some(drafts.outside.len());
     changes.retain(|change| !drafts.outside.contains(&change.id));
     let unchanged = drafts.unchanged.len() + input.left_out.chosen;
@@ -158,23 +161,4 @@ fn ended_suspensions(input: &PlanInput) -> Vec<Suspension> {
 fn ended(one: &Suspension) -> String {
     let what = if one.with_all_of_it { "everything of it is" } else { "it is" };
     format!("its suspension has ended, {what} changed again; it was suspended {}", one.story())
-}
-
-/// Fewer changes than this are not worth a second thread.
-const ALONE_MAX: usize = 64;
-
-/// Does two things that have nothing to do with each other, at once where there is much to do.
-pub fn both<A: Send, B>(
-    is_much: bool,
-    a: impl FnOnce() -> A + Send,
-    b: impl FnOnce() -> B,
-) -> (A, B) {
-    if !is_much {
-        return (a(), b());
-    }
-    std::thread::scope(|scope| {
-        let a = scope.spawn(a);
-        let b = b();
-        (a.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), b)
-    })
 }

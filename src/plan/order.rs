@@ -7,30 +7,39 @@ use crate::plan::judge::Worlds;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Sorts changes so that each comes after what it rests on, and writes down what that is.
-pub fn order(input: &PlanInput, worlds: &Worlds, changes: &mut Vec<Change>) {
-    let key = |change: &Change| {
-        let customer = (change.customer.is_none(), change.customer.clone());
-        (customer, input.kinds.rank(&change.kind), change.id.clone())
-    };
-    changes.sort_by_key(key);
-    let place: BTreeMap<ResourceId, usize> =
-        changes.iter().enumerate().map(|(index, change)| (change.id.clone(), index)).collect();
-    let mut dependants: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
-    let mut open: Vec<usize> = vec![0; changes.len()];
-    for change in changes.iter_mut() {
-        let index = place[&change.id];
-        let first = worlds.rests_on.get(&change.id).cloned().unwrap_or_default();
-        open[index] = first.len();
-        for id in &first {
-            dependants.entry(place[id]).or_default().push(index);
-        }
-        change.depends_on = first;
+#[must_use]
+pub fn order(input: &PlanInput, worlds: &Worlds, mut changes: Vec<Change>) -> Vec<Change> {
+    for change in &mut changes {
+        change.depends_on = worlds.rests_on.get(&change.id).cloned().unwrap_or_default();
     }
-    let mut ready: BTreeSet<usize> = (0..changes.len()).filter(|index| open[*index] == 0).collect();
-    let mut order = Vec::with_capacity(changes.len());
-    while let Some(index) = ready.pop_first() {
-        order.push(index);
-        for dependant in dependants.remove(&index).unwrap_or_default() {
+    let order = places(input, &changes);
+    let mut taken: Vec<Option<Change>> = changes.into_iter().map(Some).collect();
+    order.into_iter().filter_map(|index| taken[index].take()).collect()
+}
+
+/// Where each of the changes in their order is among those given.
+fn places(input: &PlanInput, changes: &[Change]) -> Vec<usize> {
+    let ranks: Vec<usize> = changes.iter().map(|change| input.kinds.rank(&change.kind)).collect();
+    let key = |index: &usize| {
+        let Change { customer, id, .. } = &changes[*index];
+        (customer.is_none(), customer, ranks[*index], id)
+    };
+    let mut sorted: Vec<usize> = (0..changes.len()).collect();
+    sorted.sort_by(|a, b| key(a).cmp(&key(b)));
+    let place: BTreeMap<&ResourceId, usize> =
+        sorted.iter().enumerate().map(|(place, index)| (&changes[*index].id, place)).collect();
+    let mut dependants: Vec<Vec<usize>> = vec![Vec::new(); sorted.len()];
+    let mut open: Vec<usize> = Vec::with_capacity(sorted.len());
+    for (at, index) in sorted.iter().enumerate() {
+        let first = &changes[*index].depends_on;
+        open.push(first.len());
+        first.iter().for_each(|id| dependants[place[id]].push(at));
+    }
+    let mut ready: BTreeSet<usize> = (0..open.len()).filter(|at| open[*at] == 0).collect();
+    let mut order = Vec::with_capacity(sorted.len());
+    while let Some(at) = ready.pop_first() {
+        order.push(sorted[at]);
+        for dependant in std::mem::take(&mut dependants[at]) {
             open[dependant] -= 1;
             if open[dependant] == 0 {
                 ready.insert(dependant);
@@ -39,11 +48,6 @@ pub fn order(input: &PlanInput, worlds: &Worlds, changes: &mut Vec<Change>) {
     }
     // Manifests without circles leave nothing over; if rules of kinds ever contradict each other,
     // the rest keeps its sorted place instead of being lost.
-    let placed: BTreeSet<usize> = order.iter().copied().collect();
-    order.extend((0..changes.len()).filter(|index| !placed.contains(index)));
-    if order.is_sorted() {
-        return;
-    }
-    let mut taken: Vec<Option<Change>> = std::mem::take(changes).into_iter().map(Some).collect();
-    changes.extend(order.into_iter().filter_map(|index| taken[index].take()));
+    order.extend((0..open.len()).filter(|at| open[*at] > 0).map(|at| sorted[at]));
+    order
 }

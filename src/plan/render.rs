@@ -12,6 +12,7 @@ pub use words::{money_lines, sentence};
 
 use crate::kinds::Risk;
 use crate::model::display;
+use crate::model::parallel::parts;
 use crate::model::text::{counted, printable};
 use crate::plan::apart::Apart;
 use crate::plan::change::{Action, Change, Plan};
@@ -22,8 +23,8 @@ use paint::Paint;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-/// About the size of what is written at once.
-const PIECE_BYTES: usize = 65_536;
+/// So many customers are written at once, each core its part of them.
+const CUSTOMERS: usize = 128;
 /// Columns before the fields of a change.
 const FIELD_INDENT: usize = 6;
 /// Columns behind them for a comma, with the last one of the terminal left free.
@@ -51,9 +52,18 @@ pub fn pieces_apart(
     width: usize,
     give: &mut dyn FnMut(&str),
 ) {
-    unwrapped(plan, apart, Paint(colours), width, &mut |lines| {
-        give(&display::wrapped(lines, width, hang));
-    });
+    let paint = Paint(colours);
+    let is_pending = |change: &&Change| apart.is_some_and(|apart| apart.is_pending(change));
+    let shown: Vec<&Change> = plan.proceeding().filter(|change| !is_pending(change)).collect();
+    let text = |customers: &[Customer<'_>]| {
+        display::wrapped(&of_customers(customers, paint, width), width, hang)
+    };
+    for customers in by_customer(&shown).chunks(CUSTOMERS) {
+        parts(customers, text).iter().for_each(|text| give(text));
+    }
+    let pending: Vec<&Change> = plan.proceeding().filter(is_pending).collect();
+    let rest = rest(plan, apart, &pending, (paint, width));
+    give(&display::wrapped(&rest, width, hang));
 }
 
 /// Where a line goes on that is too wide: behind the code of a block, else a little to the right.
@@ -66,17 +76,10 @@ fn hang(line: &str) -> usize {
     display::indent(line) + inward
 }
 
-fn unwrapped(
-    plan: &Plan,
-    apart: Option<&Apart>,
-    paint: Paint,
-    width: usize,
-    give: &mut dyn FnMut(&str),
-) {
+/// The changes of customers that go ahead.
+fn of_customers(customers: &[Customer<'_>], paint: Paint, width: usize) -> String {
     let mut out = String::new();
-    let is_pending = |change: &&Change| apart.is_some_and(|apart| apart.is_pending(change));
-    let shown: Vec<&Change> = plan.proceeding().filter(|change| !is_pending(change)).collect();
-    for (customer, changes) in by_customer(&shown) {
+    for (customer, changes) in customers {
         let title =
             customer.map_or("Other resources".to_owned(), |name| format!("Customer {name}"));
         let _ = writeln!(out, "{}", paint.bold(&printable(&title)));
@@ -84,16 +87,22 @@ fn unwrapped(
             out.push_str(&one(change, paint, width));
         }
         out.push('\n');
-        if out.len() >= PIECE_BYTES {
-            give(&out);
-            out.clear();
-        }
     }
+    out
+}
+
+/// Everything after them: what is held back, what is told, and the sums.
+fn rest(
+    plan: &Plan,
+    apart: Option<&Apart>,
+    pending: &[&Change],
+    (paint, width): (Paint, usize),
+) -> String {
+    let mut out = String::new();
     held(&mut out, plan, apart, (paint, width));
-    let pending: Vec<&Change> = plan.proceeding().filter(is_pending).collect();
     if !pending.is_empty() {
         let _ = writeln!(out, "{}", paint.bold("Already pending"));
-        for change in &pending {
+        for change in pending {
             out.push_str(&one(change, paint, width));
         }
         out.push('\n');
@@ -143,7 +152,7 @@ fn unwrapped(
             refusal.override_with
         );
     }
-    give(&out);
+    out
 }
 
 /// One change with why it is held back, without colours.
@@ -154,8 +163,11 @@ pub fn change_lines(change: &Change, width: usize) -> String {
     display::wrapped(&out, width, hang)
 }
 
+/// A customer's changes; those that belong to none have no name.
+type Customer<'a> = (Option<&'a str>, Vec<&'a Change>);
+
 /// Changes by customer: the customer with the highest risk first, then by name.
-fn by_customer<'a>(changes: &[&'a Change]) -> Vec<(Option<&'a str>, Vec<&'a Change>)> {
+fn by_customer<'a>(changes: &[&'a Change]) -> Vec<Customer<'a>> {
     let mut groups: BTreeMap<Option<&str>, Vec<&Change>> = BTreeMap::new();
     for change in changes {
         groups.entry(change.customer.as_deref()).or_default().push(change);

@@ -4,11 +4,10 @@
 //! pass saw it, and that is only of files which are there as before, these alone are looked at.
 
 use crate::engine::memory::Stat;
-use crate::engine::tree::{
-    FILE_BYTES_MAX, Found, IGNORE_FILE, Sources, find, in_parallel, is_manifest,
-};
+use crate::engine::tree::{FILE_BYTES_MAX, Found, IGNORE_FILE, Sources, find, is_manifest};
 use crate::engine::watch::ears::{Heard, News, absolute};
 use crate::engine::watch::state::Seen;
+use crate::model::parallel::each;
 use chrono::Utc;
 use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
@@ -277,7 +276,7 @@ fn is_continued(
 /// The contents of files.
 fn contents<'a>(files: impl Iterator<Item = &'a Found>) -> BTreeMap<Arc<str>, Option<Digest>> {
     let files: Vec<_> = files.map(|file| (file.name.clone(), file.path.clone())).collect();
-    in_parallel(files, |(name, path)| (name, content(&path))).into_iter().collect()
+    each(files, |(name, path)| (name, content(&path))).into_iter().collect()
 }
 
 /// A file that is one itself, and no link to one.

@@ -1,6 +1,6 @@
 //! Reading rows: one query, one after the other, or many on two cores.
 
-use crate::plan::both;
+use crate::model::parallel::both;
 use crate::store::StoreError;
 use crate::store::sqlite::{BUSY_MAX, Sqlite, touches};
 use rusqlite::{Connection, OpenFlags, Row};
