@@ -1,6 +1,7 @@
 //! The executor: a state machine without I/O. Events in, commands out.
 
 use crate::model::ResourceId;
+use crate::model::lookup::Lookup;
 use crate::plan::Plan;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -118,9 +119,9 @@ impl State {
     #[must_use]
     pub fn new(plan: &Plan, pace: Pace) -> Self {
         let order: Vec<_> = plan.proceeding().map(|change| change.id.clone()).collect();
-        let places: BTreeMap<&ResourceId, usize> =
+        let places: Lookup<&ResourceId, usize> =
             plan.proceeding().enumerate().map(|(place, change)| (&change.id, place)).collect();
-        let first = |id| places.get(id).copied();
+        let first = |id| places.get(&id).copied();
         let depends_on = plan
             .proceeding()
             .map(|change| change.depends_on.iter().filter_map(first).collect())

@@ -2,8 +2,8 @@
 
 use crate::kinds::staff::{self, Staff};
 use crate::kinds::{Kinds, ReferenceTo};
+use crate::model::lookup::Lookup;
 use crate::model::{ResourceId, Spec};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// A resource that stands in a [`World`].
@@ -21,9 +21,9 @@ pub struct World(Arc<Things>);
 
 #[derive(Debug, Clone, Default)]
 struct Things {
-    standing: BTreeMap<ResourceId, Arc<Thing>>,
+    standing: Lookup<ResourceId, Arc<Thing>>,
     /// Sorted, by what they refer to.
-    referrers: BTreeMap<ResourceId, Arc<Vec<ResourceId>>>,
+    referrers: Lookup<ResourceId, Arc<Vec<ResourceId>>>,
     /// Partner users, also those that are not among the resources because they stay as they are.
     staff: Staff,
 }
@@ -79,7 +79,7 @@ impl World {
             things.forget(&id, &old.targets);
         }
         for target in &new.targets {
-            let referrers = things.referrers.entry(target.clone()).or_default();
+            let referrers = things.referrers.or_default(target.clone());
             if let Err(place) = referrers.binary_search(&id) {
                 Arc::make_mut(referrers).insert(place, id.clone());
             }
@@ -106,9 +106,15 @@ impl World {
         self.0.standing.get(id).map(|thing| &thing.standing)
     }
 
+    /// True when nothing is there.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.standing.is_empty()
+    }
+
     /// Everything that is there, in order.
     pub fn iter(&self) -> impl Iterator<Item = &Standing> {
-        self.0.standing.values().map(|thing| &thing.standing)
+        self.0.standing.sorted().into_iter().map(|thing| &thing.standing)
     }
 
     /// Who refers to a resource, in order; with a kind, only that kind.

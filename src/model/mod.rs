@@ -13,6 +13,7 @@ pub mod digest;
 pub mod display;
 pub mod effect;
 pub mod id;
+pub mod lookup;
 pub mod moment;
 pub mod money;
 pub mod observed;

@@ -35,7 +35,7 @@ pub fn each<T: Send, R: Send>(things: Vec<T>, work: impl Fn(T) -> R + Sync) -> V
 }
 
 /// Does the same with the parts of many things that follow each other: one for each core.
-pub fn parts<T: Sync, R: Send>(things: &[T], work: impl Fn(&[T]) -> R + Sync) -> Vec<R> {
+pub fn parts<'t, T: Sync, R: Send>(things: &'t [T], work: impl Fn(&'t [T]) -> R + Sync) -> Vec<R> {
     at_once(things.chunks(share_of(things.len())).collect(), work)
 }
 

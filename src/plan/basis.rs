@@ -1,13 +1,14 @@
 //! What a plan rests on: the state of everything its changes touch or were judged by.
 
 use crate::model::digest::Digest;
+use crate::model::lookup::{Known, Lookup};
 use crate::model::{Observed, ResourceId, Spec, Stored};
 use crate::plan::PlanInput;
 use crate::plan::change::{Basis, Change};
 use crate::plan::draft::Drafts;
 use crate::plan::judge::Worlds;
 use crate::plan::pair::Pairs;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// The basis of the changes that proceed: each one's resource, what it refers to and is referred to
 /// by, and what else refers there, since an Owner of the same subscription may be what a permission
@@ -47,21 +48,21 @@ pub fn basis(
     }
     touched.sort_unstable();
     touched.dedup();
-    let rows: BTreeMap<&ResourceId, &Stored> = input.stored.iter().map(|s| (&s.id, s)).collect();
-    let found: BTreeMap<&ResourceId, _> = drafts
+    let rows: Lookup<&ResourceId, &Stored> = input.stored.iter().map(|s| (&s.id, s)).collect();
+    let found: Lookup<&ResourceId, _> = drafts
         .changing
         .iter()
         .filter_map(|draft| Some((&draft.id, draft.pair.found.as_ref()?)))
         .collect();
-    let unmanaged: BTreeMap<&ResourceId, &Observed> =
+    let unmanaged: Lookup<&ResourceId, &Observed> =
         pairs.unmanaged.iter().map(|(id, thing)| (id, thing)).collect();
     // As the provider says it: pairs have references by name.
-    let raw: BTreeMap<(&str, &str), &Spec> = input
+    let raw: Lookup<(&str, &str), &Spec> = input
         .unmanaged
         .iter()
         .map(|thing| ((thing.kind.as_str(), thing.external_id.as_str()), &thing.spec))
         .collect();
-    let changing: BTreeSet<&ResourceId> = changes.iter().map(|change| &change.id).collect();
+    let changing: Known<&ResourceId> = changes.iter().map(|change| &change.id).collect();
     let one = |resource: &ResourceId| -> Option<Basis> {
         let row = rows.get(resource);
         let free = || unmanaged.get(resource).copied().filter(|_| row.is_none());
@@ -87,7 +88,7 @@ pub fn basis(
 /// What is there already and is like something new, a second purchase that is meant: what is not
 /// among them later came in between.
 fn alike(input: &PlanInput, changes: &[Change], worlds: &Worlds) -> BTreeSet<ResourceId> {
-    if worlds.before.iter().next().is_none() {
+    if worlds.before.is_empty() {
         return BTreeSet::new();
     }
     let made = changes.iter().filter(|change| change.proceeds() && change.action.makes());

@@ -208,7 +208,7 @@ pub struct Change {
     pub waiting: Option<String>,
     /// The suspension it is held by.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub suspended: Option<Suspension>,
+    pub suspended: Option<Box<Suspension>>,
     /// The change's own money effect.
     pub money: Money,
     /// What the policies of the workspace say of it.
@@ -216,10 +216,10 @@ pub struct Change {
     pub policies: Vec<Ruling>,
     /// What comes back, when it gives something back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub refund: Option<Quote>,
+    pub refund: Option<Box<Quote>>,
     /// What it costs beyond what it is exchanged for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub exchange: Option<ExchangeQuote>,
+    pub exchange: Option<Box<ExchangeQuote>>,
     /// What comes of it later, by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub later: Option<String>,

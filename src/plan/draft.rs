@@ -44,13 +44,13 @@ pub struct Draft {
     /// What it waits for.
     pub waiting: Option<String>,
     /// The suspension it is held by.
-    pub suspended: Option<Suspension>,
+    pub suspended: Option<Box<Suspension>>,
     /// What the policies of the workspace say of it.
     pub policies: Vec<Ruling>,
     /// What comes back, when it gives something back.
-    pub refund: Option<Quote>,
+    pub refund: Option<Box<Quote>>,
     /// What it costs beyond what it is exchanged for.
-    pub exchange: Option<ExchangeQuote>,
+    pub exchange: Option<Box<ExchangeQuote>>,
 }
 
 /// All resources of the set, by what becomes of them.
@@ -107,7 +107,11 @@ impl Drafts {
     /// Adds those of the pairs that follow.
     fn append(&mut self, next: Self) {
         let Self { changing, unchanged, undeclared, warnings, only_observed, outside, left } = next;
-        self.changing.extend(changing);
+        if self.changing.is_empty() {
+            self.changing = changing;
+        } else {
+            self.changing.extend(changing);
+        }
         self.unchanged.extend(unchanged);
         self.undeclared.extend(undeclared);
         self.warnings.extend(warnings);
@@ -193,9 +197,14 @@ impl Draft {
         operation.to_owned()
     }
 
-    /// The change as users see it; its place in the order comes later.
+    /// The change as users see it.
     #[must_use]
-    pub fn change(&self, input: &PlanInput, worlds: &Worlds) -> Change {
+    pub fn change(
+        &self,
+        input: &PlanInput,
+        worlds: &Worlds,
+        customer: Option<&ResourceId>,
+    ) -> Change {
         let Self { id, pair, action, reason, fields, metadata, release, blocked, waiting, .. } =
             self;
         let entry = input.kinds.get(id.kind.as_str());
@@ -245,8 +254,8 @@ impl Draft {
             refund: self.refund.clone(),
             exchange: self.exchange.clone(),
             later: entry.and_then(|entry| (entry.later)(&transition)).map(str::to_owned),
-            depends_on: Vec::new(),
-            customer: worlds.customer_of(id).map(|customer| customer.name.to_string()),
+            depends_on: worlds.rests_on(id).to_vec(),
+            customer: customer.map(|customer| customer.name.to_string()),
         }
     }
 }

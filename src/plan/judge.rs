@@ -1,6 +1,7 @@
 //! What stands against changes and what they wait for, judged on the state after the plan.
 
 use crate::kinds::{Block, Kinds, ReferenceTo, Standing, World};
+use crate::model::lookup::{Known, Lookup};
 use crate::model::parallel::{parts, parts_mut};
 use crate::model::{Metadata, ResourceId, Suspension, code};
 use crate::plan::PlanInput;
@@ -25,11 +26,17 @@ pub struct Worlds {
     /// After what goes ahead.
     pub after: World,
     /// Which changes each change rests on.
-    pub rests_on: BTreeMap<ResourceId, Vec<ResourceId>>,
+    rests_on: Lookup<ResourceId, Vec<ResourceId>>,
     kinds: Kinds,
 }
 
 impl Worlds {
+    /// What the change of a resource rests on.
+    #[must_use]
+    pub fn rests_on(&self, id: &ResourceId) -> &[ResourceId] {
+        self.rests_on.get(id).map_or(&[], Vec::as_slice)
+    }
+
     /// The customer a resource belongs to, whether it comes or goes.
     #[must_use]
     pub fn customer_of(&self, id: &ResourceId) -> Option<ResourceId> {
@@ -107,7 +114,8 @@ pub fn judge(input: &PlanInput, pairs: &Pairs, drafts: &mut Drafts) -> Worlds {
             .collect();
         let mut changed = false;
         for draft in drafts.changing.iter_mut().filter(|draft| draft.proceeds()) {
-            let held_needs = rests_on[&draft.id].iter().filter_map(|id| Some((id, held.get(id)?)));
+            let needs = rests_on.get(&draft.id).into_iter().flatten();
+            let held_needs = needs.filter_map(|id| Some((id, held.get(id)?)));
             let held_needs: Vec<_> = held_needs.collect();
             let mut waits_for = held_needs.iter().find(|(_, hold)| hold.makes).copied();
             let blocks = against(input, draft, &now, &managed);
@@ -184,7 +192,7 @@ fn suspend(input: &PlanInput, drafts: &mut Drafts, before: &World, ideal: &World
                 format!("the suspension of {}", one.subject())
             };
             draft.waiting = Some(format!("the end of {its}, {}", one.story()));
-            draft.suspended = Some(one.clone());
+            draft.suspended = Some(Box::new(one.clone()));
         }
     }
 }
@@ -205,12 +213,12 @@ impl Hold {
 }
 
 /// What stays under management: what refers from there to something deleted stands in the way.
-fn managed(pairs: &Pairs, drafts: &Drafts) -> BTreeSet<ResourceId> {
+fn managed<'a>(pairs: &'a Pairs, drafts: &Drafts) -> Known<&'a ResourceId> {
     let released: BTreeSet<&ResourceId> =
         drafts.changing.iter().filter(|draft| draft.release).map(|draft| &draft.id).collect();
     let own = pairs.own.iter().filter_map(|pair| pair.id()).filter(|id| !released.contains(id));
     let others = pairs.outside.iter().chain(&pairs.foreign).map(|stored| &stored.id);
-    own.chain(others).cloned().collect()
+    own.chain(others).collect()
 }
 
 fn why(draft: &Draft) -> String {
@@ -268,7 +276,7 @@ fn against(
     input: &PlanInput,
     draft: &Draft,
     world: &World,
-    managed: &BTreeSet<ResourceId>,
+    managed: &Known<&ResourceId>,
 ) -> Vec<Block> {
     let Some(entry) = input.kinds.get(draft.id.kind.as_str()) else { return Vec::new() };
     if draft.release {
@@ -280,7 +288,7 @@ fn against(
             let entry = input.kinds.get(user.id.kind.as_str());
             !entry.is_some_and(|entry| (entry.ended)(&user.spec, input.at))
         };
-        let users = world.referrers(&draft.id, None).filter(|user| managed.contains(&user.id));
+        let users = world.referrers(&draft.id, None).filter(|user| managed.contains(&&user.id));
         let users = users.filter(goes_on);
         let users: Vec<_> = users.map(|user| user.id.to_string()).collect();
         if !users.is_empty() && blocks.is_empty() {
@@ -330,9 +338,9 @@ fn dependencies(
     drafts: &Drafts,
     before: &World,
     ideal: &World,
-) -> BTreeMap<ResourceId, Vec<ResourceId>> {
-    let changing: BTreeSet<&ResourceId> = drafts.changing.iter().map(|draft| &draft.id).collect();
-    let follows: BTreeMap<&ResourceId, Vec<ResourceId>> = drafts
+) -> Lookup<ResourceId, Vec<ResourceId>> {
+    let changing: Known<&ResourceId> = drafts.changing.iter().map(|draft| &draft.id).collect();
+    let follows: Lookup<&ResourceId, Vec<ResourceId>> = drafts
         .changing
         .iter()
         .filter_map(|draft| {

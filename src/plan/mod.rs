@@ -41,7 +41,8 @@ use crate::model::parallel::{ALONE_MAX, both, parts};
 use crate::model::text::counted;
 use crate::model::{Source, Suspension};
 use crate::plan::change::{PLAN_API_VERSION, Undeclared, Warning};
-use crate::plan::draft::{Draft, Drafts};
+use crate::plan::draft::Drafts;
+use crate::plan::order::Placed;
 use chrono::SecondsFormat;
 
 /// Makes the plan.
@@ -51,13 +52,18 @@ pub fn plan(input: &PlanInput) -> Plan {
     let mut drafts: Drafts = draft::draft(input, &pairs);
     settle::mark_exchanged(&mut drafts, &pairs);
     let worlds = judge::judge(input, &pairs, &mut drafts);
-    let changes_of = |drafts: &[Draft]| -> Vec<Change> {
-        drafts.iter().map(|draft| draft.change(input, &worlds)).collect()
-    };
-    let changes = parts(&drafts.changing, changes_of).into_iter().flatten().collect();
-    let mut changes: Vec<Change> = order::order(input, &worlds, changes);
+    let mut placed = order::order(input, &worlds, &drafts.changing);
     let outside = (!input.selection.is_everything()).then_some(drafts.outside.len());
-    changes.retain(|change| !drafts.outside.contains(&change.id));
+    placed.retain(|placed| !drafts.outside.contains(&placed.draft.id));
+    let changes_of = |placed: &[Placed<'_>]| -> Vec<Change> {
+        placed
+            .iter()
+            .map(|placed| placed.draft.change(input, &worlds, placed.customer.as_ref()))
+            .collect()
+    };
+    let mut changes: Vec<Change> = Vec::with_capacity(placed.len());
+    changes.extend(parts(&placed, changes_of).into_iter().flatten());
+    drop(placed);
     let unchanged = drafts.unchanged.len() + input.left_out.chosen;
     let mut summary = Summary { unchanged, ..Summary::default() };
     for change in &changes {

@@ -1,44 +1,63 @@
 //! Dependency order, the same whatever order the input had.
 
 use crate::model::ResourceId;
+use crate::model::lookup::Lookup;
+use crate::model::parallel::parts;
 use crate::plan::PlanInput;
-use crate::plan::change::Change;
+use crate::plan::draft::Draft;
 use crate::plan::judge::Worlds;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-/// Sorts changes so that each comes after what it rests on, and writes down what that is.
-#[must_use]
-pub fn order(input: &PlanInput, worlds: &Worlds, mut changes: Vec<Change>) -> Vec<Change> {
-    for change in &mut changes {
-        change.depends_on = worlds.rests_on.get(&change.id).cloned().unwrap_or_default();
-    }
-    let order = places(input, &changes);
-    let mut taken: Vec<Option<Change>> = changes.into_iter().map(Some).collect();
-    order.into_iter().filter_map(|index| taken[index].take()).collect()
+/// A draft in its place, with the customer that it belongs to.
+pub struct Placed<'a> {
+    /// What is changed.
+    pub draft: &'a Draft,
+    /// Whose it is.
+    pub customer: Option<ResourceId>,
 }
 
-/// Where each of the changes in their order is among those given.
-fn places(input: &PlanInput, changes: &[Change]) -> Vec<usize> {
-    let ranks: Vec<usize> = changes.iter().map(|change| input.kinds.rank(&change.kind)).collect();
-    let key = |index: &usize| {
-        let Change { customer, id, .. } = &changes[*index];
-        (customer.is_none(), customer, ranks[*index], id)
+impl Placed<'_> {
+    /// By what customers are sorted: what belongs to none comes last.
+    fn of_whom(&self) -> (bool, Option<&str>) {
+        let name = self.customer.as_ref().map(|id| id.name.as_str());
+        (name.is_none(), name)
+    }
+}
+
+/// Sorts drafts by customer, kind and name, and so that each comes after what it rests on.
+#[must_use]
+pub fn order<'a>(input: &PlanInput, worlds: &Worlds, drafts: &'a [Draft]) -> Vec<Placed<'a>> {
+    let with_customers = |drafts: &'a [Draft]| -> Vec<(usize, Placed<'a>)> {
+        let placed = |draft: &'a Draft| {
+            let rank = input.kinds.rank(draft.id.kind.as_str());
+            (rank, Placed { draft, customer: worlds.customer_of(&draft.id) })
+        };
+        drafts.iter().map(placed).collect()
     };
-    let mut sorted: Vec<usize> = (0..changes.len()).collect();
-    sorted.sort_by(|a, b| key(a).cmp(&key(b)));
-    let place: BTreeMap<&ResourceId, usize> =
-        sorted.iter().enumerate().map(|(place, index)| (&changes[*index].id, place)).collect();
+    let placed = parts(drafts, with_customers);
+    let mut sorted: Vec<(usize, Placed<'a>)> = placed.into_iter().flatten().collect();
+    sorted.sort_by(|(rank, a), (other, b)| {
+        (a.of_whom(), rank, &a.draft.id).cmp(&(b.of_whom(), other, &b.draft.id))
+    });
+    let order = after_what_they_rest_on(worlds, &sorted);
+    let mut taken: Vec<_> = sorted.into_iter().map(|(_, placed)| Some(placed)).collect();
+    order.into_iter().filter_map(|at| taken[at].take()).collect()
+}
+
+fn after_what_they_rest_on(worlds: &Worlds, sorted: &[(usize, Placed<'_>)]) -> Vec<usize> {
+    let place: Lookup<&ResourceId, usize> =
+        sorted.iter().enumerate().map(|(at, (_, placed))| (&placed.draft.id, at)).collect();
     let mut dependants: Vec<Vec<usize>> = vec![Vec::new(); sorted.len()];
     let mut open: Vec<usize> = Vec::with_capacity(sorted.len());
-    for (at, index) in sorted.iter().enumerate() {
-        let first = &changes[*index].depends_on;
-        open.push(first.len());
-        first.iter().for_each(|id| dependants[place[id]].push(at));
+    for (at, (_, placed)) in sorted.iter().enumerate() {
+        let first = worlds.rests_on(&placed.draft.id).iter().filter_map(|id| place.get(&id));
+        let number = first.map(|first| dependants[*first].push(at)).count();
+        open.push(number);
     }
     let mut ready: BTreeSet<usize> = (0..open.len()).filter(|at| open[*at] == 0).collect();
     let mut order = Vec::with_capacity(sorted.len());
     while let Some(at) = ready.pop_first() {
-        order.push(sorted[at]);
+        order.push(at);
         for dependant in std::mem::take(&mut dependants[at]) {
             open[dependant] -= 1;
             if open[dependant] == 0 {
@@ -48,6 +67,6 @@ fn places(input: &PlanInput, changes: &[Change]) -> Vec<usize> {
     }
     // Manifests without circles leave nothing over; if rules of kinds ever contradict each other,
     // the rest keeps its sorted place instead of being lost.
-    order.extend((0..open.len()).filter(|at| open[*at] > 0).map(|at| sorted[at]));
+    order.extend((0..open.len()).filter(|at| open[*at] > 0));
     order
 }

@@ -4,11 +4,12 @@
 mod claim;
 
 use crate::kinds::{Block, KindEntry, ReferenceTo};
+use crate::model::lookup::{Known, Lookup};
 use crate::model::resource::PREVIOUS_NAME;
 use crate::model::{KindName, Observed, Resource, ResourceId, Spec, Stored, Value, code};
 use crate::plan::unended::{Hold, Unended};
 use crate::plan::{PlanInput, Scope};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// One resource with all that is known of it.
@@ -71,10 +72,10 @@ pub fn pair(input: &PlanInput) -> Pairs {
     let mut pairing = Pairing {
         input,
         pairs: Pairs::default(),
-        by_external: BTreeMap::new(),
-        renamed: BTreeMap::new(),
+        by_external: Lookup::default(),
+        renamed: Lookup::default(),
         declared: input.desired.iter().map(|resource| &resource.id).collect(),
-        contested: BTreeMap::new(),
+        contested: Lookup::default(),
         taken: input
             .desired
             .iter()
@@ -92,13 +93,13 @@ pub fn pair(input: &PlanInput) -> Pairs {
 struct Pairing<'a> {
     input: &'a PlanInput,
     pairs: Pairs,
-    by_external: BTreeMap<(KindName, String), ResourceId>,
-    renamed: BTreeMap<ResourceId, ResourceId>,
-    declared: BTreeSet<&'a ResourceId>,
+    by_external: Lookup<(KindName, String), ResourceId>,
+    renamed: Lookup<ResourceId, ResourceId>,
+    declared: Known<&'a ResourceId>,
     /// Undeclared resources that a new one may be the new name of: neither goes ahead.
-    contested: BTreeMap<ResourceId, ResourceId>,
+    contested: Lookup<ResourceId, ResourceId>,
     /// Names that an unmanaged thing cannot be shown under.
-    taken: BTreeSet<ResourceId>,
+    taken: Known<ResourceId>,
     /// Operations on the kind at hand that have not ended.
     unended: Unended<'a>,
 }
@@ -122,9 +123,9 @@ impl Pairing<'_> {
             self.input.desired.iter().filter(|d| d.id.kind.as_str() == kind).collect();
         // Names first, then those that give an old name: an identity or a likeness may only claim
         // what no manifest names.
-        desired.sort_by_key(|d| {
+        desired.sort_by_cached_key(|d| {
             let named = candidates.own.contains_key(&d.id);
-            (!named, d.metadata.annotation(PREVIOUS_NAME).is_none(), d.id.clone())
+            (!named, d.metadata.annotation(PREVIOUS_NAME).is_none(), &d.id)
         });
         for declared in desired {
             let spec = self.settled(entry, &declared.spec);

@@ -1,13 +1,13 @@
 //! What is written down beside the changes: where resources are declared now, and how they are.
 
 use crate::model::condition::{ConditionType, Truth};
+use crate::model::lookup::Lookup;
 use crate::model::{Condition, ResourceId, Stored};
 use crate::plan::PlanInput;
 use crate::plan::change::{Change, ConditionNow, Desired, Record};
 use crate::plan::diff::keep_protection;
 use crate::plan::draft::Drafts;
 use crate::plan::judge::{Ailments, Worlds};
-use std::collections::BTreeMap;
 
 /// The reason of `Synced=False` while something that was changed outside is left alone; its time is
 /// when a pass first saw that.
@@ -22,9 +22,9 @@ pub fn records(
     ailments: &Ailments,
     changes: &[Change],
 ) -> Vec<Record> {
-    let by_id: BTreeMap<&ResourceId, &Change> = changes.iter().map(|c| (&c.id, c)).collect();
+    let by_id: Lookup<&ResourceId, &Change> = changes.iter().map(|c| (&c.id, c)).collect();
     // The rows as the store has them: pairs carry references under their new names.
-    let rows: BTreeMap<&ResourceId, &Stored> = input.stored.iter().map(|s| (&s.id, s)).collect();
+    let rows: Lookup<&ResourceId, &Stored> = input.stored.iter().map(|s| (&s.id, s)).collect();
     let is_left = |id: &ResourceId| drafts.left.contains(id);
     let mut records = Vec::new();
     for pair in &drafts.unchanged {

@@ -82,7 +82,7 @@ fn one(
     let name = draft.id.to_string();
     if let (true, Some(there)) = (cancels, &draft.before) {
         let held = reading::held(&name, there, at).map_err(|field| unknown(&name, field))?;
-        draft.refund = Some(finance::refund(&held, at, &terms()?)?);
+        draft.refund = Some(Box::new(finance::refund(&held, at, &terms()?)?));
     }
     let (true, Some(new)) = (buys, &draft.after) else { return Ok(()) };
     let olds = reservation::exchanged_for(new);
@@ -100,7 +100,7 @@ fn one(
         held.push(reading::held(&name, &there.spec, at).map_err(|field| unknown(&name, field))?);
     }
     let Some(wanted) = reading::wanted(&name, new) else { return Ok(()) };
-    draft.exchange = Some(finance::exchange(&held, &wanted, at, &terms()?)?);
+    draft.exchange = Some(Box::new(finance::exchange(&held, &wanted, at, &terms()?)?));
     Ok(())
 }
 

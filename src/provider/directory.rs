@@ -1,6 +1,7 @@
 //! What a pass knows of rows and outside things, kept up to date while it runs.
 
 use crate::kinds::{KindEntry, Kinds, Reference, ReferenceTo};
+use crate::model::lookup::{Known, Lookup};
 use crate::model::{KindName, Observed, ResourceId, Spec, Stored, Value};
 use crate::provider::ProviderError;
 use crate::store::Write;
@@ -11,15 +12,15 @@ use std::collections::{BTreeMap, BTreeSet};
 pub struct Directory {
     /// The kinds.
     pub kinds: Kinds,
-    rows: BTreeMap<ResourceId, Stored>,
+    rows: Lookup<ResourceId, Stored>,
     actual: BTreeMap<(KindName, String), Observed>,
-    names: BTreeMap<(KindName, String), ResourceId>,
+    names: Lookup<(KindName, String), ResourceId>,
     /// Rows that this pass wrote: they say what their manifests say.
-    touched: BTreeSet<ResourceId>,
+    touched: Known<ResourceId>,
     /// Which rows refer to a name.
-    referrers: BTreeMap<ResourceId, BTreeSet<ResourceId>>,
+    referrers: Lookup<ResourceId, BTreeSet<ResourceId>>,
     /// External ids by the names the provider has for them, of managed things too.
-    by_name: BTreeMap<ResourceId, Vec<String>>,
+    by_name: Lookup<ResourceId, Vec<String>>,
 }
 
 impl Directory {
@@ -32,23 +33,26 @@ impl Directory {
                 Some(((row.id.kind.clone(), row.external_id.clone()?), row.id.clone()))
             })
             .collect();
-        let rows: BTreeMap<ResourceId, Stored> =
-            rows.into_iter().map(|row| (row.id.clone(), row)).collect();
         let actual: BTreeMap<(KindName, String), Observed> = actual
             .into_iter()
             .map(|observed| ((observed.kind.clone(), observed.external_id.clone()), observed))
             .collect();
-        let mut unnamed: BTreeMap<ResourceId, Vec<String>> = BTreeMap::new();
+        let mut by_name: Lookup<ResourceId, Vec<String>> = Lookup::default();
         for ((kind, external_id), observed) in &actual {
             let id = ResourceId::new(kind.as_str(), &observed.name);
-            unnamed.entry(id).or_default().push(external_id.clone());
+            by_name.or_default(id).push(external_id.clone());
         }
-        let (referrers, touched) = (BTreeMap::new(), BTreeSet::new());
-        let mut directory =
-            Self { kinds, rows, actual, names, touched, referrers, by_name: unnamed };
-        let rows = std::mem::take(&mut directory.rows);
-        rows.values().for_each(|row| directory.refer(row));
-        directory.rows = rows;
+        let mut directory = Self {
+            kinds,
+            rows: Lookup::default(),
+            actual,
+            names,
+            touched: Known::default(),
+            referrers: Lookup::default(),
+            by_name,
+        };
+        rows.iter().for_each(|row| directory.refer(row));
+        directory.rows = rows.into_iter().map(|row| (row.id.clone(), row)).collect();
         directory
     }
 
@@ -103,11 +107,6 @@ impl Directory {
         self.names.contains_key(&(kind.clone(), external_id.to_owned()))
     }
 
-    /// Every row, in order.
-    pub fn rows(&self) -> impl Iterator<Item = &Stored> {
-        self.rows.values()
-    }
-
     /// Moves along with the writes of a change to the resource `own`.
     pub fn absorb(&mut self, own: &ResourceId, writes: &[Write]) {
         for write in writes {
@@ -143,7 +142,7 @@ impl Directory {
         for spec in [Some(&row.spec), row.last_applied.as_ref()].into_iter().flatten() {
             for reference in entry.facts.references {
                 if let Some(ReferenceTo::Resource(target)) = reference.target(spec) {
-                    self.referrers.entry(target).or_default().insert(row.id.clone());
+                    self.referrers.or_default(target).insert(row.id.clone());
                 }
             }
         }
@@ -194,7 +193,7 @@ impl Directory {
     /// Puts an outside thing.
     pub fn put_actual(&mut self, observed: Observed) {
         let id = ResourceId::new(observed.kind.as_str(), &observed.name);
-        let same_name = self.by_name.entry(id).or_default();
+        let same_name = self.by_name.or_default(id);
         if !same_name.contains(&observed.external_id) {
             same_name.push(observed.external_id.clone());
         }

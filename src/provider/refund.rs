@@ -34,7 +34,7 @@ pub fn settled<'a>(
                 quote.refund, quote.due, shown.refund, shown.due
             )));
         }
-        now.refund = Some(quote);
+        now.refund = Some(Box::new(quote));
     }
     if let Some(shown) = &change.exchange {
         let quote = exchange(change, directory, refunds, at).map_err(|e| worse(e.to_string()))?;
@@ -44,7 +44,7 @@ pub fn settled<'a>(
                 quote.payable, shown.payable
             )));
         }
-        now.exchange = Some(quote);
+        now.exchange = Some(Box::new(quote));
     }
     Ok(Cow::Owned(now))
 }

@@ -204,7 +204,9 @@ impl Pairing<'_> {
             // What is there tells whose it is, also where the row still has an old name.
             alike(&stored.spec) || stored.observed.as_ref().is_some_and(alike)
         }) {
-            self.contested.entry(like.id.clone()).or_insert_with(|| desired.id.clone());
+            if !self.contested.contains_key(&like.id) {
+                self.contested.insert(like.id.clone(), desired.id.clone());
+            }
             let (like, name) = (&like.id, &like.id.name);
             let why = if self.input.scope == Scope::Part {
                 format!("{like} has the same customer and offer, and {UNSEEN}")

@@ -1,0 +1,122 @@
+//! What is looked up by a key: no order of its own can reach an output.
+
+#![expect(clippy::disallowed_types, reason = "entries are given in the order of their keys only")]
+
+use std::borrow::Borrow;
+use std::collections::HashMap;
+use std::hash::Hash;
+
+/// Values by keys. Of hundreds of thousands of names a sorted map compares twenty to find one; this
+/// reads one.
+#[derive(Debug, Clone)]
+pub struct Lookup<K, V>(HashMap<K, V>);
+
+impl<K, V> Default for Lookup<K, V> {
+    fn default() -> Self {
+        Self(HashMap::new())
+    }
+}
+
+impl<K: Hash + Eq, V> Lookup<K, V> {
+    /// The value of a key.
+    #[must_use]
+    pub fn get<Q: Hash + Eq + ?Sized>(&self, key: &Q) -> Option<&V>
+    where
+        K: Borrow<Q>,
+    {
+        self.0.get(key)
+    }
+
+    /// The same, to change it.
+    pub fn get_mut<Q: Hash + Eq + ?Sized>(&mut self, key: &Q) -> Option<&mut V>
+    where
+        K: Borrow<Q>,
+    {
+        self.0.get_mut(key)
+    }
+
+    /// True when a key has a value.
+    #[must_use]
+    pub fn contains_key<Q: Hash + Eq + ?Sized>(&self, key: &Q) -> bool
+    where
+        K: Borrow<Q>,
+    {
+        self.0.contains_key(key)
+    }
+
+    /// Gives a key a value; gives the one it had.
+    pub fn insert(&mut self, key: K, value: V) -> Option<V> {
+        self.0.insert(key, value)
+    }
+
+    /// Takes a key's value away.
+    pub fn remove<Q: Hash + Eq + ?Sized>(&mut self, key: &Q) -> Option<V>
+    where
+        K: Borrow<Q>,
+    {
+        self.0.remove(key)
+    }
+
+    /// True when no key has a value.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Every value, in the order of the keys: these are sorted for it.
+    #[must_use]
+    pub fn sorted(&self) -> Vec<&V>
+    where
+        K: Ord,
+    {
+        let mut entries: Vec<(&K, &V)> = self.0.iter().collect();
+        entries.sort_unstable_by(|a, b| a.0.cmp(b.0));
+        entries.into_iter().map(|(_, value)| value).collect()
+    }
+
+    /// The value of a key, made where there was none.
+    pub fn or_default(&mut self, key: K) -> &mut V
+    where
+        V: Default,
+    {
+        self.0.entry(key).or_default()
+    }
+}
+
+impl<K: Hash + Eq, V> FromIterator<(K, V)> for Lookup<K, V> {
+    fn from_iter<I: IntoIterator<Item = (K, V)>>(entries: I) -> Self {
+        Self(entries.into_iter().collect())
+    }
+}
+
+/// Keys that are looked up.
+#[derive(Debug, Clone)]
+pub struct Known<K>(Lookup<K, ()>);
+
+impl<K> Default for Known<K> {
+    fn default() -> Self {
+        Self(Lookup::default())
+    }
+}
+
+impl<K: Hash + Eq> Known<K> {
+    /// True when it is one of them.
+    #[must_use]
+    pub fn contains<Q: Hash + Eq + ?Sized>(&self, key: &Q) -> bool
+    where
+        K: Borrow<Q>,
+    {
+        self.0.contains_key(key)
+    }
+
+    /// Adds one; false when it was there.
+    pub fn insert(&mut self, key: K) -> bool {
+        self.0.insert(key, ()).is_none()
+    }
+}
+
+impl<K: Hash + Eq> FromIterator<K> for Known<K> {
+    fn from_iter<I: IntoIterator<Item = K>>(keys: I) -> Self {
+        Self(keys.into_iter().map(|key| (key, ())).collect())
+    }
+}
