@@ -233,12 +233,12 @@ pub trait Store: Send {
         epoch: i64,
     ) -> Result<(), StoreError>;
 
-    /// Does what a commit would have to do sooner or later anyhow, for a time when nobody waits: others
-    /// read and write meanwhile. Changes nothing that can be asked.
+    /// Begins, beside whatever comes next, what a commit would have to do sooner or later anyhow.
+    /// Changes nothing that can be asked; does nothing while it is under way.
     ///
     /// # Errors
-    /// When the database fails; what was committed is durable all the same.
-    fn catch_up(&self) -> Result<(), StoreError>;
+    /// When it failed the last time: what was committed is durable all the same, and a commit does it.
+    fn catch_up(&mut self) -> Result<(), StoreError>;
 
     /// Everything that is wrong with the store, in words; empty when it is whole.
     ///

@@ -15,7 +15,6 @@ use crate::engine::watch::ears::Ears;
 use crate::engine::watch::state;
 use crate::engine::watch::state::{Command, Event, Millis, Notice, State, Timing, step};
 use crate::engine::watch::told::{Told, Trouble, Word};
-use crate::store::StoreError;
 use chrono::{DateTime, Utc};
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -99,8 +98,7 @@ impl Driver<'_> {
                         Command::Ask => events.push_back(Event::Asked(self.ask())),
                         Command::Say(notice) => self.say(notice),
                         Command::End => {
-                            let rested = self.passes.end();
-                            self.rested(rested);
+                            self.passes.end();
                             self.stand(WatchState::Ended);
                             tracing::info!("ended");
                             return self.exit;
@@ -292,8 +290,7 @@ impl Driver<'_> {
         let ended = Ended { began, outcome, plan_id, applied };
         self.record(ended, |report| report.stands(told_held, &errors, &causes));
         if applied > 0 {
-            let rested = self.passes.rest();
-            self.rested(rested);
+            self.rest();
         }
         let waits = held.is_some();
         self.held = held;
@@ -353,9 +350,9 @@ impl Driver<'_> {
         }
     }
 
-    /// Tells when the store could not catch up: a later commit does it then.
-    fn rested(&mut self, rested: Result<(), StoreError>) {
-        if let Err(error) = rested {
+    /// Lets the store rest, and tells when that failed the last time: a later commit does it then.
+    fn rest(&mut self) {
+        if let Err(error) = self.passes.rest() {
             self.remark(format!("between two passes: {:#}", anyhow::Error::from(error)));
         }
     }

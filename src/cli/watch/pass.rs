@@ -252,18 +252,16 @@ impl Passes<'_> {
     }
 
     /// Lets the store do between two passes what would hold one up; says how that went last time.
-    pub fn rest(&mut self) -> Result<(), StoreError> {
+    pub fn rest(&self) -> Result<(), StoreError> {
         self.stores.rest()
     }
 
-    /// Writes down what was kept, for passes of other processes, and ends what was begun between two
-    /// passes.
-    pub fn end(&mut self) -> Result<(), StoreError> {
+    /// Writes down what was kept, for passes of other processes.
+    pub fn end(&self) {
         let file = self.stores.reading().and_then(Store::file);
         if let (Some(kept), Some(file)) = (&self.kept, file) {
             kept.write(&memory::Place::beside(file, kept.key().clone()));
         }
-        self.stores.end_rest()
     }
 
     fn choose(&self, planned: Planned, workspace: &Workspace) -> Result<Choice, CommandError> {

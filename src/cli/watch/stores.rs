@@ -6,17 +6,15 @@ use crate::cli::session;
 use crate::cli::settings::Settings;
 use crate::engine::Workspace;
 use crate::engine::lease::SharedStore;
-use crate::store::{self, Missing, Store, StoreError};
+use crate::store::{Missing, Store, StoreError};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
-use std::thread::JoinHandle;
 
 /// The connections of a watch.
 #[derive(Default)]
 pub struct Stores {
     reading: Option<Opened>,
     writing: Option<SharedStore>,
-    resting: Option<JoinHandle<Result<(), StoreError>>>,
 }
 
 /// A store that was opened.
@@ -41,7 +39,7 @@ impl Stores {
         if self.reading.as_ref().is_some_and(is_it) {
             return Ok(());
         }
-        (self.reading, self.writing) = (None, None);
+        *self = Self::default();
         let store = session::open(settings, workspace, Missing::Leave)?;
         let opened = |store: Box<dyn Store>| Opened { file: identity(store.file()), store, url };
         self.reading = store.map(opened);
@@ -67,26 +65,9 @@ impl Stores {
         Ok(store)
     }
 
-    /// Lets the store catch up beside whatever comes next, with a connection of its own. Gives how it
-    /// went the last time; while that is still under way, nothing is begun.
-    pub fn rest(&mut self) -> Result<(), StoreError> {
-        if self.resting.as_ref().is_some_and(|resting| !resting.is_finished()) {
-            return Ok(());
-        }
-        let before = self.end_rest();
-        if let Some(opened) = &self.reading {
-            let url = opened.url.clone();
-            self.resting = Some(std::thread::spawn(move || {
-                store::open(&url, Missing::Leave)?.map_or(Ok(()), |store| store.catch_up())
-            }));
-        }
-        before
-    }
-
-    /// Waits for what is under way, and gives how it went.
-    pub fn end_rest(&mut self) -> Result<(), StoreError> {
-        let ended = self.resting.take().map(JoinHandle::join);
-        ended.map_or(Ok(()), |ended| ended.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+    /// Lets the store do between two passes what would hold one up.
+    pub fn rest(&self) -> Result<(), StoreError> {
+        self.writing.as_ref().map_or(Ok(()), |store| store.lock().catch_up())
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod backup;
 mod check;
+mod folding;
 mod intents;
 mod lease;
 mod log;
@@ -19,6 +20,7 @@ use crate::store::backup::{Contents, Examined, Problems};
 use crate::store::history::{ApplyRecord, Approval};
 use crate::store::lease::{Holder, Lease};
 use crate::store::log::{Checkpoint, Filter, Head, Verification};
+use crate::store::sqlite::folding::Folding;
 use crate::store::sqlite::steps::Steps;
 use crate::store::{
     Batch, Glance, Judgement, Missing, Store, StoreError, Touched, Version, migrate,
@@ -55,6 +57,7 @@ pub struct Sqlite {
     connection: Connection,
     path: PathBuf,
     lineage: String,
+    folding: Folding,
 }
 
 impl Sqlite {
@@ -87,7 +90,8 @@ impl Sqlite {
         let lineage = connection
             .query_row("SELECT value FROM meta WHERE key = 'lineage'", [], |row| row.get(0))
             .map_err(failed)?;
-        Ok(Some(Self { connection, path: path.to_owned(), lineage }))
+        let (path, folding) = (path.to_owned(), Folding::default());
+        Ok(Some(Self { connection, path, lineage, folding }))
     }
 
     /// Many rows touch pages all over the indexes: they stay in memory, and go from the journal into
@@ -141,6 +145,13 @@ impl Sqlite {
     fn wait_for_the_disk(&self, waits: bool) -> Result<(), StoreError> {
         let value = if waits { "FULL" } else { "NORMAL" };
         self.connection.pragma_update(None, "synchronous", value).map_err(|e| self.failed(e))
+    }
+}
+
+impl Drop for Sqlite {
+    /// The last connection that closes leaves one file: that is to be this one.
+    fn drop(&mut self) {
+        let _a_commit_does_it_then = self.folding.end();
     }
 }
 
@@ -275,7 +286,8 @@ impl Store for Sqlite {
     }
 
     fn commit(&mut self, batch: &Batch) -> Result<(), StoreError> {
-        if batch.writes.len() >= BULK {
+        let is_large = batch.writes.len() >= BULK;
+        if is_large {
             self.make_room().map_err(|e| self.failed(e))?;
         }
         self.transact(|transaction, lineage| {
@@ -292,7 +304,12 @@ impl Store for Sqlite {
             touches::note(transaction, &touched)?;
             touches::judge(transaction, &batch.writes)?;
             Ok(())
-        })
+        })?;
+        if is_large {
+            // Another may follow. Where this fails, a commit does it when the journal is long.
+            let _committed_all_the_same = self.catch_up();
+        }
+        Ok(())
     }
 
     fn intents(&self) -> Result<Vec<Intent>, StoreError> {
@@ -383,10 +400,8 @@ impl Store for Sqlite {
         backup::restore(self, from, expected, epoch)
     }
 
-    fn catch_up(&self) -> Result<(), StoreError> {
-        // What the journal holds goes into the file, as far as no reader needs it where it is.
-        let fold = || self.connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
-        fold().map_err(|e| self.failed(e))
+    fn catch_up(&mut self) -> Result<(), StoreError> {
+        self.folding.begin(&self.path).map_err(|e| self.failed(e))
     }
 
     fn check(&self) -> Result<Vec<String>, StoreError> {

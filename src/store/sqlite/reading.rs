@@ -2,6 +2,7 @@
 
 use crate::model::parallel::both;
 use crate::store::StoreError;
+use crate::store::sqlite::folding::Folding;
 use crate::store::sqlite::{BUSY_MAX, Sqlite, touches};
 use rusqlite::{Connection, OpenFlags, Row};
 
@@ -79,6 +80,11 @@ impl Sqlite {
         };
         let connection = open().map_err(|e| self.failed(e))?;
         let (path, lineage) = (self.path.clone(), self.lineage.clone());
-        Ok(connection.map(|connection| Self { connection, path, lineage }))
+        Ok(connection.map(|connection| Self {
+            connection,
+            path,
+            lineage,
+            folding: Folding::default(),
+        }))
     }
 }
