@@ -256,6 +256,7 @@ impl Place<'_> {
             };
             apply(&work, plan, gathered, pace, stop, told, &mut tell).await
         })?;
+        work.forget();
         shown.finish();
         let done = applied.count(|status| *status == Status::Done);
         let exit = conclude(plan, &applied, events, ui);

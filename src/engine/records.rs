@@ -65,7 +65,8 @@ pub fn record(
         let stale = stale.contains(&&row.id);
         let record = records.get(&&row.id);
         let condition = not_done.get(&&row.id).and_then(|status| ailing(status));
-        if record.is_none() && condition.is_none() && !stale {
+        let says_more = record.is_some_and(|record| !is_written(record, row));
+        if !says_more && condition.is_none() && !stale {
             continue;
         }
         let mut new = row.clone();
@@ -128,6 +129,13 @@ fn ailing(status: &Status) -> Option<ConditionNow> {
     };
     let (kind, status) = (ConditionType::Synced, Truth::False);
     Some(ConditionNow { kind, status, reason: reason.to_owned(), message })
+}
+
+/// True when a row says already what is recorded of it: what is made new is written with it.
+fn is_written(record: &Record, row: &Stored) -> bool {
+    let Record { resource: _, revision: _, source, desired, conditions } = record;
+    let stands = |now: &ConditionNow| now.is_among(&row.conditions);
+    source.is_none() && desired.is_none() && conditions.iter().all(stands)
 }
 
 fn fill_in(row: &mut Stored, record: &Record, now: DateTime<Utc>) {

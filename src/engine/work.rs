@@ -65,6 +65,14 @@ impl Work {
         self.directory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Forgets rows and things beside whatever comes next: of many that takes its time.
+    pub fn forget(&self) {
+        let mut directory = self.directory();
+        let nothing = Directory::new(directory.kinds.clone(), Vec::new(), Vec::new());
+        let all = std::mem::replace(&mut *directory, nothing);
+        std::thread::spawn(move || drop(all));
+    }
+
     /// A new id.
     pub fn id(&self, what: &str) -> String {
         self.ids.lock().unwrap_or_else(PoisonError::into_inner).next(what)

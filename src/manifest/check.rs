@@ -5,6 +5,7 @@ use crate::kinds::{Kinds, Standing, World};
 use crate::manifest::document::{Document, FileRead, Unclear};
 use crate::manifest::yaml;
 use crate::model::code::{self, Code};
+use crate::model::lookup::Lookup;
 use crate::model::problem::{Location, Problem, did_you_mean};
 use crate::model::tree::{Node, Span};
 use crate::model::{KindName, Resource, ResourceId};
@@ -108,6 +109,25 @@ impl Places<'_> {
             .or_insert_with(|| yaml::read(&text).0.into_iter().map(|tree| tree.root).collect());
         let span = trees.get(declared.document.index).map_or(Span::START, |root| root.place(path));
         Location { file: declared.file.clone(), span }
+    }
+}
+
+/// Resources by the thing that they declare, each with the manifest that it comes from.
+#[derive(Default)]
+struct Things {
+    places: Lookup<(KindName, String), usize>,
+    groups: Vec<Vec<(Resource, ResourceId)>>,
+}
+
+impl Things {
+    fn put(&mut self, one: Resource, by: ResourceId, identity: String) {
+        let thing = (one.id.kind.clone(), identity);
+        if let Some(place) = self.places.get(&thing) {
+            self.groups[*place].push((one, by));
+        } else {
+            self.places.insert(thing, self.groups.len());
+            self.groups.push(vec![(one, by)]);
+        }
     }
 }
 
@@ -229,12 +249,12 @@ impl Checker<'_> {
         let faulty = firsts.values().any(|d| d.document.resource.is_none());
         let declared: Vec<Resource> =
             firsts.values().filter_map(|d| d.document.resource.clone()).collect();
-        let mut by_identity: BTreeMap<(KindName, String), Vec<(Resource, ResourceId)>> =
-            BTreeMap::new();
+        let mut things: Things = Things::default();
         let mut resources = Vec::new();
         for resource in &declared {
             let Some(entry) = self.kinds.get(resource.id.kind.as_str()) else { continue };
             let expanded = (entry.expand)(resource, &declared);
+            let itself = expanded.is_none().then(|| resource.clone());
             self.selectors.extend(expanded.is_some().then(|| resource.clone()));
             // A faulty manifest may be the one that it would choose.
             let elsewhere = self.beyond.chosen.contains(&resource.id);
@@ -246,26 +266,23 @@ impl Checker<'_> {
                     &[(firsts[&resource.id], "spec.customerSelector")],
                 );
             }
-            for one in expanded.unwrap_or_else(|| vec![resource.clone()]) {
+            for one in expanded.into_iter().flatten().chain(itself) {
                 match (entry.identity)(&one.spec) {
-                    Some(identity) => by_identity
-                        .entry((one.id.kind.clone(), identity))
-                        .or_default()
-                        .push((one, resource.id.clone())),
+                    Some(identity) => things.put(one, resource.id.clone(), identity),
                     None => resources.push(one),
                 }
             }
         }
-        for mut same in by_identity.into_values() {
+        for mut same in things.groups {
             if same.iter().any(|(one, _)| !one.id.name.is_generated()) {
                 same.retain(|(one, _)| !one.id.name.is_generated());
             }
-            if let [(first, by), rest @ ..] = same.as_slice() {
-                for (other, other_by) in rest {
-                    self.same_thing(firsts, (first, by), (other, other_by));
-                }
-                resources.push(first.clone());
+            let mut same = same.into_iter();
+            let Some((first, by)) = same.next() else { continue };
+            for (other, other_by) in same {
+                self.same_thing(firsts, (&first, &by), (&other, &other_by));
             }
+            resources.push(first);
         }
         resources.sort_by(|a, b| a.id.cmp(&b.id));
         resources

@@ -120,3 +120,28 @@ impl<K: Hash + Eq> FromIterator<K> for Known<K> {
         Self(keys.into_iter().map(|key| (key, ())).collect())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Known, Lookup};
+
+    #[test]
+    fn values_come_in_the_order_of_their_keys_whatever_was_put_first() {
+        let numbers = [7, 3, 900, 41, 0, 12];
+        let mut lookup: Lookup<u32, u32> = numbers.iter().map(|key| (*key, key * 2)).collect();
+        assert_eq!(lookup.sorted(), [&0, &6, &14, &24, &82, &1_800]);
+        *lookup.or_default(5) += 1;
+        assert_eq!(
+            (lookup.remove(&0), lookup.insert(3, 9), lookup.get(&5)),
+            (Some(0), Some(6), Some(&1))
+        );
+        assert_eq!(lookup.sorted(), [&9, &1, &14, &24, &82, &1_800]);
+    }
+
+    #[test]
+    fn a_key_is_new_once() {
+        let mut known: Known<&str> = Known::default();
+        assert!(known.insert("contoso") && !known.insert("contoso"));
+        assert!(known.contains("contoso") && !known.contains("fabrikam"));
+    }
+}

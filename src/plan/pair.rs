@@ -236,6 +236,9 @@ impl Pairing<'_> {
     /// Leaves a resource alone while an operation on it has not ended. One that would be made new is
     /// recognised by what it is, under whatever name.
     fn hold(&self, pair: &mut Pair) {
+        if self.unended.is_empty() {
+            return;
+        }
         let Some(id) = pair.id().cloned() else { return };
         let new = pair.desired.as_ref().filter(|_| pair.observed().is_none());
         let entry = self.input.kinds.get(id.kind.as_str());

@@ -139,11 +139,5 @@ fn conditions(
 }
 
 fn differing(stored: &[Condition], now: Vec<ConditionNow>) -> Vec<ConditionNow> {
-    let as_stored = |now: &ConditionNow| {
-        stored.iter().any(|old| {
-            (old.kind, old.status, &old.reason, &old.message)
-                == (now.kind, now.status, &now.reason, &now.message)
-        })
-    };
-    now.into_iter().filter(|now| !as_stored(now)).collect()
+    now.into_iter().filter(|now| !now.is_among(stored)).collect()
 }

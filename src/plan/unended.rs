@@ -31,6 +31,12 @@ impl<'a> Unended<'a> {
         unended
     }
 
+    /// True when everything has ended.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.by_name.is_empty()
+    }
+
     /// Those about a resource by one of its names, or by what it would be made as.
     #[must_use]
     pub fn about(&self, names: &[&ResourceId], made: Option<&String>) -> Vec<&'a Intent> {

@@ -58,6 +58,15 @@ pub struct ConditionNow {
 }
 
 impl ConditionNow {
+    /// True when it is one of the conditions of a resource.
+    #[must_use]
+    pub fn is_among(&self, conditions: &[Condition]) -> bool {
+        let Self { kind, status, reason, message } = self;
+        conditions.iter().any(|old| {
+            (old.kind, old.status, &old.reason, &old.message) == (*kind, *status, reason, message)
+        })
+    }
+
     /// Puts it among the conditions of a resource.
     pub fn put(&self, conditions: &mut Vec<Condition>, at: DateTime<Utc>) {
         let condition = Condition {

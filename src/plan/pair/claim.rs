@@ -3,10 +3,10 @@
 
 use super::{Candidates, Pair, Pairing};
 use crate::kinds::{Block, KindEntry};
+use crate::model::lookup::Lookup;
 use crate::model::resource::{EXTERNAL_ID, PREVIOUS_NAME};
 use crate::model::{KindName, Resource, ResourceId, ResourceName, Spec, Stored, code};
 use crate::plan::Scope;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// What a plan of a part of the set cannot know.
@@ -243,14 +243,15 @@ impl Pairing<'_> {
     /// Whoever would make a second thing of an identity that something has already.
     pub(super) fn refuse_second_ones(&mut self, entry: &KindEntry, candidates: &Candidates) {
         let own = |pair: &Pair| pair.id().is_some_and(|id| id.kind.as_str() == entry.facts.kind);
-        let mut taken: BTreeMap<String, ResourceId> = BTreeMap::new();
+        let mut taken: Lookup<String, ResourceId> = Lookup::default();
         for pair in self.pairs.own.iter().filter(|pair| own(pair)) {
             // A replacement gives its identity up.
             if entry.facts.replaceable && pair.desired.is_some() {
                 continue;
             }
-            if let (Some(observed), Some(id)) = (pair.observed(), pair.id()) {
-                taken.extend((entry.identity)(observed).map(|identity| (identity, id.clone())));
+            let identity = pair.observed().and_then(entry.identity);
+            if let (Some(identity), Some(id)) = (identity, pair.id()) {
+                taken.insert(identity, id.clone());
             }
         }
         for pair in self.pairs.own.iter_mut().filter(|pair| own(pair) && pair.blocked.is_empty()) {
