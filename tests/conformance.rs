@@ -117,6 +117,7 @@ macro_rules! conformance {
 conformance! { sqlite:
     what_is_committed_is_there_after_reopening
     a_batch_that_does_not_fit_changes_nothing
+    a_large_batch_is_written_whole_or_not_at_all
     renames_keep_the_row_and_deletes_take_it
     the_log_is_gapless_filtered_and_verified
     the_lease_has_one_holder

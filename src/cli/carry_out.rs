@@ -256,7 +256,9 @@ impl Place<'_> {
             };
             apply(&work, plan, gathered, pace, stop, told, &mut tell).await
         })?;
-        work.forget();
+        if !named {
+            work.forget();
+        }
         shown.finish();
         let done = applied.count(|status| *status == Status::Done);
         let exit = conclude(plan, &applied, events, ui);

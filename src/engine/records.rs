@@ -5,9 +5,9 @@ use crate::engine::Gathered;
 use crate::engine::executor::Status;
 use crate::engine::work::Work;
 use crate::model::condition::{ConditionType, Truth};
-use crate::model::lookup::{Known, Lookup};
+use crate::model::lookup::Lookup;
 use crate::model::resource::Management;
-use crate::model::{ResourceId, Stored};
+use crate::model::{ResourceId, Spec, Stored};
 use crate::plan::change::{ConditionNow, Record};
 use crate::plan::{Action, Plan};
 use crate::store::{ApplyEnd, Judgement, StoreError, Write};
@@ -30,13 +30,19 @@ pub fn record(
         .filter(|(_, status)| *status != Status::Done)
         .map(|(id, status)| (id, status))
         .collect();
-    let recorded = || gathered.stored.iter().zip(gathered.recorded.iter());
-    let revisions: Lookup<&ResourceId, i64> =
-        recorded().map(|(row, _)| (&row.id, row.revision)).collect();
+    let recorded = gathered.stored.iter().zip(gathered.recorded.iter());
+    let recorded: Lookup<&ResourceId, (i64, &Option<Spec>)> =
+        recorded.map(|(row, observed)| (&row.id, (row.revision, observed))).collect();
     // A saved plan may be older than what stands in the store of resources it does not touch.
-    let fits = |record: &&Record| match (record.revision, revisions.get(&record.resource)) {
-        (Some(planned), Some(now)) => planned == *now,
+    let fits = |record: &&Record| match (record.revision, recorded.get(&record.resource)) {
+        (Some(planned), Some((now, _))) => planned == *now,
         _ => true,
+    };
+    // What changed outside and was not put back is written down as it is.
+    let is_stale = |row: &Stored| {
+        recorded.get(&row.id).is_some_and(|(revision, observed)| {
+            *revision == row.revision && **observed != row.observed
+        })
     };
     let records: Lookup<&ResourceId, &Record> = plan
         .records
@@ -48,21 +54,14 @@ pub fn record(
     let now = (work.clock)();
     let mut writes = Vec::new();
     let directory = work.directory();
-    // What changed outside and was not put back is written down as it is.
-    let stale: Known<&ResourceId> = recorded()
-        .filter(|(row, observed)| {
-            let now = directory.row(&row.id).filter(|now| now.revision == row.revision);
-            now.is_some_and(|now| now.observed != **observed)
-        })
-        .map(|(row, _)| &row.id)
-        .collect();
     let mut told: Vec<&ResourceId> = plan.records.iter().map(|record| &record.resource).collect();
     told.extend(statuses.iter().map(|(id, _)| id).filter(|id| not_done.contains_key(id)));
-    told.extend(recorded().map(|(row, _)| &row.id).filter(|id| stale.contains(id)));
+    let ids = gathered.stored.iter().map(|row| &row.id);
+    told.extend(ids.filter(|id| directory.row(id).is_some_and(is_stale)));
     told.sort();
     told.dedup();
     for row in told.into_iter().filter_map(|id| directory.row(id)) {
-        let stale = stale.contains(&&row.id);
+        let stale = is_stale(row);
         let record = records.get(&&row.id);
         let condition = not_done.get(&&row.id).and_then(|status| ailing(status));
         let says_more = record.is_some_and(|record| !is_written(record, row));

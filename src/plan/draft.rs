@@ -75,15 +75,14 @@ pub struct Drafts {
 /// Compares every pair.
 #[must_use]
 pub fn draft(input: &PlanInput, pairs: &Pairs) -> Drafts {
-    let mut drafts = Drafts::default();
+    let mut all = parts(&pairs.own, |pairs| Drafts::of(input, pairs)).into_iter();
+    let mut drafts = all.next().unwrap_or_default();
+    all.for_each(|part| drafts.append(part));
     for (id, old, new) in &pairs.outdated {
         drafts.warn(
             id,
             &format!("it refers to {old}, which is {new} from now on: change the reference"),
         );
-    }
-    for part in parts(&pairs.own, |pairs| Drafts::of(input, pairs)) {
-        drafts.append(part);
     }
     drafts
 }
@@ -107,11 +106,7 @@ impl Drafts {
     /// Adds those of the pairs that follow.
     fn append(&mut self, next: Self) {
         let Self { changing, unchanged, undeclared, warnings, only_observed, outside, left } = next;
-        if self.changing.is_empty() {
-            self.changing = changing;
-        } else {
-            self.changing.extend(changing);
-        }
+        self.changing.extend(changing);
         self.unchanged.extend(unchanged);
         self.undeclared.extend(undeclared);
         self.warnings.extend(warnings);

@@ -3,7 +3,7 @@
 use super::operations::intent;
 use super::{Factory, append, batch, put, row};
 use partnerctl::model::{KindName, Observed, Spec, Stored};
-use partnerctl::store::{Filter, Missing, StoreError, Write, open};
+use partnerctl::store::{Filter, Missing, StoreError, Verification, Write, open};
 use serde_json::json;
 
 pub fn what_is_committed_is_there_after_reopening(factory: &dyn Factory) {
@@ -46,6 +46,31 @@ pub fn a_batch_that_does_not_fit_changes_nothing(factory: &dyn Factory) {
         assert_eq!(store.resources().unwrap(), [row("contoso", 1)], "{name}");
         assert_eq!(store.head().unwrap().seq, 0, "{name}");
     }
+}
+
+pub fn a_large_batch_is_written_whole_or_not_at_all(factory: &dyn Factory) {
+    let mut store = factory.open();
+    store.commit(&batch(vec![put(row("contoso", 1), None, None)])).unwrap();
+    let many = || -> Vec<Write> {
+        let one = |number: usize| {
+            [put(row(&format!("many-{number:04}"), 1), None, None), append(&number.to_string())]
+        };
+        (0..3_000).flat_map(one).collect()
+    };
+    for place in [0, 1, 4_000, 6_000] {
+        let mut writes = many();
+        writes.insert(place, put(row("contoso", 1), None, None));
+        let error = store.commit(&batch(writes)).unwrap_err();
+        assert!(matches!(error, StoreError::Stale { .. }), "at {place}: {error}");
+        assert_eq!(store.resources().unwrap(), [row("contoso", 1)], "at {place}");
+        assert_eq!(store.head().unwrap().seq, 0, "at {place}");
+    }
+    store.commit(&batch(many())).unwrap();
+    assert_eq!(store.resources().unwrap().len(), 3_001);
+    let last = store.activities(&Filter::default()).unwrap().pop().unwrap();
+    assert_eq!((last.seq, last.operation_id.as_str()), (3_000, "2999"));
+    let verified = store.verify(None).unwrap();
+    assert!(matches!(verified, Verification::Good { head } if head.seq == 3_000));
 }
 
 pub fn renames_keep_the_row_and_deletes_take_it(factory: &dyn Factory) {

@@ -352,7 +352,7 @@ impl Driver<'_> {
 
     /// Lets the store rest, and tells when that failed the last time: a later commit does it then.
     fn rest(&mut self) {
-        if let Err(error) = self.passes.rest() {
+        if let Err(error) = self.passes.stores.rest() {
             self.remark(format!("between two passes: {:#}", anyhow::Error::from(error)));
         }
     }

@@ -251,11 +251,6 @@ impl Passes<'_> {
         Ok(planned)
     }
 
-    /// Lets the store do between two passes what would hold one up; says how that went last time.
-    pub fn rest(&self) -> Result<(), StoreError> {
-        self.stores.rest()
-    }
-
     /// Writes down what was kept, for passes of other processes.
     pub fn end(&self) {
         let file = self.stores.reading().and_then(Store::file);

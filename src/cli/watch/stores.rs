@@ -65,7 +65,7 @@ impl Stores {
         Ok(store)
     }
 
-    /// Lets the store do between two passes what would hold one up.
+    /// Lets the store do between two passes what would hold one up; gives how that went last time.
     pub fn rest(&self) -> Result<(), StoreError> {
         self.writing.as_ref().map_or(Ok(()), |store| store.lock().catch_up())
     }

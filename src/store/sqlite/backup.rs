@@ -6,7 +6,7 @@
 //! state, and who reads meanwhile goes on reading the old one.
 
 use crate::store::backup::{Contents, Examined, Problems};
-use crate::store::sqlite::{Sqlite, check, log};
+use crate::store::sqlite::{Sqlite, check, log, meta};
 use crate::store::{Head, StoreError, migrate};
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
@@ -173,8 +173,7 @@ fn open_read_only(path: &Path) -> Result<Connection, StoreError> {
 
 fn contents(connection: &Connection, path: &Path) -> Result<Contents, StoreError> {
     let read = || -> rusqlite::Result<Contents> {
-        let text = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, String>(0));
-        let lineage = text("SELECT value FROM meta WHERE key = 'lineage'")?;
+        let lineage = meta::lineage(connection)?;
         let head: Head = log::read_head(connection, &lineage)?;
         let count: i64 =
             connection.query_row("SELECT count(*) FROM resources", [], |row| row.get(0))?;

@@ -3,7 +3,7 @@
 use crate::model::Spec;
 use crate::store::StoreError;
 use crate::store::log::Verification;
-use crate::store::sqlite::{TransactError, corrupt, intents, json, log, rows, suspensions};
+use crate::store::sqlite::{TransactError, corrupt, intents, json, log, meta, rows, suspensions};
 use chrono::DateTime;
 use rusqlite::{Connection, Row};
 
@@ -120,8 +120,7 @@ fn lease(connection: &Connection) -> rusqlite::Result<Vec<String>> {
 /// Refuses to go on when a backup of another store was put in place of this one while it was open:
 /// what is written would continue the wrong log.
 pub(super) fn same_lineage(connection: &Connection, lineage: &str) -> Result<(), TransactError> {
-    let sql = "SELECT value FROM meta WHERE key = 'lineage'";
-    let found: String = connection.prepare_cached(sql)?.query_row([], |row| row.get(0))?;
+    let found = meta::lineage(connection)?;
     if found == lineage {
         return Ok(());
     }

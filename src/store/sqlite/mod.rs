@@ -87,9 +87,7 @@ impl Sqlite {
         connection.pragma_update(None, "synchronous", "FULL").map_err(failed)?;
         connection.pragma_update(None, "foreign_keys", "ON").map_err(failed)?;
         migrate::migrate(&mut connection, failed)?;
-        let lineage = connection
-            .query_row("SELECT value FROM meta WHERE key = 'lineage'", [], |row| row.get(0))
-            .map_err(failed)?;
+        let lineage = meta::lineage(&connection).map_err(failed)?;
         let (path, folding) = (path.to_owned(), Folding::default());
         Ok(Some(Self { connection, path, lineage, folding }))
     }

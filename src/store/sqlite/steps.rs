@@ -1,6 +1,7 @@
 //! The writes of a batch as steps of a transaction. What is text in the database is made beforehand,
 //! of a large batch by a thread of its own.
 
+use crate::model::parallel::both;
 use crate::store::Write;
 use crate::store::log::Head;
 use crate::store::sqlite::rows::Texts;
@@ -39,23 +40,21 @@ impl Steps<'_> {
             }
             return Ok(self.head);
         }
-        std::thread::scope(|scope| {
-            let (sender, handfuls) = sync_channel(WAITING_MAX);
-            let ahead = scope.spawn(move || {
-                for writes in writes.chunks(HANDFUL) {
-                    let steps: Vec<_> = writes.iter().map(|write| self.step(write)).collect();
-                    if sender.send(steps).is_err() {
-                        // One was refused: nobody takes another.
-                        break;
-                    }
+        let (sender, handfuls) = sync_channel(WAITING_MAX);
+        let make = move || {
+            for writes in writes.chunks(HANDFUL) {
+                let steps: Vec<_> = writes.iter().map(|write| self.step(write)).collect();
+                if sender.send(steps).is_err() {
+                    // One was refused: nobody takes another.
+                    break;
                 }
-                self.head
-            });
-            for step in handfuls.into_iter().flatten() {
-                step(transaction)?;
             }
-            Ok(ahead.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-        })
+            self.head
+        };
+        // Ends with the first that is refused, and takes the channel along.
+        let take = move || handfuls.into_iter().flatten().try_for_each(|step| step(transaction));
+        let (head, taken) = both(true, make, take);
+        taken.map(|()| head)
     }
 
     fn step<'w>(&mut self, write: &'w Write) -> Step<'w> {

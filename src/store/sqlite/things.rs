@@ -2,8 +2,8 @@
 
 use crate::model::{KindName, Observed};
 use crate::store::StoreError;
-use crate::store::sqlite::{TransactError, corrupt, json};
-use rusqlite::{Row, Transaction, params};
+use crate::store::sqlite::{corrupt, json};
+use rusqlite::{Row, Transaction};
 
 /// The columns that [`thing`] reads.
 pub(super) const COLUMNS: &str = "kind, external_id, name, spec";
@@ -24,15 +24,12 @@ pub(super) fn put(
     transaction: &Transaction<'_>,
     Observed { kind, external_id, name, spec: _ }: &Observed,
     spec: &str,
-) -> Result<(), TransactError> {
-    transaction
-        .prepare_cached(
-            "INSERT INTO actual (kind, external_id, name, spec) \
-             VALUES ($1, $2, $3, $4) ON CONFLICT (kind, external_id) \
-             DO UPDATE SET name = excluded.name, spec = excluded.spec",
-        )?
-        .execute(params![kind.as_str(), external_id, name, spec])?;
-    Ok(())
+) -> rusqlite::Result<()> {
+    let sql = "INSERT INTO actual (kind, external_id, name, spec) \
+               VALUES ($1, $2, $3, $4) ON CONFLICT (kind, external_id) \
+               DO UPDATE SET name = excluded.name, spec = excluded.spec";
+    let values = [kind.as_str(), external_id, name, spec];
+    transaction.prepare_cached(sql)?.execute(values).map(drop)
 }
 
 /// Takes a thing away.
@@ -40,9 +37,7 @@ pub(super) fn delete(
     transaction: &Transaction<'_>,
     kind: &KindName,
     external_id: &str,
-) -> Result<(), TransactError> {
-    transaction
-        .prepare_cached("DELETE FROM actual WHERE kind = $1 AND external_id = $2")?
-        .execute(params![kind.as_str(), external_id])?;
-    Ok(())
+) -> rusqlite::Result<()> {
+    let sql = "DELETE FROM actual WHERE kind = $1 AND external_id = $2";
+    transaction.prepare_cached(sql)?.execute([kind.as_str(), external_id]).map(drop)
 }

@@ -2,6 +2,7 @@
 
 use super::{COLUMNS, columns, read_head};
 use crate::model::activity::chain_start;
+use crate::model::parallel::both;
 use crate::store::log::{Checkpoint, Head, Verification};
 use rusqlite::{Connection, OptionalExtension};
 
@@ -40,12 +41,12 @@ pub(in crate::store::sqlite) fn verify_halves(
         let walked = walk(&reading, lineage, checkpoint, (&middle, None))?;
         conclude(&reading, lineage, checkpoint, walked)
     };
-    let (first, second) = std::thread::scope(|scope| {
-        let second = scope.spawn(move || behind(other));
-        let start = start(lineage);
-        let first = walk(connection, lineage, checkpoint, (&start, Some(middle.seq)));
-        (first, second.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-    });
+    let start = start(lineage);
+    let (second, first) = both(
+        true,
+        || behind(other),
+        || walk(connection, lineage, checkpoint, (&start, Some(middle.seq))),
+    );
     match (first?, second?) {
         (Verification::Good { head }, good @ Verification::Good { .. }) if head == middle => {
             Ok(good)
