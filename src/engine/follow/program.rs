@@ -12,7 +12,7 @@ use tokio::sync::watch;
 /// How often it is looked at.
 const LOOK: Duration = Duration::from_millis(10);
 /// How long it may clean up after it was told to end.
-const FAREWELL: Duration = Duration::from_secs(2);
+const FAREWELL: Duration = Duration::from_secs(5);
 /// How long what it leaves behind may hold its output open.
 const LEFTOVERS: Duration = Duration::from_secs(1);
 /// The most of its output that is kept.
@@ -124,6 +124,7 @@ fn read(from: Option<impl Read + Send + 'static>) -> Output {
 #[cfg(test)]
 mod tests {
     use super::{Unended, run};
+    use std::path::Path;
     use std::process::Command;
     use std::time::Duration;
     use tokio::sync::watch::channel;
@@ -148,19 +149,43 @@ mod tests {
         assert!(matches!(run(&mut command, LONG, &stopped), Err(Unended::NotStarted(_))));
     }
 
+    /// Tells that it listens, then what it was told; what it started goes with it.
+    fn listener(folder: &Path) -> Command {
+        shell(&format!(
+            "cd '{}' && trap 'echo told > told; exit' TERM && : > ready\n\
+             sleep 1000 & while :; do sleep 0.05; done",
+            folder.display()
+        ))
+    }
+
     #[test]
-    fn it_ends_with_what_it_started_when_its_time_is_over_or_everything_stops() {
+    fn it_ends_when_its_time_is_over() {
+        let (_stop, stopped) = channel(false);
+        let folder = tempfile::tempdir().unwrap();
+        let short = Duration::from_millis(50);
+        assert!(matches!(
+            run(&mut listener(folder.path()), short, &stopped),
+            Err(Unended::TooLong)
+        ));
+    }
+
+    #[test]
+    fn it_can_clean_up_when_everything_stops_and_is_not_started_after() {
         let (stop, stopped) = channel(false);
         let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("told");
-        let script = format!(
-            "trap 'echo told > {}; exit' TERM; sleep 1000 & while :; do sleep 0.05; done",
-            file.display()
-        );
-        let short = Duration::from_millis(300);
-        assert!(matches!(run(&mut shell(&script), short, &stopped), Err(Unended::TooLong)));
-        assert_eq!(std::fs::read_to_string(&file).unwrap(), "told\n", "it could clean up");
-        stop.send(true).unwrap();
-        assert!(matches!(run(&mut shell(&script), LONG, &stopped), Err(Unended::Stopped)));
+        let at = |name| folder.path().join(name);
+        let ended = std::thread::scope(|scope| {
+            let running = scope.spawn(|| run(&mut listener(folder.path()), LONG, &stopped));
+            while !at("ready").exists() && !running.is_finished() {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            stop.send(true).unwrap();
+            running.join().unwrap()
+        });
+        assert!(matches!(ended, Err(Unended::Stopped)), "{ended:?}");
+        assert_eq!(std::fs::read_to_string(at("told")).unwrap(), "told\n");
+        std::fs::remove_file(at("ready")).unwrap();
+        assert!(matches!(run(&mut listener(folder.path()), LONG, &stopped), Err(Unended::Stopped)));
+        assert!(!at("ready").exists());
     }
 }
