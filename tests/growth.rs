@@ -15,13 +15,13 @@ use partnerctl::engine::wake::wake;
 use partnerctl::engine::{apply::directory_of, gather};
 use partnerctl::kinds::Kinds;
 use partnerctl::model::Resource;
+use partnerctl::model::lookup::Lookup;
 use partnerctl::plan::{LeftOut, Plan, PlanInput, plan};
 use partnerctl::provider::embedded::{Embedded, carry_out};
 use partnerctl::provider::{Context, Ids};
 use partnerctl::store::{Batch, Judgement, Missing, Store, Version, Write, open};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 use std::alloc::System;
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 #[global_allocator]
@@ -146,7 +146,7 @@ impl Workspace {
             files,
             kept_others: Vec::new(),
             places: places(&manifests.resources, &sources.files),
-            marks: BTreeMap::new(),
+            marks: Lookup::default(),
         };
         let workspace = self.folder.path();
         let desired = partnerctl::engine::gather::from_workspace(manifests.resources, workspace);
@@ -155,8 +155,8 @@ impl Workspace {
         let desired = &input.desired;
         recollection.mark(&sources, desired);
         let place = self.place();
-        let begun = recollection.begin(&place);
-        remember(recollection, &self.kinds, desired, &gathered, &plan, (&place, begun));
+        let noted = recollection.begin(&self.kinds, desired, &gathered, &place);
+        remember(recollection, noted, &self.kinds, desired, &plan, &place);
         (plan, gathered)
     }
 

@@ -7,13 +7,14 @@ use partnerctl::kinds::{
     AgentRole, Column, Facts, Field, Kind, KindEntry, Kinds, Operation, Reference, Transition,
 };
 use partnerctl::manifest::{check, read_file, schema::combined};
+use partnerctl::model::lookup::Known;
 use partnerctl::model::scalar::Line;
 use partnerctl::plan::{Plan, PlanInput, plan};
 use partnerctl::provider::embedded::Embedded;
 use partnerctl::store::{Missing, Store, open};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// A sticker on a customer's file, which may stand on another sticker.
@@ -81,7 +82,7 @@ fn read(text: &str) -> partnerctl::manifest::Manifests {
         &kinds(),
         vec![read],
         BTreeMap::from([(file, text.into())]),
-        &BTreeSet::new(),
+        &Known::default(),
         &Default::default(),
     )
 }

@@ -7,22 +7,23 @@ use crate::cli::ui::Ui;
 use crate::engine::cold::{Ground, cold};
 use crate::engine::gather::from_workspace;
 use crate::engine::look::Look;
-use crate::engine::memory::{Begun, Kept, Key, Page, Place, Window};
+use crate::engine::memory::{Kept, Key, Page, Place, Window};
 use crate::engine::moved::Moved;
 use crate::engine::narrow::{Narrow, Next, narrow};
-use crate::engine::remember::{Recollection, places, remember};
+use crate::engine::remember::{Noted, Recollection, places, remember};
 use crate::engine::tree::Found;
 use crate::engine::wake::wake;
 use crate::engine::{Gathered, Workspace};
 use crate::kinds::Staff;
 use crate::manifest::Manifests;
+use crate::model::lookup::Lookup;
 use crate::model::parallel::both;
 use crate::model::{Resource, ResourceId};
 use crate::plan::{LeftOut, Plan, PlanInput, Scope, plan};
 use crate::provider::Provider;
 use crate::store::{Judgement, Store, Version};
 use chrono::{DateTime, Utc};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// What a pass is made with.
@@ -212,13 +213,16 @@ impl<'a> Pass<'a> {
         }
         let is_left = self.applies && is_current;
         let next = if input.selection.is_everything() && !is_left { next } else { Next::Holds };
-        let (plan, begun) = meanwhile(&next, place, || plan(&planned));
+        let note = |recollection: &Recollection<'_>| {
+            recollection.begin(&self.settings.kinds, &planned.desired, &gathered, place)
+        };
+        let (plan, noted) = meanwhile(&next, note, || plan(&planned));
         match next {
             Next::Holds => {}
             Next::Renewed(front) => place.renew(&front),
             Next::Another(recollection) => {
-                let (kinds, place) = (&self.settings.kinds, (place, begun));
-                remember(recollection, kinds, &planned.desired, &gathered, &plan, place);
+                let kinds = &self.settings.kinds;
+                remember(recollection, noted, kinds, &planned.desired, &plan, place);
             }
         }
         let judgement = self.judgement(input, &plan, unmanaged);
@@ -246,13 +250,12 @@ impl<'a> Pass<'a> {
             && let Some(place) = store.and_then(|store| self.place(input, store))
         {
             let kinds = &self.settings.kinds;
-            let mut begun = None;
-            if recollection.is_worth_it(&planned.desired, &plan) {
-                recollection.mark(&input.sources, &planned.desired);
-                begun = recollection.begin(&place);
+            let (desired, mut noted) = (&planned.desired, None);
+            if recollection.is_worth_it(desired, &plan) {
+                recollection.mark(&input.sources, desired);
+                noted = recollection.begin(kinds, desired, &gathered, &place);
             }
-            let place = (&place, begun);
-            remember(recollection, kinds, &planned.desired, &gathered, &plan, place);
+            remember(recollection, noted, kinds, desired, &plan, &place);
         }
         let judgement = self.judgement(input, &plan, !gathered.unmanaged.is_empty());
         let window = Window::default().around(self.at, &planned.kinds, &planned.desired);
@@ -423,20 +426,20 @@ impl<'a> Pass<'a> {
             files,
             kept_others: Vec::new(),
             places: places(&manifests.resources, &input.sources.files),
-            marks: BTreeMap::new(),
+            marks: Lookup::default(),
         })
     }
 }
 
 /// Plans, and writes down meanwhile what will be remembered in any case.
-fn meanwhile<'p, R>(
-    next: &Next<'_>,
-    place: &'p Place,
+fn meanwhile<'m, 'p, R>(
+    next: &Next<'m>,
+    note: impl FnOnce(&Recollection<'m>) -> Option<Noted<'p>> + Send,
     plan: impl FnOnce() -> R,
-) -> (R, Option<Begun<'p>>) {
+) -> (R, Option<Noted<'p>>) {
     let Next::Another(recollection) = next else { return (plan(), None) };
-    let (begun, plan) = both(true, || recollection.begin(place), plan);
-    (plan, begun)
+    let (noted, plan) = both(true, || note(recollection), plan);
+    (plan, noted)
 }
 
 /// What can be chosen by its name; what belongs to a customer that nobody manages as well.

@@ -18,13 +18,14 @@ use crate::kinds::expiry;
 use crate::manifest;
 use crate::model::condition::all_is_well;
 use crate::model::digest::Digest;
+use crate::model::parallel::while_found;
 use crate::model::resource::{ACCEPT_DRIFT, MANAGEMENT};
 use crate::model::{Resource, ResourceId, Stored};
 use crate::store::{Glance, Store, StoreError, Touched};
 use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::BuildHasherDefault;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// What was read of every manifest; the pass borrows from it.
 #[derive(Default)]
@@ -124,37 +125,25 @@ fn both(
     set: &str,
     touched: &Touched,
 ) -> Result<(Option<Vec<Seen>>, Rows), StoreError> {
-    let (next, faulty) = (AtomicUsize::new(0), AtomicBool::new(false));
+    let faulty = AtomicBool::new(false);
     let (kinds, workspace) = (look.kinds, look.workspace);
-    let hand = || {
+    let read = |handful: &[Found]| -> Option<Vec<Seen>> {
+        // Where one is faulty the others are of no use.
+        if faulty.load(Ordering::Relaxed) {
+            return None;
+        }
         let mut from_workspace = FromWorkspace::new(workspace);
-        let mut seen: Vec<(usize, Seen)> = Vec::new();
-        loop {
-            let start = next.fetch_add(HANDFUL, Ordering::Relaxed);
-            if start >= files.len() || faulty.load(Ordering::Relaxed) {
-                return seen;
-            }
-            for (place, file) in files.iter().enumerate().skip(start).take(HANDFUL) {
-                match see(kinds, file, &mut from_workspace) {
-                    Some(one) => seen.push((place, one)),
-                    None => faulty.store(true, Ordering::Relaxed),
-                }
-            }
-        }
+        let seen = handful.iter().map(|file| see(kinds, file, &mut from_workspace)).collect();
+        faulty.fetch_or(Option::is_none(&seen), Ordering::Relaxed);
+        seen
     };
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
-    let (mut seen, rows) = std::thread::scope(|scope| {
-        let hands: Vec<_> = (1..cores).map(|_| scope.spawn(hand)).collect();
-        let rows = rows(look.store, set, touched);
-        let mut seen = hand();
-        for other in hands {
-            seen.extend(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
-        }
-        (seen, rows)
-    });
-    seen.sort_unstable_by_key(|(place, _)| *place);
-    let all = (!faulty.into_inner()).then(|| seen.into_iter().map(|(_, one)| one).collect());
-    Ok((all, rows?))
+    let find = |give: &mut dyn FnMut(_)| {
+        files.chunks(HANDFUL).for_each(give);
+        rows(look.store, set, touched)
+    };
+    let (rows, seen) = while_found(find, read);
+    let seen: Option<Vec<Vec<Seen>>> = seen.into_iter().collect();
+    Ok((seen.map(|seen| seen.into_iter().flatten().collect()), rows?))
 }
 
 /// What a file says; `None` when anything is wrong with it, or it stands for others.

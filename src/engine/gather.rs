@@ -5,6 +5,7 @@ use crate::engine::tree::Texts;
 use crate::kinds::{Kinds, ReferenceTo, staff};
 use crate::manifest::document::FileRead;
 use crate::manifest::{self, Beyond, Manifests};
+use crate::model::lookup::Known;
 use crate::model::parallel::each;
 use crate::model::{KindName, Observed, Resource, ResourceId, Spec, Stored, Suspension};
 use crate::plan::intent::Intent;
@@ -309,7 +310,7 @@ fn together(lineage: &str, state: Kept, actual: Vec<Observed>) -> Gathered {
 pub fn load(kinds: &Kinds, texts: Texts, stored: &[Stored]) -> Manifests {
     let Texts { texts, problems } = texts;
     let read = read_files(kinds, texts.iter().map(|(file, text)| (file.clone(), text.clone())));
-    let known: BTreeSet<ResourceId> = stored.iter().map(|row| row.id.clone()).collect();
+    let known: Known<ResourceId> = stored.iter().map(|row| row.id.clone()).collect();
     let beyond = Beyond { unread: !problems.is_empty(), ..Beyond::default() };
     let mut manifests = manifest::check(kinds, read, texts, &known, &beyond);
     manifests.problems.extend(problems);

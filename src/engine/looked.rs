@@ -11,6 +11,7 @@ use crate::engine::remember::taken;
 use crate::engine::reread::Read;
 use crate::kinds::{Kinds, ReferenceTo};
 use crate::manifest::{self, Beyond, Document, FileRead};
+use crate::model::lookup::{Known, Lookup};
 use crate::model::parallel::{ALONE_MAX, both};
 use crate::model::{Observed, Resource, ResourceId, Source, Stored};
 use crate::store::{StoreError, Touched};
@@ -23,9 +24,9 @@ pub struct Checked {
     /// What the store and the provider say of it.
     pub gathered: Gathered,
     /// The places of the files that declare it.
-    pub places: BTreeMap<ResourceId, usize>,
+    pub places: Lookup<ResourceId, usize>,
     /// The marks of what declares it, as far as they are known.
-    pub marks: BTreeMap<ResourceId, Mark>,
+    pub marks: Lookup<ResourceId, Mark>,
 }
 
 /// Reads what is looked at, and checks it; `None` when anything is wrong. `named` are the kinds that
@@ -49,10 +50,10 @@ pub fn check(
     let wanted = reach.things(named, &looked, touched);
     // Of what is settled the row says what is there.
     let settled: Vec<Observed> = settled.into_iter().filter_map(gather::as_thing).collect();
-    let mut places: BTreeMap<ResourceId, usize> = BTreeMap::new();
-    let by_id: BTreeMap<&ResourceId, &Stored> = rows.iter().map(|row| (&row.id, row)).collect();
+    let mut places: Lookup<ResourceId, usize> = Lookup::default();
+    let by_id: Lookup<&ResourceId, &Stored> = rows.iter().map(|row| (&row.id, row)).collect();
     let mut files = Vec::with_capacity(read.len() + 1);
-    let mut marks = BTreeMap::new();
+    let mut marks = Lookup::default();
     for one in read {
         marks.extend(one.marks());
         let Read { place, file, .. } = one;
@@ -67,7 +68,8 @@ pub fn check(
         places.insert(id, *place);
     }
     files.push(FileRead { file: "".into(), documents, problems: Vec::new() });
-    let known: BTreeSet<ResourceId> = by_id.into_keys().cloned().collect();
+    drop(by_id);
+    let known: Known<ResourceId> = rows.iter().map(|row| row.id.clone()).collect();
     let beyond = Beyond { unread: false, chosen };
     let (mut checked, gathered) = both(
         rows.len() >= ALONE_MAX,
@@ -98,7 +100,7 @@ fn remembered(
     reach: &Reach<'_>,
     kinds: &Kinds,
     named: &[String],
-    rows: &BTreeMap<&ResourceId, &Stored>,
+    rows: &Lookup<&ResourceId, &Stored>,
 ) -> Option<Vec<Document>> {
     let mut documents = Vec::with_capacity(reach.looked.len() + reach.beside.len());
     for one in reach.looked.iter().map(|(_, one)| one).chain(&reach.beside) {

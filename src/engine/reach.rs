@@ -6,6 +6,7 @@ use crate::engine::moved::Moved;
 use crate::engine::remember::keys;
 use crate::engine::reread::Read;
 use crate::engine::spread::{Fate, Parts, Seeds};
+use crate::model::parallel::parts_mut;
 use crate::model::{KindName, Resource, ResourceId, Stored};
 use crate::store::Touched;
 use std::collections::BTreeSet;
@@ -39,13 +40,18 @@ impl<'m> File<'m> {
         Self::Open(ones.into_iter().map(|one| (one, Fate::Kept)).collect(), bound)
     }
 
-    /// Spreads what is reached to it and in it; true when that reaches further.
-    fn spread(&mut self, parts: &Parts, near: &Near, seeds: &mut Seeds) -> bool {
-        if let Self::Shut(bound) = self
-            && bound.may_have(near)
-        {
+    /// Opens it where it may have to do with what is reached; true when it was shut.
+    fn open_near(&mut self, near: &Near) -> bool {
+        let Self::Shut(bound) = self else { return false };
+        let is_near = bound.may_have(near);
+        if is_near {
             *self = Self::open(bound.open(), Some(*bound));
         }
+        is_near
+    }
+
+    /// Spreads what is reached in it; true when that reaches further.
+    fn spread(&mut self, parts: &Parts, seeds: &mut Seeds) -> bool {
         let Self::Open(ones, _) = self else { return false };
         let mut grown = false;
         while ones.iter_mut().fold(false, |more, (one, fate)| {
@@ -100,18 +106,28 @@ impl<'m> Known<'m> {
             seeds.add(parts, one.kind, keys(one.keys));
         }
         loop {
+            // What is open is little: the rest is looked through once that reaches no further.
+            while self.spread_once(parts, &mut seeds) {}
             let near = seeds.near();
-            let mut grown = false;
-            for file in &mut self.files {
-                grown |= file.spread(parts, &near, &mut seeds);
-            }
-            for (one, fate) in &mut self.others {
-                grown |= parts.spread(fate, one.kind, keys(one.keys), &mut seeds);
-            }
-            if !grown {
+            let open_near = |files: &mut [File<'m>]| {
+                files.iter_mut().fold(false, |more, file| more | file.open_near(&near))
+            };
+            if !parts_mut(&mut self.files, open_near).contains(&true) {
                 return;
             }
         }
+    }
+
+    /// Spreads what is reached in what is open; true when that reaches further.
+    fn spread_once(&mut self, parts: &Parts, seeds: &mut Seeds) -> bool {
+        let mut grown = false;
+        for file in &mut self.files {
+            grown |= file.spread(parts, seeds);
+        }
+        for (one, fate) in &mut self.others {
+            grown |= parts.spread(fate, one.kind, keys(one.keys), seeds);
+        }
+        grown
     }
 }
 

@@ -8,6 +8,7 @@ use crate::engine::memory::{
 use crate::engine::pieces::{Mark, Piece, mark_at, marks};
 use crate::engine::tree::{Found, Sources};
 use crate::kinds::Kinds;
+use crate::model::lookup::{Known, Lookup};
 use crate::model::{Metadata, Observed, Resource, ResourceId, Source, Spec, Stored};
 use crate::plan::Plan;
 use crate::store::Version;
@@ -31,9 +32,17 @@ pub struct Recollection<'m> {
     /// What was not looked at and is not declared.
     pub kept_others: Vec<Other<'m>>,
     /// In which of the files each resource that was looked at is declared.
-    pub places: BTreeMap<ResourceId, usize>,
+    pub places: Lookup<ResourceId, usize>,
     /// The marks of what declares each of them, as far as they are known.
-    pub marks: BTreeMap<ResourceId, Mark>,
+    pub marks: Lookup<ResourceId, Mark>,
+}
+
+/// What is known of a pass before anything is planned, which is most of it.
+pub struct Noted<'p> {
+    writing: Begun<'p>,
+    /// What was looked at and is declared.
+    fresh: Vec<Fresh>,
+    others: Vec<Beside>,
 }
 
 /// A pass with more changes than this is not remembered, unless they are fewer than half of what is
@@ -49,17 +58,22 @@ impl Recollection<'_> {
         plan.changes.len() <= CHANGES_MAX || plan.changes.len() * 2 <= desired.len() + kept
     }
 
-    /// The files of whose pages more is known once it was planned.
-    fn open(&self) -> BTreeSet<usize> {
-        self.places.values().copied().collect()
-    }
-
-    /// Writes down what is known before anything is planned, which is most of it.
+    /// Writes down what is known before anything is planned. `desired` and `gathered` are what the pass
+    /// looked at.
     #[must_use]
-    pub fn begin<'p>(&self, place: &'p Place) -> Option<Begun<'p>> {
-        let open = self.open();
+    pub fn begin<'p>(
+        &self,
+        kinds: &Kinds,
+        desired: &[Resource],
+        gathered: &Gathered,
+        place: &'p Place,
+    ) -> Option<Noted<'p>> {
+        let fresh = fresh((&self.places, &self.marks), kinds, desired, gathered);
+        let open = files_of(&fresh);
         let pages = self.kept.iter().enumerate().filter(|(place, _)| !open.contains(place));
-        place.begin(&self.files, &pages.collect::<Vec<_>>())
+        let writing = place.begin(&self.files, &pages.collect::<Vec<_>>())?;
+        let others = others(kinds, &place.key().set, desired, gathered);
+        Some(Noted { writing, fresh, others })
     }
 
     /// Takes the marks of resources from the files that declare them.
@@ -104,6 +118,8 @@ pub fn taken(text: &str) -> Option<Resource> {
 
 /// A resource that was looked at, before it is written down.
 pub struct Fresh {
+    /// Its place among what is declared.
+    desired: usize,
     /// The place of its file.
     pub file: usize,
     /// The number of its kind.
@@ -125,24 +141,23 @@ impl Fresh {
     }
 }
 
-/// Writes down what a pass found out. `desired` and `gathered` are what it looked at, `plan` is what
-/// came of it; `writing` is what [`Recollection::begin`] wrote meanwhile.
+/// Writes down what a pass found out. `desired` is what it looked at, `plan` is what came of it; `noted`
+/// is what [`Recollection::begin`] wrote meanwhile.
 pub fn remember(
     recollection: Recollection<'_>,
+    noted: Option<Noted<'_>>,
     kinds: &Kinds,
     desired: &[Resource],
-    gathered: &Gathered,
     plan: &Plan,
-    (place, writing): (&Place, Option<Begun<'_>>),
+    place: &Place,
 ) {
-    let Some(writing) = writing.filter(|_| recollection.is_worth_it(desired, plan)) else {
+    let Some(noted) = noted.filter(|_| recollection.is_worth_it(desired, plan)) else {
         place.forget();
         return;
     };
-    let open = recollection.open();
-    let from = (&recollection.places, &recollection.marks);
-    let fresh = fresh(from, kinds, desired, gathered, plan);
-    let others = others(kinds, &place.key().set, desired, gathered);
+    let Noted { writing, mut fresh, others } = noted;
+    speak(&mut fresh, desired, plan);
+    let open = files_of(&fresh);
     let Recollection { version, begun, window, selectors, files, mut kept, kept_others, .. } =
         recollection;
     let selectors: Vec<(usize, String)> =
@@ -171,20 +186,24 @@ pub fn remember(
     writing.end(&pages, &Rest { selectors, others: all }, &front);
 }
 
+/// The files that declare any of these.
+fn files_of(fresh: &[Fresh]) -> BTreeSet<usize> {
+    fresh.iter().map(|one| one.file).collect()
+}
+
 /// What was looked at and is declared, with the places of the files that declare it and its marks.
+/// What a plan has to say about it is not known yet: see [`speak`].
 #[must_use]
 pub fn fresh(
-    (places, marks): (&BTreeMap<ResourceId, usize>, &BTreeMap<ResourceId, Mark>),
+    (places, marks): (&Lookup<ResourceId, usize>, &Lookup<ResourceId, Mark>),
     kinds: &Kinds,
     desired: &[Resource],
     gathered: &Gathered,
-    plan: &Plan,
 ) -> Vec<Fresh> {
-    let spoken_of = spoken_of(plan);
     let rows = gathered.stored.iter().zip(gathered.recorded.iter());
-    let rows: BTreeMap<&ResourceId, _> = rows.map(|both| (&both.0.id, both)).collect();
+    let rows: Lookup<&ResourceId, _> = rows.map(|both| (&both.0.id, both)).collect();
     let mut fresh = Vec::with_capacity(desired.len());
-    for resource in desired {
+    for (place, resource) in desired.iter().enumerate() {
         let Some(file) = places.get(&resource.id) else { continue };
         let mut keys = islands::of_resource(kinds, resource);
         let row = rows.get(&resource.id);
@@ -195,8 +214,9 @@ pub fn fresh(
                 && row.observed == **recorded
         });
         let timed = kinds.get(resource.id.kind.as_str()).is_some_and(|entry| entry.timed);
-        let settled = says_the_same && !timed && !spoken_of.contains(&resource.id);
+        let settled = says_the_same && !timed;
         fresh.push(Fresh {
+            desired: place,
             file: *file,
             kind: number(kinds, resource.id.kind.as_str()),
             name: resource.id.name.to_string(),
@@ -208,8 +228,19 @@ pub fn fresh(
     fresh
 }
 
+/// Keeps whole what a plan has anything to say about.
+pub fn speak(fresh: &mut [Fresh], desired: &[Resource], plan: &Plan) {
+    let spoken_of = spoken_of(plan);
+    for one in fresh.iter_mut().filter(|one| one.resource.is_empty()) {
+        let resource = &desired[one.desired];
+        if spoken_of.contains(&resource.id) {
+            one.resource = kept(resource);
+        }
+    }
+}
+
 /// What a plan has anything to say about.
-fn spoken_of(plan: &Plan) -> BTreeSet<&ResourceId> {
+fn spoken_of(plan: &Plan) -> Known<&ResourceId> {
     let changes = plan.changes.iter().map(|change| &change.id);
     let records = plan.records.iter().map(|record| &record.resource);
     let warnings = plan.warnings.iter().filter_map(|warning| warning.resource.as_ref());
@@ -219,7 +250,7 @@ fn spoken_of(plan: &Plan) -> BTreeSet<&ResourceId> {
 /// Rows that are not declared, and things that nobody manages.
 #[must_use]
 pub fn others(kinds: &Kinds, set: &str, desired: &[Resource], gathered: &Gathered) -> Vec<Beside> {
-    let declared: BTreeSet<&ResourceId> = desired.iter().map(|resource| &resource.id).collect();
+    let declared: Known<&ResourceId> = desired.iter().map(|resource| &resource.id).collect();
     let mut others = Vec::new();
     for row in gathered.stored.iter() {
         if *row.set != *set {
@@ -297,8 +328,8 @@ pub fn keys(bytes: &[u8]) -> impl Iterator<Item = islands::Key> + Clone {
 
 /// In which of the files each resource is declared.
 #[must_use]
-pub fn places(resources: &[Resource], files: &[Found]) -> BTreeMap<ResourceId, usize> {
-    let files: BTreeMap<&str, usize> =
+pub fn places(resources: &[Resource], files: &[Found]) -> Lookup<ResourceId, usize> {
+    let files: Lookup<&str, usize> =
         files.iter().enumerate().map(|(place, file)| (file.name.as_ref(), place)).collect();
     let place = |resource: &Resource| {
         Some((resource.id.clone(), *files.get(resource.source.file.as_deref()?)?))

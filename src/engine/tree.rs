@@ -3,7 +3,7 @@
 
 use crate::engine::memory::Stat;
 use crate::model::code::{self, Code};
-use crate::model::parallel::each;
+use crate::model::parallel::{each, while_found};
 use crate::model::problem::Problem;
 use crate::model::tree::Span;
 use ignore::WalkBuilder;
@@ -17,6 +17,8 @@ use std::sync::Arc;
 pub const FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// The file with patterns of what is no manifest, in the syntax of gitignore.
 pub const IGNORE_FILE: &str = ".partnerctlignore";
+/// Files whose stats a hand asks for at a time.
+const HANDFUL: usize = 128;
 /// The workspace's own file, never a manifest.
 pub const WORKSPACE_FILE: &str = "partnerctl.yaml";
 
@@ -61,25 +63,28 @@ pub fn read_roots(roots: &[PathBuf], stdin: &mut dyn Read) -> Texts {
 #[must_use]
 pub fn find(roots: &[PathBuf], stdin: &mut dyn Read) -> Sources {
     let mut texts = Texts::default();
-    let mut files: Vec<PathBuf> = Vec::new();
     let mut linked = false;
-    for root in roots {
-        if root.as_os_str() == "-" {
-            // Standard input can be read once, however often it is named.
-            if !texts.texts.contains_key("<stdin>") {
-                texts.stdin(stdin);
+    let find = |give: &mut dyn FnMut(Vec<PathBuf>)| {
+        for root in roots {
+            if root.as_os_str() == "-" {
+                // Standard input can be read once, however often it is named.
+                if !texts.texts.contains_key("<stdin>") {
+                    texts.stdin(stdin);
+                }
+            } else if root.is_dir() {
+                linked |= texts.walk(root, give);
+            } else {
+                give(vec![root.clone()]);
             }
-        } else if root.is_dir() {
-            linked |= texts.walk(root, &mut files);
-        } else {
-            files.push(root.clone());
         }
-    }
+    };
     let stat = |path: PathBuf| {
         let stat = path.metadata().ok().map(|metadata| Stat::of(&metadata));
         Found { name: path.to_string_lossy().into(), path, stat }
     };
-    let mut files = each(files, stat);
+    let stats = |paths: Vec<PathBuf>| paths.into_iter().map(stat).collect::<Vec<_>>();
+    let ((), found) = while_found(find, stats);
+    let mut files = found.concat();
     files.sort_by(|a, b| a.name.cmp(&b.name));
     // Roots may overlap: a file is read once, under the name that sorts first.
     let mut seen = BTreeSet::new();
@@ -170,8 +175,8 @@ impl Texts {
     }
 
     /// Finds the manifests below a folder: `.yaml`, `.yml`, `.json`, no dot-files, nothing that is
-    /// ignored. True when there are links below it.
-    fn walk(&mut self, root: &Path, files: &mut Vec<PathBuf>) -> bool {
+    /// ignored; gives them by handfuls. True when there are links below it.
+    fn walk(&mut self, root: &Path, give: &mut dyn FnMut(Vec<PathBuf>)) -> bool {
         let within = match root.canonicalize() {
             Ok(path) => path,
             Err(error) => {
@@ -204,6 +209,7 @@ impl Texts {
                 inside
             })
             .build();
+        let mut files = Vec::with_capacity(HANDFUL);
         for entry in walker {
             let entry = match entry {
                 Ok(entry) => entry,
@@ -234,7 +240,11 @@ impl Texts {
             if !is_folder && is_manifest(path) {
                 files.push(path.to_owned());
             }
+            if files.len() == HANDFUL {
+                give(std::mem::replace(&mut files, Vec::with_capacity(HANDFUL)));
+            }
         }
+        give(files);
         let escaped = escaped.lock().map(|escaped| escaped.clone()).unwrap_or_default();
         for path in escaped {
             let message = "the link leads out of the folder that was given";
@@ -288,7 +298,8 @@ pub fn read_file(path: &Path) -> Result<String, Refused> {
     if metadata.len() > FILE_BYTES_MAX {
         return Err(too_large());
     }
-    let mut bytes = Vec::new();
+    // With room for all of it, and the end is seen with the next read.
+    let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or_default() + 1);
     let file = File::open(path).map_err(unreadable)?;
     file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(unreadable)?;
     decode(bytes)

@@ -11,11 +11,12 @@ use crate::engine::memory::Window;
 use crate::engine::memory::kept::{Kept, Reread};
 use crate::engine::narrow::{seeds, touched};
 use crate::engine::pieces::Mark;
-use crate::engine::remember::{fresh, others};
+use crate::engine::remember::{fresh, others, speak};
 use crate::engine::reread::Text;
 use crate::engine::spread::Parts;
 use crate::engine::tree::{Found, read_file};
 use crate::kinds::Kinds;
+use crate::model::lookup::Lookup;
 use crate::model::{Resource, ResourceId};
 use crate::plan::{LeftOut, Plan};
 use crate::store::{StoreError, Version};
@@ -42,8 +43,8 @@ struct Next {
     version: Version,
     looked_at: BTreeSet<u32>,
     reread: Vec<Reread>,
-    places: BTreeMap<ResourceId, usize>,
-    marks: BTreeMap<ResourceId, Mark>,
+    places: Lookup<ResourceId, usize>,
+    marks: Lookup<ResourceId, Mark>,
 }
 
 /// Gathers what moved: at most these files, which are all still there, and whatever transactions
@@ -124,7 +125,8 @@ impl Woken {
     ) -> Gathered {
         let Next { version, looked_at, reread, places, marks } = self.next;
         let set = kept.key().set.clone();
-        let fresh = fresh((&places, &marks), kinds, desired, &self.gathered, plan);
+        let mut fresh = fresh((&places, &marks), kinds, desired, &self.gathered);
+        speak(&mut fresh, desired, plan);
         let others = others(kinds, &set, desired, &self.gathered);
         kept.follow((version, self.window), &looked_at, reread, fresh, &others);
         self.gathered

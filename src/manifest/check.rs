@@ -5,10 +5,11 @@ use crate::kinds::{Kinds, Standing, World};
 use crate::manifest::document::{Document, FileRead, Unclear};
 use crate::manifest::yaml;
 use crate::model::code::{self, Code};
-use crate::model::lookup::Lookup;
+use crate::model::lookup::{Known, Lookup};
 use crate::model::problem::{Location, Problem, did_you_mean};
 use crate::model::tree::{Node, Span};
 use crate::model::{KindName, Resource, ResourceId};
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -41,7 +42,7 @@ pub fn check(
     kinds: &Kinds,
     mut files: Vec<FileRead>,
     texts: BTreeMap<Arc<str>, Arc<str>>,
-    known: &BTreeSet<ResourceId>,
+    known: &Known<ResourceId>,
     beyond: &Beyond,
 ) -> Manifests {
     files.sort_by(|a, b| a.file.cmp(&b.file));
@@ -92,7 +93,8 @@ struct Declared<'a> {
     document: &'a Document,
 }
 
-type Firsts<'a> = BTreeMap<ResourceId, Declared<'a>>;
+/// The first manifest of each name.
+type Firsts<'a> = Lookup<ResourceId, Declared<'a>>;
 
 /// Finds places again: documents are parsed a second time only where something is wrong.
 struct Places<'a> {
@@ -155,7 +157,7 @@ impl Checker<'_> {
 
     /// The first declaration of each name; later ones are problems.
     fn names<'d>(&mut self, documents: &[Declared<'d>]) -> Firsts<'d> {
-        let mut firsts: Firsts<'d> = BTreeMap::new();
+        let mut firsts: Firsts<'d> = Lookup::default();
         for declared in documents {
             let Some(id) = &declared.document.id else { continue };
             if let Some(first) = firsts.get(id) {
@@ -177,10 +179,11 @@ impl Checker<'_> {
         &mut self,
         documents: &[Declared<'_>],
         firsts: &Firsts<'_>,
-        known: &BTreeSet<ResourceId>,
+        known: &Known<ResourceId>,
     ) {
         let unclear: Vec<&Unclear> =
             documents.iter().filter_map(|d| d.document.unclear.as_ref()).collect();
+        let all_ids = OnceCell::new();
         for declared in documents {
             for (path, target) in &declared.document.references {
                 let is_there = firsts.contains_key(target) || known.contains(target);
@@ -190,8 +193,12 @@ impl Checker<'_> {
                 {
                     continue;
                 }
-                let of_kind = |id: &&ResourceId| id.kind == target.kind;
-                let names = firsts.keys().chain(known).filter(of_kind).map(|id| id.name.as_str());
+                let ids = all_ids.get_or_init(|| -> Vec<&ResourceId> {
+                    let declared = documents.iter().filter_map(|d| d.document.id.as_ref());
+                    declared.chain(known.sorted()).collect()
+                });
+                let of_kind = ids.iter().filter(|id| id.kind == target.kind);
+                let names = of_kind.map(|id| id.name.as_str());
                 let hint = if self.kinds.get(target.kind.as_str()).is_none() {
                     format!("this version has no kind {}: refer to it by `external:`", target.kind)
                 } else if let Some(near) = Some(target.name.as_str())
@@ -246,9 +253,10 @@ impl Checker<'_> {
     /// Takes selectors apart and finds things declared under two names. A resource that names its
     /// customer beats one that a selector made.
     fn identities(&mut self, firsts: &Firsts<'_>) -> Vec<Resource> {
-        let faulty = firsts.values().any(|d| d.document.resource.is_none());
+        let in_order = firsts.sorted();
+        let faulty = in_order.iter().any(|d| d.document.resource.is_none());
         let declared: Vec<Resource> =
-            firsts.values().filter_map(|d| d.document.resource.clone()).collect();
+            in_order.iter().filter_map(|d| d.document.resource.clone()).collect();
         let mut things: Things = Things::default();
         let mut resources = Vec::new();
         for resource in &declared {

@@ -45,7 +45,11 @@ impl KindName {
 
 impl PartialEq for KindName {
     fn eq(&self, other: &Self) -> bool {
-        self.cmp(other).is_eq()
+        match (&self.0, &other.0) {
+            (Word::Common(mine), Word::Common(theirs)) => mine == theirs,
+            (Word::Other(mine), Word::Other(theirs)) => mine == theirs,
+            _ => false,
+        }
     }
 }
 
@@ -68,7 +72,10 @@ impl Ord for KindName {
 
 impl std::hash::Hash for KindName {
     fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
-        self.as_str().hash(state);
+        match &self.0 {
+            Word::Common(place) => place.hash(state),
+            Word::Other(name) => name.hash(state),
+        }
     }
 }
 

@@ -2,18 +2,20 @@
 
 #![expect(clippy::disallowed_types, reason = "entries are given in the order of their keys only")]
 
+use foldhash::fast::RandomState;
 use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::hash::Hash;
+use std::ops::Index;
 
 /// Values by keys. Of hundreds of thousands of names a sorted map compares twenty to find one; this
 /// reads one.
 #[derive(Debug, Clone)]
-pub struct Lookup<K, V>(HashMap<K, V>);
+pub struct Lookup<K, V>(HashMap<K, V, RandomState>);
 
 impl<K, V> Default for Lookup<K, V> {
     fn default() -> Self {
-        Self(HashMap::new())
+        Self(HashMap::default())
     }
 }
 
@@ -89,6 +91,21 @@ impl<K: Hash + Eq, V> FromIterator<(K, V)> for Lookup<K, V> {
     }
 }
 
+impl<K: Hash + Eq, V> Extend<(K, V)> for Lookup<K, V> {
+    fn extend<I: IntoIterator<Item = (K, V)>>(&mut self, entries: I) {
+        self.0.extend(entries);
+    }
+}
+
+impl<K: Hash + Eq, V> Index<&K> for Lookup<K, V> {
+    type Output = V;
+
+    /// The value of a key that is known to have one.
+    fn index(&self, key: &K) -> &V {
+        &self.0[key]
+    }
+}
+
 /// Keys that are looked up.
 #[derive(Debug, Clone)]
 pub struct Known<K>(Lookup<K, ()>);
@@ -112,6 +129,17 @@ impl<K: Hash + Eq> Known<K> {
     /// Adds one; false when it was there.
     pub fn insert(&mut self, key: K) -> bool {
         self.0.insert(key, ()).is_none()
+    }
+
+    /// All of them, in order: they are sorted for it.
+    #[must_use]
+    pub fn sorted(&self) -> Vec<&K>
+    where
+        K: Ord,
+    {
+        let mut keys: Vec<&K> = self.0.0.keys().collect();
+        keys.sort_unstable();
+        keys
     }
 }
 
@@ -143,5 +171,6 @@ mod tests {
         let mut known: Known<&str> = Known::default();
         assert!(known.insert("contoso") && !known.insert("contoso"));
         assert!(known.contains("contoso") && !known.contains("fabrikam"));
+        assert!(known.insert("adatum") && known.sorted() == [&"adatum", &"contoso"]);
     }
 }

@@ -1,7 +1,9 @@
 //! Work that the cores share. What comes out is what one core would give, in the same order.
 
 use std::num::NonZeroUsize;
-use std::thread::available_parallelism;
+use std::sync::mpsc::channel;
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::thread::ScopedJoinHandle;
 
 /// Fewer things than this are not worth a second thread.
 pub const ALONE_MAX: usize = 16;
@@ -18,7 +20,7 @@ pub fn both<A: Send, B>(
     std::thread::scope(|scope| {
         let a = scope.spawn(a);
         let b = b();
-        (a.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), b)
+        (join(a), b)
     })
 }
 
@@ -34,6 +36,34 @@ pub fn each<T: Send, R: Send>(things: Vec<T>, work: impl Fn(T) -> R + Sync) -> V
     done.into_iter().flatten().collect()
 }
 
+/// Does the same with each of many things while they are still being found, by whoever is free. What
+/// finds them gives handfuls that are worth it, and joins in at its end.
+pub fn while_found<T: Send, R: Send, F>(
+    find: impl FnOnce(&mut dyn FnMut(T)) -> F,
+    work: impl Fn(T) -> R + Sync,
+) -> (F, Vec<R>) {
+    let (sender, receiver) = channel::<(usize, T)>();
+    let receiver = Mutex::new(receiver);
+    let next = || receiver.lock().unwrap_or_else(PoisonError::into_inner).recv().ok();
+    let hand = || -> Vec<(usize, R)> {
+        std::iter::from_fn(next).map(|(number, thing)| (number, work(thing))).collect()
+    };
+    let (found, mut done) = std::thread::scope(|scope| {
+        let hands: Vec<_> = (1..cores()).map(|_| scope.spawn(hand)).collect();
+        let mut number = 0;
+        let found = find(&mut |thing| {
+            number += 1;
+            let _it_is_received = sender.send((number, thing));
+        });
+        drop(sender);
+        let mut done = hand();
+        done.extend(hands.into_iter().flat_map(join));
+        (found, done)
+    });
+    done.sort_unstable_by_key(|(number, _)| *number);
+    (found, done.into_iter().map(|(_, result)| result).collect())
+}
+
 /// Does the same with the parts of many things that follow each other: one for each core.
 pub fn parts<'t, T: Sync, R: Send>(things: &'t [T], work: impl Fn(&'t [T]) -> R + Sync) -> Vec<R> {
     at_once(things.chunks(share_of(things.len())).collect(), work)
@@ -47,11 +77,21 @@ pub fn parts_mut<T: Send, R: Send>(
     at_once(things.chunks_mut(share_of(things.len())).collect(), work)
 }
 
+/// What a thread gives; where it panicked, so does this one.
+fn join<R>(hand: ScopedJoinHandle<'_, R>) -> R {
+    hand.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
 /// How many of so many things go to one core.
 fn share_of(things: usize) -> usize {
-    let cores =
-        if things < ALONE_MAX { 1 } else { available_parallelism().map_or(1, NonZeroUsize::get) };
+    let cores = if things < ALONE_MAX { 1 } else { cores() };
     things.div_ceil(cores).max(1)
+}
+
+/// How many cores there are. Asking reads files of the system, so it is asked once.
+fn cores() -> usize {
+    static CORES: OnceLock<usize> = OnceLock::new();
+    *CORES.get_or_init(|| std::thread::available_parallelism().map_or(1, NonZeroUsize::get))
 }
 
 /// Each part by a thread of its own, the first by this one.
@@ -62,9 +102,6 @@ fn at_once<P: Send, R: Send>(parts: Vec<P>, work: impl Fn(P) -> R + Sync) -> Vec
         let work = &work;
         let hands: Vec<_> = parts.map(|part| scope.spawn(move || work(part))).collect();
         let mut done = vec![work(first)];
-        let join = |hand: std::thread::ScopedJoinHandle<'_, R>| {
-            hand.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-        };
         done.extend(hands.into_iter().map(join));
         done
     })
@@ -72,7 +109,7 @@ fn at_once<P: Send, R: Send>(parts: Vec<P>, work: impl Fn(P) -> R + Sync) -> Vec
 
 #[cfg(test)]
 mod tests {
-    use super::{each, parts, parts_mut};
+    use super::{each, parts, parts_mut, while_found};
 
     #[test]
     fn the_order_is_kept_however_many_there_are() {
@@ -80,6 +117,8 @@ mod tests {
             let numbers: Vec<usize> = (0..number).collect();
             let doubled: Vec<usize> = numbers.iter().map(|number| number * 2).collect();
             assert_eq!(each(numbers.clone(), |number| number * 2), doubled);
+            let give = |give: &mut dyn FnMut(usize)| numbers.iter().for_each(|one| give(*one));
+            assert_eq!(while_found(give, |number| number * 2).1, doubled);
             let halves = parts(&numbers, |part| part.iter().map(|n| n * 2).collect::<Vec<_>>());
             assert_eq!(halves.concat(), doubled);
             let mut changed = numbers.clone();

@@ -324,7 +324,7 @@ impl Kept {
             }
         }
         let mut is_due = false;
-        for Fresh { file, kind, name, resource, keys, mark } in fresh {
+        for Fresh { file, kind, name, resource, keys, mark, .. } in fresh {
             let Ok(file) = u32::try_from(file) else { continue };
             let (home, name, resource) = (Home::File(file), name.into(), resource.into());
             let (keys, mark) = (keys.into(), mark.into());
