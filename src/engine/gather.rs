@@ -5,7 +5,7 @@ use crate::engine::tree::Texts;
 use crate::kinds::{Kinds, ReferenceTo, staff};
 use crate::manifest::document::FileRead;
 use crate::manifest::{self, Beyond, Manifests};
-use crate::model::lookup::Known;
+use crate::model::lookup::{Known, Lookup};
 use crate::model::parallel::each;
 use crate::model::{KindName, Observed, Resource, ResourceId, Spec, Stored, Suspension};
 use crate::plan::intent::Intent;
@@ -40,7 +40,7 @@ pub struct Gathered {
     /// The partner users that there are, managed or not.
     pub staff: Vec<Observed>,
     /// Rows that stand as they are and that nothing is planned of: others are judged by them.
-    pub beside: BTreeSet<ResourceId>,
+    pub beside: Arc<Known<ResourceId>>,
 }
 
 impl Gathered {
@@ -268,27 +268,23 @@ pub fn recorded(store: &dyn Store) -> Result<Gathered, StoreError> {
 /// Rows with what the provider says of them.
 fn together(lineage: &str, state: Kept, actual: Vec<Observed>) -> Gathered {
     let Kept { rows, head, intents, suspensions, version } = state;
-    let by_id: BTreeMap<(&str, &str), &Observed> = actual
-        .iter()
-        .map(|observed| ((observed.kind.as_str(), observed.external_id.as_str()), observed))
-        .collect();
-    let mut managed: BTreeSet<(&str, &str)> = BTreeSet::new();
+    let mut places: Lookup<(&KindName, &str), usize> = Lookup::default();
+    for (place, observed) in actual.iter().enumerate() {
+        places.insert((&observed.kind, observed.external_id.as_str()), place);
+    }
+    let mut is_managed = vec![false; actual.len()];
     let mut recorded = Vec::with_capacity(rows.len());
     let mut stored = rows;
     for row in &mut stored {
         recorded.push(row.observed.take());
         let Some(external_id) = &row.external_id else { continue };
-        let key = (row.id.kind.as_str(), external_id.as_str());
-        if let Some(observed) = by_id.get(&key) {
-            managed.insert((observed.kind.as_str(), observed.external_id.as_str()));
-            row.observed = Some(observed.spec.clone());
+        if let Some(place) = places.get(&(&row.id.kind, external_id.as_str())) {
+            is_managed[*place] = true;
+            row.observed = Some(actual[*place].spec.clone());
         }
     }
-    let unmanaged = actual
-        .iter()
-        .filter(|o| !managed.contains(&(o.kind.as_str(), o.external_id.as_str())))
-        .cloned()
-        .collect();
+    let unmanaged = actual.iter().zip(&is_managed).filter(|(_, is_managed)| !**is_managed);
+    let unmanaged = unmanaged.map(|(observed, _)| observed.clone()).collect();
     Gathered {
         lineage: Some(lineage.to_owned()),
         head,
@@ -300,7 +296,7 @@ fn together(lineage: &str, state: Kept, actual: Vec<Observed>) -> Gathered {
         intents,
         suspensions,
         version,
-        beside: BTreeSet::new(),
+        beside: Arc::default(),
     }
 }
 

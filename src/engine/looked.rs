@@ -16,6 +16,7 @@ use crate::model::parallel::{ALONE_MAX, both};
 use crate::model::{Observed, Resource, ResourceId, Source, Stored};
 use crate::store::{StoreError, Touched};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// What is looked at, as it was read and checked.
 pub struct Checked {
@@ -44,7 +45,7 @@ pub fn check(
     touched: &Touched,
 ) -> Result<Option<Checked>, StoreError> {
     let rows = look.store.resources_of(&reach.rows(named, &read, touched))?;
-    let beside: BTreeSet<ResourceId> =
+    let beside: Known<ResourceId> =
         reach.beside.iter().map(|one| id_of(named, one.kind, one.name)).collect();
     let (settled, looked) = rows.iter().partition::<Vec<_>, _>(|row| beside.contains(&row.id));
     let wanted = reach.things(named, &looked, touched);
@@ -90,7 +91,7 @@ pub fn check(
         let place = by_selector.get(resource.id.name.manifest());
         places.extend(place.map(|place| (resource.id.clone(), *place)));
     }
-    gathered.beside = beside;
+    gathered.beside = Arc::new(beside);
     checked.resources.retain(|one| !gathered.beside.contains(&one.id));
     Ok(Some(Checked { desired: checked.resources, gathered, places, marks }))
 }

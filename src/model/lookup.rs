@@ -126,6 +126,12 @@ impl<K: Hash + Eq> Known<K> {
         self.0.contains_key(key)
     }
 
+    /// True when there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Adds one; false when it was there.
     pub fn insert(&mut self, key: K) -> bool {
         self.0.insert(key, ()).is_none()

@@ -2,6 +2,7 @@
 
 use crate::finance::RefundTerms;
 use crate::kinds::{AgentRole, Kinds, Staff};
+use crate::model::lookup::Known;
 use crate::model::{Money, Observed, Resource, ResourceId, Stored, Suspension};
 use crate::plan::intent::Intent;
 use crate::plan::policy::Policies;
@@ -53,7 +54,7 @@ pub struct PlanInput {
     /// A plan id whose brakes are let go.
     pub override_id: Option<String>,
     /// Rows that stand as they are, with nothing to say about them: others are judged by them.
-    pub beside: BTreeSet<ResourceId>,
+    pub beside: Arc<Known<ResourceId>>,
     /// What gathering left out, because nothing of it has to do with anything that differs.
     pub left_out: LeftOut,
 }
@@ -83,7 +84,7 @@ impl PlanInput {
             policies: Arc::default(),
             refunds: RefundTerms::default(),
             override_id: None,
-            beside: BTreeSet::new(),
+            beside: Arc::default(),
             left_out: LeftOut::default(),
         }
     }
