@@ -135,48 +135,48 @@ pub fn chain_start(lineage: &str) -> String {
 }
 
 /// The columns of an activity as the store holds them, so that verifying compares the very bytes
-/// of the row: `NULL` differs from the empty text.
-#[derive(Debug, Clone, Copy)]
-pub struct Columns<'a> {
+/// of the row: `NULL` differs from the empty text. Where they are only hashed, their texts may be bytes.
+#[derive(Debug)]
+pub struct Columns<'a, T: ?Sized = str> {
     /// Place in the log.
     pub seq: i64,
     /// RFC 3339.
-    pub at: &'a str,
+    pub at: &'a T,
     /// Who.
-    pub actor: &'a str,
+    pub actor: &'a T,
     /// Commit.
-    pub source_commit: Option<&'a str>,
+    pub source_commit: Option<&'a T>,
     /// File.
-    pub source_file: Option<&'a str>,
+    pub source_file: Option<&'a T>,
     /// Line.
     pub source_line: Option<i64>,
     /// Command.
-    pub command: &'a str,
+    pub command: &'a T,
     /// Set.
-    pub set_name: &'a str,
+    pub set_name: &'a T,
     /// Kind of the resource.
-    pub kind: &'a str,
+    pub kind: &'a T,
     /// Name of the resource.
-    pub name: &'a str,
+    pub name: &'a T,
     /// Operation.
-    pub operation: &'a str,
+    pub operation: &'a T,
     /// JSON.
-    pub before: Option<&'a str>,
+    pub before: Option<&'a T>,
     /// JSON.
-    pub after: Option<&'a str>,
+    pub after: Option<&'a T>,
     /// Plan.
-    pub plan_id: &'a str,
+    pub plan_id: &'a T,
     /// Operation id.
-    pub operation_id: &'a str,
+    pub operation_id: &'a T,
     /// Outcome.
-    pub outcome: &'a str,
+    pub outcome: &'a T,
     /// Reason.
-    pub reason: &'a str,
+    pub reason: &'a T,
     /// Who wrote the commit.
-    pub source_author: Option<&'a str>,
+    pub source_author: Option<&'a T>,
 }
 
-impl Columns<'_> {
+impl<T: AsRef<[u8]> + ?Sized> Columns<'_, T> {
     /// The hash of this row after the row whose hash is `previous`.
     #[must_use]
     pub fn hash(&self, previous: &str, lineage: &str) -> String {
@@ -204,25 +204,25 @@ impl Columns<'_> {
             .text(previous)
             .text(lineage)
             .number(Some(seq))
-            .text(at)
-            .text(actor)
-            .optional(source_commit)
-            .optional(source_file)
+            .bytes(at.as_ref())
+            .bytes(actor.as_ref())
+            .optional_bytes(source_commit.map(AsRef::as_ref))
+            .optional_bytes(source_file.map(AsRef::as_ref))
             .number(source_line)
-            .text(command)
-            .text(set_name)
-            .text(kind)
-            .text(name)
-            .text(operation)
-            .optional(before)
-            .optional(after)
-            .text(plan_id)
-            .text(operation_id)
-            .text(outcome)
-            .text(reason);
+            .bytes(command.as_ref())
+            .bytes(set_name.as_ref())
+            .bytes(kind.as_ref())
+            .bytes(name.as_ref())
+            .bytes(operation.as_ref())
+            .optional_bytes(before.map(AsRef::as_ref))
+            .optional_bytes(after.map(AsRef::as_ref))
+            .bytes(plan_id.as_ref())
+            .bytes(operation_id.as_ref())
+            .bytes(outcome.as_ref())
+            .bytes(reason.as_ref());
         // Rows from before authors were kept have the hash that they had.
         match source_author {
-            Some(author) => digest.text(author).hex(),
+            Some(author) => digest.bytes(author.as_ref()).hex(),
             None => digest.hex(),
         }
     }

@@ -16,9 +16,15 @@ impl Digest {
 
     /// Adds a text or `NULL`.
     #[must_use]
-    pub fn optional(mut self, text: Option<&str>) -> Self {
-        match text {
-            Some(text) => return self.bytes(text.as_bytes()),
+    pub fn optional(self, text: Option<&str>) -> Self {
+        self.optional_bytes(text.map(str::as_bytes))
+    }
+
+    /// Adds the bytes of a text or `NULL`.
+    #[must_use]
+    pub fn optional_bytes(mut self, bytes: Option<&[u8]>) -> Self {
+        match bytes {
+            Some(bytes) => return self.bytes(bytes),
             None => self.0.update([0]),
         }
         self

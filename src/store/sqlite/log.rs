@@ -101,24 +101,26 @@ pub(super) const COLUMNS: &str = "seq, at, actor, source_commit, source_file, so
      set_name, kind, name, operation, before, after, plan_id, operation_id, outcome, reason, hash, \
      source_author";
 
-/// The columns of a row exactly as the database has them; `Err` names a column of another type.
-fn columns<'r>(row: &'r Row<'_>) -> rusqlite::Result<Result<(Columns<'r>, &'r str), String>> {
-    fn optional<'r>(
-        row: &'r Row<'_>,
-        index: usize,
-    ) -> rusqlite::Result<Result<Option<&'r str>, String>> {
+/// Columns and the hash beside them; or what is wrong with a column.
+type Read<'r, T> = Result<(Columns<'r, T>, &'r T), String>;
+
+/// The columns of a row exactly as the database has them, their bytes taken for texts as `as_text`
+/// says; `Err` names a column of another type.
+fn columns<'r, T: ?Sized>(
+    row: &'r Row<'_>,
+    as_text: impl Fn(&'r [u8]) -> Result<&'r T, String>,
+) -> rusqlite::Result<Read<'r, T>> {
+    let optional = |index: usize| -> rusqlite::Result<Result<Option<&'r T>, String>> {
         Ok(match row.get_ref(index)? {
             ValueRef::Null => Ok(None),
-            ValueRef::Text(bytes) => {
-                std::str::from_utf8(bytes).map(Some).map_err(|e| e.to_string())
-            }
+            ValueRef::Text(bytes) => as_text(bytes).map(Some),
             _ => Err("is not a text".to_owned()),
         })
-    }
+    };
     let name = |index: usize| row.as_ref().column_name(index).unwrap_or("a column").to_owned();
     macro_rules! text {
         ($index:expr) => {
-            match optional(row, $index)? {
+            match optional($index)? {
                 Ok(Some(text)) => text,
                 Ok(None) => return Ok(Err(format!("{} is missing", name($index)))),
                 Err(why) => return Ok(Err(format!("{} {why}", name($index)))),
@@ -127,7 +129,7 @@ fn columns<'r>(row: &'r Row<'_>) -> rusqlite::Result<Result<(Columns<'r>, &'r st
     }
     macro_rules! maybe {
         ($index:expr) => {
-            match optional(row, $index)? {
+            match optional($index)? {
                 Ok(text) => text,
                 Err(why) => return Ok(Err(format!("{} {why}", name($index)))),
             }
@@ -163,7 +165,8 @@ fn columns<'r>(row: &'r Row<'_>) -> rusqlite::Result<Result<(Columns<'r>, &'r st
 
 /// A row as a value.
 pub(super) fn activity(row: &Row<'_>) -> Result<Activity, StoreError> {
-    let (columns, hash) = columns(row)
+    let text = |bytes| std::str::from_utf8(bytes).map_err(|error| error.to_string());
+    let (columns, hash) = columns(row, text)
         .map_err(|error| corrupt("an activity")(error.into()))?
         .map_err(|why| corrupt("an activity")(why.into()))?;
     let what = format!("activity {}", columns.seq);

@@ -82,22 +82,21 @@ fn walk(
     let mut head = from.clone();
     while let Some(row) = rows.next()? {
         let next = head.seq + 1;
-        let (columns, hash) = match columns(row)? {
+        // Bytes that are no text have another hash than any text.
+        let (columns, hash) = match columns::<[u8]>(row, Ok)? {
             Ok(read) => read,
             Err(why) => return bad(next, why),
         };
         if columns.seq != next {
             return bad(next, format!("it is missing; the next one is {}", columns.seq));
         }
-        if columns.hash(&head.hash, lineage) != hash {
+        head = Head { seq: next, hash: columns.hash(&head.hash, lineage) };
+        if head.hash.as_bytes() != hash {
             return bad(next, "it is not as it was written".to_owned());
         }
-        if let Some(kept) = checkpoint.filter(|c| c.seq == next && c.hash != hash) {
+        if let Some(kept) = checkpoint.filter(|c| c.seq == next && c.hash != head.hash) {
             return bad(next, format!("its hash is not that of the checkpoint, {}", kept.hash));
         }
-        head.seq = next;
-        head.hash.clear();
-        head.hash.push_str(hash);
     }
     Ok(Verification::Good { head })
 }
@@ -168,6 +167,11 @@ mod tests {
         for seq in 1..=6 {
             cases.push(format!("UPDATE activities SET actor = 'b' WHERE seq = {seq}"));
             cases.push(format!("UPDATE activities SET hash = 'b' WHERE seq = {seq}"));
+            for column in ["reason", "hash"] {
+                let text = format!("{column} = CAST(x'ff' AS TEXT)");
+                cases.push(format!("UPDATE activities SET {text} WHERE seq = {seq}"));
+                cases.push(format!("UPDATE activities SET {column} = x'61' WHERE seq = {seq}"));
+            }
             cases.push(format!("UPDATE activities SET seq = 60 + seq WHERE seq = {seq}"));
             cases.push(format!("UPDATE activities SET seq = -seq WHERE seq = {seq}"));
             cases.push(format!("DELETE FROM activities WHERE seq >= {seq}"));
