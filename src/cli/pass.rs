@@ -10,7 +10,7 @@ use crate::engine::look::Look;
 use crate::engine::memory::{Kept, Key, Page, Place, Window};
 use crate::engine::moved::Moved;
 use crate::engine::narrow::{Narrow, Next, narrow};
-use crate::engine::remember::{Noted, Recollection, places, remember};
+use crate::engine::remember::{Noted, Recollection, may_be_worth_it, places, remember};
 use crate::engine::tree::Found;
 use crate::engine::wake::wake;
 use crate::engine::{Gathered, Workspace};
@@ -405,6 +405,9 @@ impl<'a> Pass<'a> {
         gathered: &Gathered,
     ) -> Option<Recollection<'static>> {
         if !manifests.problems.is_empty() || !gathered.intents.is_empty() || !input.whole {
+            return None;
+        }
+        if !may_be_worth_it(manifests.resources.len(), gathered.stored.len()) {
             return None;
         }
         let version = gathered.version.clone()?;

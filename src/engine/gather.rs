@@ -338,19 +338,21 @@ pub struct FromWorkspace {
     folder: Option<PathBuf>,
     /// Folders by the paths they were found under.
     folders: BTreeMap<PathBuf, Option<PathBuf>>,
-    last: Option<(Arc<str>, Arc<str>)>,
+    /// The names that were given.
+    names: Lookup<Arc<str>, Arc<str>>,
 }
 
 impl FromWorkspace {
     /// Of a workspace.
     #[must_use]
     pub fn new(workspace: &Path) -> Self {
-        Self { folder: workspace.canonicalize().ok(), folders: BTreeMap::new(), last: None }
+        let (folders, names) = (BTreeMap::new(), Lookup::default());
+        Self { folder: workspace.canonicalize().ok(), folders, names }
     }
 
     /// The name of a file that was found under another.
     pub fn name(&mut self, file: Arc<str>) -> Arc<str> {
-        if let Some((_, name)) = self.last.as_ref().filter(|(last, _)| *last == file) {
+        if let Some(name) = self.names.get(&file) {
             return name.clone();
         }
         let real = self.real(Path::new(file.as_ref()));
@@ -359,7 +361,7 @@ impl FromWorkspace {
             Some(Arc::from(below.to_string_lossy()))
         });
         let name = within.unwrap_or_else(|| file.clone());
-        self.last = Some((file, name.clone()));
+        self.names.insert(file, name.clone());
         name
     }
 

@@ -49,6 +49,12 @@ pub struct Noted<'p> {
 /// declared: the memory is for what rests.
 const CHANGES_MAX: usize = 200;
 
+/// False where it is known before the plan that it has so many changes: all that is declared is new.
+#[must_use]
+pub fn may_be_worth_it(declared: usize, stored: usize) -> bool {
+    stored > 0 || declared <= CHANGES_MAX
+}
+
 impl Recollection<'_> {
     /// False for a pass with so many changes that it is not remembered.
     #[must_use]
