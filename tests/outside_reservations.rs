@@ -377,8 +377,9 @@ fn a_resumed_cancellation_whose_refund_fell_is_left_to_a_person() {
     tell(&env, &json!({}));
     let output = apply(&env);
     let told = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert_eq!(output.status.code(), Some(3), "{told}");
+    assert_eq!(output.status.code(), Some(5), "{told}");
     assert!(told.contains("B0113"), "{told}");
+    assert_eq!(apply(&env).status.code(), Some(3), "from then on it is only held");
     let [one] = parked(&env).try_into().unwrap();
     assert_eq!(one["state"], "unknown");
     let why = one["message"].as_str().unwrap();

@@ -222,7 +222,7 @@ impl<'a> Pass<'a> {
             Next::Renewed(front) => place.renew(&front),
             Next::Another(recollection) => {
                 let kinds = &self.settings.kinds;
-                remember(recollection, noted, kinds, &planned.desired, &plan, place);
+                remember(*recollection, noted, kinds, &planned.desired, &plan, place);
             }
         }
         let judgement = self.judgement(input, &plan, unmanaged);

@@ -133,8 +133,11 @@ fn both(
             return None;
         }
         let mut from_workspace = FromWorkspace::new(workspace);
-        let seen = handful.iter().map(|file| see(kinds, file, &mut from_workspace)).collect();
-        faulty.fetch_or(Option::is_none(&seen), Ordering::Relaxed);
+        let see = |file| see(kinds, file, &mut from_workspace);
+        let seen: Option<Vec<Seen>> = handful.iter().map(see).collect();
+        if seen.is_none() {
+            faulty.store(true, Ordering::Relaxed);
+        }
         seen
     };
     let find = |give: &mut dyn FnMut(_)| {

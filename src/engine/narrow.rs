@@ -47,7 +47,7 @@ pub enum Next<'m> {
     /// It holds, and its stats were seen again.
     Renewed(Box<Front>),
     /// Another takes its place.
-    Another(Recollection<'m>),
+    Another(Box<Recollection<'m>>),
 }
 
 /// Gathers what moved since a memory was made; `None` when everything must be looked at.
@@ -136,7 +136,7 @@ pub fn look_at<'m>(
     };
     let unmanaged = count(Whose::Unmanaged) > 0 || !gathered.unmanaged.is_empty();
     let window = front.window.around(look.at, look.kinds, &desired);
-    let next = Next::Another(Recollection {
+    let next = Next::Another(Box::new(Recollection {
         window,
         version: look.store.version()?,
         begun: look.begun,
@@ -146,7 +146,7 @@ pub fn look_at<'m>(
         kept_others,
         places,
         marks,
-    });
+    }));
     let is_current = touched.is_empty();
     Ok(Some(Narrow { desired, gathered, left_out, unmanaged, window, next, is_current }))
 }

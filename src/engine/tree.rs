@@ -84,7 +84,7 @@ pub fn find(roots: &[PathBuf], stdin: &mut dyn Read) -> Sources {
     };
     let stats = |paths: Vec<PathBuf>| paths.into_iter().map(stat).collect::<Vec<_>>();
     let ((), found) = while_found(find, stats);
-    let mut files = found.concat();
+    let mut files: Vec<Found> = found.into_iter().flatten().collect();
     files.sort_by(|a, b| a.name.cmp(&b.name));
     // Roots may overlap: a file is read once, under the name that sorts first.
     let mut seen = BTreeSet::new();
