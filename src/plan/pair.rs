@@ -5,6 +5,7 @@ mod claim;
 
 use crate::kinds::{Block, KindEntry, ReferenceTo};
 use crate::model::lookup::{Known, Lookup};
+use crate::model::parallel::parts;
 use crate::model::resource::PREVIOUS_NAME;
 use crate::model::{KindName, Observed, Resource, ResourceId, Spec, Stored, Value, code};
 use crate::plan::unended::{Hold, Unended};
@@ -171,18 +172,10 @@ impl Pairing<'_> {
         for row in &stored {
             self.know(&row.id, row);
         }
-        for row in stored {
-            let spec = self.settled(entry, &row.spec);
-            // Mostly the three are alike.
-            let other = |other: &Spec| {
-                if *other == row.spec { spec.clone() } else { self.settled(entry, other) }
-            };
-            let row = Stored {
-                last_applied: row.last_applied.as_ref().map(other),
-                observed: row.observed.as_ref().map(other),
-                spec: spec.clone(),
-                ..row.clone()
-            };
+        let settle = |rows: &[&Stored]| -> Vec<Stored> {
+            rows.iter().map(|row| self.settled_row(entry, row)).collect()
+        };
+        for row in parts(&stored, settle).into_iter().flatten() {
             if self.input.beside.contains(&row.id) {
                 self.pairs.outside.push(row);
                 continue;
@@ -220,6 +213,21 @@ impl Pairing<'_> {
             own,
             foreign,
             unmanaged,
+        }
+    }
+
+    /// A row with its references under the names that hold after the plan.
+    fn settled_row(&self, entry: &KindEntry, row: &Stored) -> Stored {
+        let spec = self.settled(entry, &row.spec);
+        // Mostly the three are alike.
+        let other = |other: &Spec| {
+            if *other == row.spec { spec.clone() } else { self.settled(entry, other) }
+        };
+        Stored {
+            last_applied: row.last_applied.as_ref().map(other),
+            observed: row.observed.as_ref().map(other),
+            spec: spec.clone(),
+            ..row.clone()
         }
     }
 
