@@ -157,7 +157,7 @@ fn under_lease(
     let unknown = resumed.iter().any(|how| matches!(how, Ended::Unknown(_)));
     // The process ends soon: its memory goes at once then, instead of piece by piece.
     std::mem::forget(planned);
-    Ok(if unknown && matches!(exit, Exit::Done | Exit::Held) { Exit::Partly } else { exit })
+    Ok(if unknown && exit.went_well() { Exit::Partly } else { exit })
 }
 
 /// What of a plan is approved beforehand, and whether who acts may approve the rest.

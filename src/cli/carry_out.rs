@@ -263,7 +263,7 @@ impl Place<'_> {
         let done = applied.count(|status| *status == Status::Done);
         let exit = conclude(plan, &applied, events, ui);
         self.hand_on(plan, &applied, ui)?;
-        if matches!(exit, Exit::Done | Exit::Held) {
+        if exit.went_well() {
             self.forget_ended(plan)?;
         }
         Ok(CarriedOut { exit, done })

@@ -22,6 +22,13 @@ pub enum Exit {
     Partly = 5,
 }
 
+impl Exit {
+    /// True for an apply that did all it could: nothing failed, and what is held was left as it was.
+    pub fn went_well(self) -> bool {
+        matches!(self, Self::Done | Self::Held)
+    }
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(exit as u8)

@@ -40,6 +40,8 @@ pub struct Recollection<'m> {
 /// What is known of a pass before anything is planned, which is most of it.
 pub struct Noted<'p> {
     writing: Begun<'p>,
+    /// The files whose pages are not written yet.
+    open: BTreeSet<usize>,
     /// What was looked at and is declared.
     fresh: Vec<Fresh>,
     others: Vec<Beside>,
@@ -75,11 +77,11 @@ impl Recollection<'_> {
         place: &'p Place,
     ) -> Option<Noted<'p>> {
         let fresh = fresh((&self.places, &self.marks), kinds, desired, gathered);
-        let open = files_of(&fresh);
+        let open: BTreeSet<usize> = fresh.iter().map(|one| one.file).collect();
         let pages = self.kept.iter().enumerate().filter(|(place, _)| !open.contains(place));
         let writing = place.begin(&self.files, &pages.collect::<Vec<_>>())?;
         let others = others(kinds, &place.key().set, desired, gathered);
-        Some(Noted { writing, fresh, others })
+        Some(Noted { writing, open, fresh, others })
     }
 
     /// Takes the marks of resources from the files that declare them.
@@ -161,9 +163,8 @@ pub fn remember(
         place.forget();
         return;
     };
-    let Noted { writing, mut fresh, others } = noted;
+    let Noted { writing, open, mut fresh, others } = noted;
     speak(&mut fresh, desired, plan);
-    let open = files_of(&fresh);
     let Recollection { version, begun, window, selectors, files, mut kept, kept_others, .. } =
         recollection;
     let selectors: Vec<(usize, String)> =
@@ -190,11 +191,6 @@ pub fn remember(
     let selectors = selectors.iter().map(|(file, resource)| (*file, resource.as_str())).collect();
     let pages: Vec<(usize, &Page<'_>)> = open.iter().map(|place| (*place, &kept[*place])).collect();
     writing.end(&pages, &Rest { selectors, others: all }, &front);
-}
-
-/// The files that declare any of these.
-fn files_of(fresh: &[Fresh]) -> BTreeSet<usize> {
-    fresh.iter().map(|one| one.file).collect()
 }
 
 /// What was looked at and is declared, with the places of the files that declare it and its marks.

@@ -257,7 +257,7 @@ impl Checker<'_> {
         let faulty = in_order.iter().any(|d| d.document.resource.is_none());
         let declared: Vec<Resource> =
             in_order.iter().filter_map(|d| d.document.resource.clone()).collect();
-        let mut things: Things = Things::default();
+        let mut things = Things::default();
         let mut resources = Vec::new();
         for resource in &declared {
             let Some(entry) = self.kinds.get(resource.id.kind.as_str()) else { continue };

@@ -204,25 +204,25 @@ impl<T: AsRef<[u8]> + ?Sized> Columns<'_, T> {
             .text(previous)
             .text(lineage)
             .number(Some(seq))
-            .bytes(at.as_ref())
-            .bytes(actor.as_ref())
-            .optional_bytes(source_commit.map(AsRef::as_ref))
-            .optional_bytes(source_file.map(AsRef::as_ref))
+            .text(at)
+            .text(actor)
+            .optional(source_commit)
+            .optional(source_file)
             .number(source_line)
-            .bytes(command.as_ref())
-            .bytes(set_name.as_ref())
-            .bytes(kind.as_ref())
-            .bytes(name.as_ref())
-            .bytes(operation.as_ref())
-            .optional_bytes(before.map(AsRef::as_ref))
-            .optional_bytes(after.map(AsRef::as_ref))
-            .bytes(plan_id.as_ref())
-            .bytes(operation_id.as_ref())
-            .bytes(outcome.as_ref())
-            .bytes(reason.as_ref());
+            .text(command)
+            .text(set_name)
+            .text(kind)
+            .text(name)
+            .text(operation)
+            .optional(before)
+            .optional(after)
+            .text(plan_id)
+            .text(operation_id)
+            .text(outcome)
+            .text(reason);
         // Rows from before authors were kept have the hash that they had.
         match source_author {
-            Some(author) => digest.bytes(author.as_ref()).hex(),
+            Some(author) => digest.text(author).hex(),
             None => digest.hex(),
         }
     }

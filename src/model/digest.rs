@@ -8,23 +8,17 @@ use sha2::{Digest as _, Sha256};
 pub struct Digest(Sha256);
 
 impl Digest {
-    /// Adds a text.
+    /// Adds a text, or its bytes.
     #[must_use]
-    pub fn text(self, text: &str) -> Self {
-        self.optional(Some(text))
+    pub fn text<T: AsRef<[u8]> + ?Sized>(self, text: &T) -> Self {
+        self.bytes(text.as_ref())
     }
 
-    /// Adds a text or `NULL`.
+    /// Adds a text, or its bytes, or `NULL`.
     #[must_use]
-    pub fn optional(self, text: Option<&str>) -> Self {
-        self.optional_bytes(text.map(str::as_bytes))
-    }
-
-    /// Adds the bytes of a text or `NULL`.
-    #[must_use]
-    pub fn optional_bytes(mut self, bytes: Option<&[u8]>) -> Self {
-        match bytes {
-            Some(bytes) => return self.bytes(bytes),
+    pub fn optional<T: AsRef<[u8]> + ?Sized>(mut self, text: Option<&T>) -> Self {
+        match text {
+            Some(text) => return self.text(text),
             None => self.0.update([0]),
         }
         self
@@ -108,7 +102,8 @@ mod tests {
     fn the_encoding_of_values_never_changes() {
         let nothing = Digest::default().hex();
         assert_eq!(nothing, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
-        let values = Digest::default().text("a").optional(None).number(Some(-2)).number(None).hex();
+        let values =
+            Digest::default().text("a").optional(None::<&str>).number(Some(-2)).number(None).hex();
         let uuid = Digest::default().uuid();
         assert_eq!(uuid, "e3b0c442-98fc-8c14-aafb-f4c8996fb924");
         assert_eq!(values, "53ca6777a8acb8e1521f5d1f1b3d213f99505e46b6752342f092fac65d1e871d");

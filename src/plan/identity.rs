@@ -33,7 +33,7 @@ pub(super) fn hash(
         whole = whole.bytes(bytes).optional(file.as_deref()).number(line);
         whole = whole.optional(commit.as_deref());
         if let Some(author) = author {
-            whole = whole.text(author);
+            whole = whole.text(author.as_ref());
         }
     }
     Hashed { id, whole }

@@ -193,10 +193,10 @@ impl Passes<'_> {
         let mut events = Events::open(false, None)?;
         let carried = place.carry_out(&choice.planned, HANDS, &mut events, ui)?;
         let unknown = resumed.iter().any(|how| matches!(how, Ended::Unknown(_)));
-        let went_well = matches!(carried.exit, Exit::Done | Exit::Held);
+        let went_well = carried.exit.went_well();
         let exit = match carried.exit {
-            Exit::Done | Exit::Held if unknown => Exit::Partly,
-            Exit::Done | Exit::Held => choice.exit(),
+            _ if went_well && unknown => Exit::Partly,
+            _ if went_well => choice.exit(),
             other => other,
         };
         let again = went_well && choice.held.is_some() && carried.done > 0;
