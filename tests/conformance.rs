@@ -18,6 +18,7 @@ use partnerctl::model::activity::{Draft, Outcome};
 use partnerctl::model::{KindName, Metadata, Observed, ResourceId, Source, Spec, Stored};
 use partnerctl::store::{Batch, Missing, Store, Write, open};
 use serde_json::json;
+use std::sync::Arc;
 use touches::*;
 
 /// Opens the same store again and again; the first time it is empty.
@@ -69,7 +70,11 @@ pub fn row(name: &str, revision: i64) -> Stored {
 
 pub fn put(row: Stored, expected: Option<i64>, previous: Option<&str>) -> Write {
     let previous = previous.map(|name| ResourceId::new("Budget", name));
-    Write::Put { row: Box::new(row), expected, previous }
+    Write::Put { row: Arc::new(row), expected, previous }
+}
+
+pub fn put_thing(thing: Observed) -> Write {
+    Write::PutActual(Arc::new(thing))
 }
 
 fn append(operation_id: &str) -> Write {
@@ -99,7 +104,7 @@ fn grow(store: &mut dyn Store, name: &str) {
     let spec = Spec::from_value(json!({"a": name}));
     let (kind, external_id) = (KindName::new("Budget"), name.to_owned());
     let actual = Observed { kind, external_id, name: name.to_owned(), spec };
-    let writes = vec![put(row(name, 1), None, None), Write::PutActual(actual), append(name)];
+    let writes = vec![put(row(name, 1), None, None), put_thing(actual), append(name)];
     store.commit(&batch(writes)).unwrap();
 }
 
@@ -118,6 +123,7 @@ conformance! { sqlite:
     what_is_committed_is_there_after_reopening
     a_batch_that_does_not_fit_changes_nothing
     a_large_batch_is_written_whole_or_not_at_all
+    what_is_committed_ahead_is_seen_at_once_and_settles_with_what_came_before
     renames_keep_the_row_and_deletes_take_it
     the_log_is_gapless_filtered_and_verified
     the_lease_has_one_holder

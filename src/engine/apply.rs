@@ -1,20 +1,20 @@
 //! Applying a plan: the scheduler's commands go to the store in batches, or to several hands that
 //! each carry one change out outside.
 
+use crate::engine::Gathered;
 use crate::engine::executor::{Command, Event, Pace, State, Status, step};
 use crate::engine::gather::GatherError;
+use crate::engine::in_turn::in_turn;
 use crate::engine::operate::{Ended, operate};
 use crate::engine::records::record;
 use crate::engine::work::{Notice, Work};
-use crate::engine::{Gathered, gather};
 use crate::kinds::Kinds;
 use crate::model::ResourceId;
 use crate::plan::{Change, Plan};
-use crate::provider::{Directory, ProviderError, embedded};
-use crate::store::{StoreError, Write};
-use std::collections::VecDeque;
+use crate::provider::Directory;
+use crate::store::StoreError;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinSet;
 
@@ -130,107 +130,13 @@ async fn by_hands(
     }
 }
 
-/// Carries groups out one after another, each in one transaction of the store, and prepares the next
-/// while one is committed.
-async fn in_turn(
-    work: &Arc<Work>,
-    changes: &[&Change],
-    state: State,
-    stop: &tokio::sync::watch::Receiver<bool>,
-    told: &mut dyn FnMut(Progress<'_>),
-) -> Result<State, GatherError> {
-    let (mut state, commands) = step(state, Event::Start);
-    let mut waiting = performs(commands);
-    let mut under_way: Option<Committing> = None;
-    loop {
-        let next = waiting.pop_front();
-        if next.is_none() && under_way.is_none() {
-            return Ok(state);
-        }
-        // A signal is seen here; what was told to stop before it began is handed back untouched.
-        tokio::task::yield_now().await;
-        let stopped = *stop.borrow();
-        let mut prepared = next.map(|(group, places)| {
-            let members = || places.iter().map(|place| changes[*place]);
-            (group, (!stopped).then(|| prepare(work, members())))
-        });
-        if let Some((group, commit)) = under_way.take() {
-            let committed =
-                commit.await.unwrap_or_else(|p| std::panic::resume_unwind(p.into_panic()));
-            let event = match committed {
-                Ok(()) => Event::Done { group },
-                Err(error) => {
-                    // What was prepared after it rests on it.
-                    (prepared, waiting) = (None, VecDeque::new());
-                    refused(&state, group, changes, error)
-                }
-            };
-            waiting.extend(advance(work, &mut state, event, changes, told)?);
-        }
-        let Some((group, prepared)) = prepared else { continue };
-        let event = match prepared {
-            None => Event::Returned { group },
-            Some(Err((change, error))) => {
-                Event::Failed { group, change: Some(change), error: error.to_string() }
-            }
-            Some(Ok(writes)) => {
-                let hand = work.clone();
-                let commit = tokio::task::spawn_blocking(move || hand.commit(writes));
-                under_way = Some((group, commit));
-                continue;
-            }
-        };
-        if matches!(event, Event::Failed { .. }) {
-            waiting.clear();
-        }
-        waiting.extend(advance(work, &mut state, event, changes, told)?);
-    }
-}
-
-/// A group whose transaction is being committed.
-type Committing = (usize, tokio::task::JoinHandle<Result<(), StoreError>>);
-
-/// The groups to carry out.
-fn performs(commands: Vec<Command>) -> VecDeque<(usize, Vec<usize>)> {
-    let perform = |command| match command {
-        Command::Perform { group, changes } => Some((group, changes)),
-        Command::Finish => None,
-    };
-    commands.into_iter().filter_map(perform).collect()
-}
-
-/// Tells the scheduler how a group ended, and what to do next.
-fn advance(
-    work: &Work,
-    state: &mut State,
-    event: Event,
-    changes: &[&Change],
-    told: &mut dyn FnMut(Progress<'_>),
-) -> Result<VecDeque<(usize, Vec<usize>)>, GatherError> {
-    if matches!(event, Event::Failed { .. }) {
-        // Nothing of the group was done, but the directory went ahead.
-        let gathered = gather(Some(work.store.lock().as_ref()), work.provider.as_ref())?;
-        let kinds = work.directory().kinds.clone();
-        *work.directory() = directory_of(&kinds, &gathered);
-    }
-    tell(state, &event, changes, told);
-    let (next, commands) = step(std::mem::take(state), event);
-    *state = next;
-    Ok(performs(commands))
-}
-
-/// How a group failed that the store refused.
-fn refused(state: &State, group: usize, changes: &[&Change], error: StoreError) -> Event {
-    let is_member = |id: &ResourceId| state.members(group).iter().any(|at| changes[*at].id == *id);
-    let stale = match &error {
-        StoreError::Stale { id, .. } if is_member(id) => Some(id.clone()),
-        _ => None,
-    };
-    Event::Failed { group, change: stale, error: chain(error) }
-}
-
 /// Tells how the changes of a group ended, before the scheduler hears of it.
-fn tell(state: &State, event: &Event, changes: &[&Change], told: &mut dyn FnMut(Progress<'_>)) {
+pub(super) fn tell(
+    state: &State,
+    event: &Event,
+    changes: &[&Change],
+    told: &mut dyn FnMut(Progress<'_>),
+) {
     let (group, status) = match event {
         Event::Done { group } => (group, Status::Done),
         Event::Unknown { group, why } => (group, Status::Unknown(why.clone())),
@@ -272,25 +178,8 @@ fn event_of((group, id, ended): Returned) -> Event {
 }
 
 /// An error with its causes in one line.
-fn chain(error: StoreError) -> String {
+pub(super) fn chain(error: StoreError) -> String {
     format!("{:#}", anyhow::Error::from(error))
-}
-
-/// The writes of a group; the directory moves along.
-fn prepare<'a>(
-    work: &Work,
-    members: impl Iterator<Item = &'a Change>,
-) -> Result<Vec<Write>, (ResourceId, ProviderError)> {
-    let (mut directory, context) = (work.directory(), work.context());
-    let mut ids = work.ids.lock().unwrap_or_else(PoisonError::into_inner);
-    let mut writes = Vec::new();
-    for change in members {
-        match embedded::carry_out(change, &mut directory, &mut ids, &context) {
-            Ok(more) => writes.extend(more),
-            Err(error) => return Err((change.id.clone(), error)),
-        }
-    }
-    Ok(writes)
 }
 
 /// What a pass knows at its beginning.

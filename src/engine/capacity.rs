@@ -163,7 +163,7 @@ impl List<'_> {
         };
         let buyer = spec.text("buyer").map(str::to_owned);
         let renews = text(item, "properties.renewSource").map(|id| self.renewed(id, &mut spec));
-        let observed = Observed { kind, external_id: reservation, name, spec };
+        let observed = Arc::new(Observed { kind, external_id: reservation, name, spec });
         match (&before, renews) {
             (None, Some(Some(old))) => self.renewal(&observed, old, buyer),
             (None, None) => self.bought(&observed, buyer),

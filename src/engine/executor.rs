@@ -36,17 +36,30 @@ pub struct Pace {
 
 /// Changes in one transaction: large enough to be fast, small enough to stop soon on Ctrl-C.
 const TRANSACTION: usize = 5_000;
+/// Changes in the first transaction, each after it having twice as many: what comes after the
+/// preparing soon has something to do.
+const FIRST_TRANSACTION: usize = 750;
+/// Transactions under way: one is prepared and one committed, while the disk takes in some.
+const TRANSACTIONS: usize = 6;
 
 impl Pace {
-    /// One transaction after another where changes are writes to the store, the next being prepared
-    /// while one is committed; else one change at a time in each of several hands.
+    /// One transaction after another where changes are writes to the store, those that come next being
+    /// prepared while one is committed; else one change at a time in each of several hands.
     #[must_use]
     pub fn new(is_transactional: bool, parallelism: usize) -> Self {
         if is_transactional {
-            Self { parallelism: 2, group: TRANSACTION, in_turn: true }
+            Self { parallelism: TRANSACTIONS, group: TRANSACTION, in_turn: true }
         } else {
             Self { parallelism, group: 1, in_turn: false }
         }
+    }
+
+    /// Changes in a group by its number.
+    fn size(&self, group: usize) -> usize {
+        if !self.in_turn {
+            return self.group;
+        }
+        (0..group.min(16)).fold(FIRST_TRANSACTION, |size, _| size * 2).min(self.group)
     }
 }
 
@@ -129,7 +142,7 @@ impl State {
         Self::of(order, depends_on, pace)
     }
 
-    fn of(order: Vec<ResourceId>, depends_on: Vec<Vec<usize>>, pace: Pace) -> Self {
+    pub(super) fn of(order: Vec<ResourceId>, depends_on: Vec<Vec<usize>>, pace: Pace) -> Self {
         let mut dependants = vec![Vec::new(); order.len()];
         for (place, first) in depends_on.iter().enumerate() {
             first.iter().for_each(|first| dependants[*first].push(place));
@@ -173,11 +186,12 @@ impl State {
         }
         let mut chosen: BTreeSet<usize> = BTreeSet::new();
         let mut group = Vec::new();
+        let size = self.pace.size(self.next_group);
         let comes_before = |status: &Status| {
             *status == Status::Done || (self.pace.in_turn && *status == Status::Running)
         };
         for place in self.first_open..self.order.len() {
-            if group.len() >= self.pace.group {
+            if group.len() >= size {
                 break;
             }
             let ready = self.depends_on[place]
@@ -329,6 +343,14 @@ mod tests {
         let (state, commands) = step(state, Event::Done { group: 0 });
         assert_eq!(names(&commands), ["finish"]);
         assert_eq!(statuses(&state), ["a done", "b done", "c done", "d done"]);
+    }
+
+    #[test]
+    fn the_first_transactions_are_small_and_the_others_as_large_as_may_be() {
+        let pace = Pace::new(true, 10);
+        let sizes: Vec<_> = (0..5).map(|group| pace.size(group)).collect();
+        assert_eq!(sizes, [750, 1_500, 3_000, 5_000, 5_000]);
+        assert_eq!(Pace::new(false, 10).size(9), 1);
     }
 
     #[test]

@@ -159,7 +159,8 @@ impl Reader<'_> {
             }
         };
         let external_id = known.unwrap_or_else(|| self.ids.next(kind));
-        let observed = Observed { kind: id.kind, external_id, name: name.to_owned(), spec };
+        let name = name.to_owned();
+        let observed = Arc::new(Observed { kind: id.kind, external_id, name, spec });
         self.directory.put_actual(observed.clone());
         self.writes.push(Write::PutActual(observed));
     }

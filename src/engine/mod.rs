@@ -10,6 +10,7 @@ pub mod executor;
 pub mod follow;
 pub mod gather;
 pub mod git;
+mod in_turn;
 pub mod ingest;
 pub mod islands;
 pub mod lease;

@@ -81,7 +81,7 @@ pub fn record(
                 Stored { conditions: row.conditions.clone(), ..new.clone() } == *row && !stale;
             new.revision += i64::from(!only_conditions);
             let (expected, previous) = (Some(row.revision), None);
-            writes.push(Write::Put { row: Box::new(new), expected, previous });
+            writes.push(Write::Put { row: Arc::new(new), expected, previous });
         }
     }
     if let Some(id) = work.begun() {
@@ -150,7 +150,7 @@ fn fill_in(row: &mut Stored, record: &Record, now: DateTime<Utc>) {
             row.last_applied = Some(desired.spec.clone());
         }
     }
-    for condition in conditions {
+    for condition in conditions.iter() {
         condition.put(Arc::make_mut(&mut row.conditions), now);
     }
 }

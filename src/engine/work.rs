@@ -3,7 +3,7 @@
 use crate::engine::lease::SharedStore;
 use crate::model::{Observed, ResourceId};
 use crate::provider::{Context, Directory, Ids, Provider};
-use crate::store::{Batch, Judgement, StoreError, Write};
+use crate::store::{Batch, Judgement, Settling, StoreError, Write};
 use chrono::{DateTime, Utc};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -93,6 +93,19 @@ impl Work {
         self.store.lock().commit(&Batch { epoch: Some(self.epoch), writes })?;
         prelude.clear();
         Ok(())
+    }
+
+    /// The same, without waiting for the disk.
+    ///
+    /// # Errors
+    /// When the store refuses; nothing is written then.
+    pub fn commit_ahead(&self, writes: Vec<Write>) -> Result<(Batch, Settling), StoreError> {
+        let mut prelude = self.prelude.lock().unwrap_or_else(PoisonError::into_inner);
+        let writes = prelude.iter().cloned().chain(writes).collect();
+        let batch = Batch { epoch: Some(self.epoch), writes };
+        let settling = self.store.lock().commit_ahead(&batch)?;
+        prelude.clear();
+        Ok((batch, settling))
     }
 
     /// Commits without the prelude: what is recorded although nothing was begun.

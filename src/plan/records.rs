@@ -8,6 +8,7 @@ use crate::plan::change::{Change, ConditionNow, Desired, Record};
 use crate::plan::diff::keep_protection;
 use crate::plan::draft::Drafts;
 use crate::plan::judge::{Ailments, Worlds};
+use std::sync::Arc;
 
 /// The reason of `Synced=False` while something that was changed outside is left alone; its time is
 /// when a pass first saw that.
@@ -26,6 +27,7 @@ pub fn records(
     // The rows as the store has them: pairs carry references under their new names.
     let rows: Lookup<&ResourceId, &Stored> = input.stored.iter().map(|s| (&s.id, s)).collect();
     let is_left = |id: &ResourceId| drafts.left.contains(id);
+    let well = well();
     let mut records = Vec::new();
     for pair in &drafts.unchanged {
         let (Some(desired), Some(id)) = (&pair.desired, pair.id()) else { continue };
@@ -41,7 +43,12 @@ pub fn records(
             desired: reworded.then(|| Desired { metadata, spec: declared.clone() }),
             conditions: differing(
                 &stored.conditions,
-                conditions(id, ailments, worlds, Stands { change: None, drifted: is_left(id) }),
+                conditions(
+                    id,
+                    (ailments, worlds),
+                    Stands { change: None, drifted: is_left(id) },
+                    &well,
+                ),
             ),
         });
     }
@@ -61,9 +68,9 @@ pub fn records(
                     stored,
                     conditions(
                         &draft.id,
-                        ailments,
-                        worlds,
+                        (ailments, worlds),
                         Stands { change, drifted: is_left(&draft.id) },
+                        &well,
                     ),
                 ),
             });
@@ -81,63 +88,60 @@ struct Stands<'a> {
     drifted: bool,
 }
 
+fn condition(kind: ConditionType, status: Truth, reason: &str, message: &str) -> ConditionNow {
+    ConditionNow { kind, status, reason: reason.to_owned(), message: message.to_owned() }
+}
+
+/// How most resources are.
+fn well() -> Arc<[ConditionNow]> {
+    let well = |kind, reason| condition(kind, Truth::True, reason, "");
+    [well(ConditionType::Ready, "Available"), well(ConditionType::Synced, "Applied")].into()
+}
+
+/// How a resource is; where all is well, `well`, which is shared.
 fn conditions(
     id: &ResourceId,
-    ailments: &Ailments,
-    worlds: &Worlds,
+    (ailments, worlds): (&Ailments, &Worlds),
     Stands { change, drifted }: Stands<'_>,
-) -> Vec<ConditionNow> {
-    let condition = |kind, status, reason: &str, message: &str| ConditionNow {
-        kind,
-        status,
-        reason: reason.to_owned(),
-        message: message.to_owned(),
-    };
+    well: &Arc<[ConditionNow]>,
+) -> Arc<[ConditionNow]> {
+    let ready =
+        |reason, message| Some(condition(ConditionType::Ready, Truth::False, reason, message));
+    let synced =
+        |reason, message| Some(condition(ConditionType::Synced, Truth::False, reason, message));
     // What is suspended goes on as it is.
     let waits = change.filter(|change| change.suspended.is_none());
     let ready = match (ailments.get(id), waits.and_then(|change| change.waiting.as_ref())) {
-        (_, Some(waiting)) => condition(
-            ConditionType::Ready,
-            Truth::False,
-            "Waiting",
-            &format!("waits for {waiting}"),
-        ),
-        (Some((reason, message)), None) => {
-            condition(ConditionType::Ready, Truth::False, reason, message)
-        }
-        (None, None) if worlds.after.get(id).is_none() => {
-            condition(ConditionType::Ready, Truth::False, "Gone", "it is not there")
-        }
-        (None, None) => condition(ConditionType::Ready, Truth::True, "Available", ""),
+        (_, Some(waiting)) => ready("Waiting", &format!("waits for {waiting}")),
+        (Some((reason, message)), None) => ready(reason, message),
+        (None, None) if worlds.after.get(id).is_none() => ready("Gone", "it is not there"),
+        (None, None) => None,
     };
     let synced = match change {
         Some(change) if !change.blocked.is_empty() => {
             let messages: Vec<_> = change.blocked.iter().map(|b| b.message.clone()).collect();
-            condition(ConditionType::Synced, Truth::False, "Blocked", &messages.join("; "))
+            synced("Blocked", &messages.join("; "))
         }
-        Some(Change { suspended: Some(one), .. }) => condition(
-            ConditionType::Synced,
-            Truth::False,
-            "Suspended",
-            &format!("suspended {}", one.story()),
-        ),
-        Some(Change { waiting: Some(waiting), .. }) => condition(
-            ConditionType::Synced,
-            Truth::False,
-            "Waiting",
-            &format!("waits for {waiting}"),
-        ),
-        _ if drifted => condition(
-            ConditionType::Synced,
-            Truth::False,
-            DRIFTED,
-            "it was changed outside, and is left alone",
-        ),
-        _ => condition(ConditionType::Synced, Truth::True, "Applied", ""),
+        Some(Change { suspended: Some(one), .. }) => {
+            synced("Suspended", &format!("suspended {}", one.story()))
+        }
+        Some(Change { waiting: Some(waiting), .. }) => {
+            synced("Waiting", &format!("waits for {waiting}"))
+        }
+        _ if drifted => synced(DRIFTED, "it was changed outside, and is left alone"),
+        _ => None,
     };
-    vec![ready, synced]
+    if ready.is_none() && synced.is_none() {
+        return well.clone();
+    }
+    let said = [ready, synced].into_iter().zip(well.iter());
+    said.map(|(said, well)| said.unwrap_or_else(|| well.clone())).collect()
 }
 
-fn differing(stored: &[Condition], now: Vec<ConditionNow>) -> Vec<ConditionNow> {
-    now.into_iter().filter(|now| !now.is_among(stored)).collect()
+/// Those that a row does not say yet.
+fn differing(stored: &[Condition], now: Arc<[ConditionNow]>) -> Arc<[ConditionNow]> {
+    if now.iter().all(|now| !now.is_among(stored)) {
+        return now;
+    }
+    now.iter().filter(|now| !now.is_among(stored)).cloned().collect()
 }

@@ -6,20 +6,23 @@ use crate::model::{KindName, Observed, ResourceId, Spec, Stored, Value};
 use crate::provider::ProviderError;
 use crate::store::Write;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, OnceLock};
 
 /// Rows by id and outside things by external id.
 #[derive(Clone)]
 pub struct Directory {
     /// The kinds.
     pub kinds: Kinds,
-    rows: Lookup<ResourceId, Stored>,
-    actual: BTreeMap<(KindName, String), Observed>,
+    rows: Lookup<ResourceId, Arc<Stored>>,
+    actual: BTreeMap<(KindName, String), Arc<Observed>>,
     names: Lookup<(KindName, String), ResourceId>,
     /// Rows that this pass wrote: they say what their manifests say.
     touched: Known<ResourceId>,
-    /// Which rows refer to a name.
-    referrers: Lookup<ResourceId, BTreeSet<ResourceId>>,
-    /// External ids by the names the provider has for them, of managed things too.
+    /// The row that was written last.
+    latest: Option<Arc<Stored>>,
+    /// Which rows refer to a name; made when it is asked for, as only a rename does.
+    referrers: OnceLock<Lookup<ResourceId, BTreeSet<ResourceId>>>,
+    /// External ids by the names the provider has for them, of every thing that no row has.
     by_name: Lookup<ResourceId, Vec<String>>,
 }
 
@@ -33,26 +36,17 @@ impl Directory {
                 Some(((row.id.kind.clone(), row.external_id.clone()?), row.id.clone()))
             })
             .collect();
-        let actual: BTreeMap<(KindName, String), Observed> = actual
-            .into_iter()
-            .map(|observed| ((observed.kind.clone(), observed.external_id.clone()), observed))
-            .collect();
-        let mut by_name: Lookup<ResourceId, Vec<String>> = Lookup::default();
-        for ((kind, external_id), observed) in &actual {
-            let id = ResourceId::new(kind.as_str(), &observed.name);
-            by_name.or_default(id).push(external_id.clone());
-        }
         let mut directory = Self {
             kinds,
-            rows: Lookup::default(),
-            actual,
+            rows: rows.into_iter().map(|row| (row.id.clone(), Arc::new(row))).collect(),
+            actual: BTreeMap::new(),
             names,
             touched: Known::default(),
-            referrers: Lookup::default(),
-            by_name,
+            latest: None,
+            referrers: OnceLock::new(),
+            by_name: Lookup::default(),
         };
-        rows.iter().for_each(|row| directory.refer(row));
-        directory.rows = rows.into_iter().map(|row| (row.id.clone(), row)).collect();
+        actual.into_iter().for_each(|observed| directory.put_actual(observed));
         directory
     }
 
@@ -68,20 +62,29 @@ impl Directory {
     /// A row.
     #[must_use]
     pub fn row(&self, id: &ResourceId) -> Option<&Stored> {
-        self.rows.get(id)
+        self.rows.get(id).map(Arc::as_ref)
+    }
+
+    /// The row that was written last.
+    #[must_use]
+    pub fn latest(&self) -> Option<&Stored> {
+        self.latest.as_deref()
     }
 
     /// An outside thing.
     #[must_use]
     pub fn actual(&self, kind: &KindName, external_id: &str) -> Option<&Observed> {
-        self.actual.get(&(kind.clone(), external_id.to_owned()))
+        self.actual.get(&(kind.clone(), external_id.to_owned())).map(Arc::as_ref)
     }
 
     /// The outside things of a kind, in the order of their external ids.
     pub fn things(&self, kind: &str) -> impl Iterator<Item = &Observed> {
         let kind = KindName::new(kind);
         let first = (kind.clone(), String::new());
-        self.actual.range(first..).take_while(move |(key, _)| key.0 == kind).map(|(_, thing)| thing)
+        self.actual
+            .range(first..)
+            .take_while(move |(key, _)| key.0 == kind)
+            .map(|(_, thing)| thing.as_ref())
     }
 
     /// An outside thing of an unmanaged name, when only one has it.
@@ -115,9 +118,15 @@ impl Directory {
                     if row.id == *own {
                         self.touched.insert(own.clone());
                     }
-                    self.put_row(row.as_ref().clone(), previous.as_ref());
+                    self.put_row(row.clone(), previous.as_ref());
                 }
                 Write::Delete { id, .. } => self.drop_row(id),
+                _ => {}
+            }
+        }
+        // Whose a thing is tells its row.
+        for write in writes {
+            match write {
                 Write::PutActual(observed) => self.put_actual(observed.clone()),
                 Write::DeleteActual { kind, external_id } => self.drop_actual(kind, external_id),
                 _ => {}
@@ -126,26 +135,18 @@ impl Directory {
     }
 
     /// Puts a row, under its new name when it had another.
-    fn put_row(&mut self, row: Stored, previous: Option<&ResourceId>) {
+    fn put_row(&mut self, row: Arc<Stored>, previous: Option<&ResourceId>) {
         if let Some(previous) = previous {
             self.drop_row(previous);
         }
         if let Some(external) = &row.external_id {
             self.names.insert((row.id.kind.clone(), external.clone()), row.id.clone());
         }
-        self.refer(&row);
-        self.rows.insert(row.id.clone(), row);
-    }
-
-    fn refer(&mut self, row: &Stored) {
-        let Some(entry) = self.kinds.get(row.id.kind.as_str()) else { return };
-        for spec in [Some(&row.spec), row.last_applied.as_ref()].into_iter().flatten() {
-            for reference in entry.facts.references {
-                if let Some(ReferenceTo::Resource(target)) = reference.target(spec) {
-                    self.referrers.or_default(target).insert(row.id.clone());
-                }
-            }
+        if let Some(referrers) = self.referrers.get_mut() {
+            refer(&self.kinds, referrers, &row);
         }
+        self.latest = Some(row.clone());
+        self.rows.insert(row.id.clone(), row);
     }
 
     /// The rows that refer to a resource by its old name, with its new one in its place, and their
@@ -154,12 +155,17 @@ impl Directory {
     #[must_use]
     pub fn renamed(&self, old: &ResourceId, new: &ResourceId) -> Vec<(i64, Stored)> {
         let mut renamed = Vec::new();
-        for id in self.referrers.get(old).into_iter().flatten() {
+        let referrers = self.referrers.get_or_init(|| {
+            let mut referrers = Lookup::default();
+            self.rows.sorted().into_iter().for_each(|row| refer(&self.kinds, &mut referrers, row));
+            referrers
+        });
+        for id in referrers.get(old).into_iter().flatten() {
             // What this pass wrote says what its manifest says.
             if self.touched.contains(id) {
                 continue;
             }
-            let Some(mut row) = self.rows.get(id).cloned() else { continue };
+            let Some(before) = self.row(id) else { continue };
             let Some(entry) = self.kinds.get(id.kind.as_str()).copied() else { continue };
             let put = |spec: &mut Spec| {
                 let to_old = |reference: &&Reference| {
@@ -170,10 +176,10 @@ impl Directory {
                     spec.set(reference.path, Value::reference(new.name.as_str()));
                 }
             };
-            let before = row.clone();
+            let mut row = before.clone();
             put(&mut row.spec);
             row.last_applied.as_mut().map(put);
-            if row != before {
+            if row != *before {
                 row.revision += 1;
                 renamed.push((before.revision, row));
             }
@@ -184,20 +190,33 @@ impl Directory {
     /// Takes a row away.
     fn drop_row(&mut self, id: &ResourceId) {
         if let Some(row) = self.rows.remove(id)
-            && let Some(external) = row.external_id
+            && let Some(external) = &row.external_id
         {
-            self.names.remove(&(row.id.kind, external));
+            let thing = (row.id.kind.clone(), external.clone());
+            self.names.remove(&thing);
+            if let Some(observed) = self.actual.get(&thing).cloned() {
+                self.call(&observed);
+            }
         }
     }
 
     /// Puts an outside thing.
-    pub fn put_actual(&mut self, observed: Observed) {
+    pub fn put_actual(&mut self, observed: impl Into<Arc<Observed>>) {
+        let observed = observed.into();
+        let thing = (observed.kind.clone(), observed.external_id.clone());
+        if !self.names.contains_key(&thing) {
+            self.call(&observed);
+        }
+        self.actual.insert(thing, observed);
+    }
+
+    /// Lets a thing that no row has be called by its own name.
+    fn call(&mut self, observed: &Observed) {
         let id = ResourceId::new(observed.kind.as_str(), &observed.name);
         let same_name = self.by_name.or_default(id);
         if !same_name.contains(&observed.external_id) {
             same_name.push(observed.external_id.clone());
         }
-        self.actual.insert((observed.kind.clone(), observed.external_id.clone()), observed);
     }
 
     /// Takes an outside thing away.
@@ -240,5 +259,17 @@ impl Directory {
             }
         }
         inward
+    }
+}
+
+/// Adds what a row refers to.
+fn refer(kinds: &Kinds, referrers: &mut Lookup<ResourceId, BTreeSet<ResourceId>>, row: &Stored) {
+    let Some(entry) = kinds.get(row.id.kind.as_str()) else { return };
+    for spec in [Some(&row.spec), row.last_applied.as_ref()].into_iter().flatten() {
+        for reference in entry.facts.references {
+            if let Some(ReferenceTo::Resource(target)) = reference.target(spec) {
+                referrers.or_default(target).insert(row.id.clone());
+            }
+        }
     }
 }

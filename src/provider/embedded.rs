@@ -9,6 +9,7 @@ use crate::provider::{
 };
 use crate::store::{Store, Write};
 use chrono::{DateTime, Utc};
+use std::sync::Arc;
 
 /// Actual state in the store's own table.
 pub struct Embedded;
@@ -47,7 +48,7 @@ pub fn carry_out(
         let (write, made) = fulfil(effect, directory, ids, context.at)?;
         let mut writes = vec![write];
         let id = ids.next("operation");
-        writes.extend(succeeded(change, effect, made.as_ref(), &id, directory, ids, context));
+        writes.extend(succeeded(change, effect, made.as_deref(), &id, directory, ids, context));
         directory.absorb(&change.id, &writes);
         all.append(&mut writes);
     }
@@ -60,7 +61,7 @@ fn fulfil(
     directory: &Directory,
     ids: &mut Ids,
     at: DateTime<Utc>,
-) -> Result<(Write, Option<Observed>), ProviderError> {
+) -> Result<(Write, Option<Arc<Observed>>), ProviderError> {
     let kind = effect.kind.clone();
     let existing = || effect.external_id.clone().unwrap_or_default();
     let mut spec = effect.after.clone().unwrap_or_default();
@@ -77,5 +78,6 @@ fn fulfil(
         }
         Verb::Update => thing(effect, existing(), spec),
     };
+    let made = Arc::new(made);
     Ok((Write::PutActual(made.clone()), Some(made)))
 }

@@ -18,11 +18,11 @@ pub use effects::effects;
 pub use ids::Ids;
 
 use crate::finance::RefundTerms;
+use crate::model::lookup::Lookup;
 use crate::model::{Effect, KindName, Observed, ResourceId, Spec};
 use crate::plan::change::ConditionNow;
 use crate::store::{Store, StoreError};
 use chrono::{DateTime, Utc};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -42,7 +42,7 @@ pub struct Context {
     /// By what refunds are reckoned.
     pub refunds: Arc<RefundTerms>,
     /// How resources are once their change is done, as the plan says.
-    pub conditions: Arc<BTreeMap<ResourceId, Vec<ConditionNow>>>,
+    pub conditions: Arc<Lookup<ResourceId, Arc<[ConditionNow]>>>,
 }
 
 /// What can go wrong with a change before anything is asked of a provider.

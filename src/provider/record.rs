@@ -4,9 +4,9 @@ use crate::kinds::KindEntry;
 use crate::model::activity::{Draft, Outcome};
 use crate::model::resource::{Management, REASON};
 use crate::model::value::Fields;
-use crate::model::{Effect, Observed, ResourceId, Spec, Value, Verb};
+use crate::model::{Condition, Effect, Observed, ResourceId, Spec, Value, Verb};
 use crate::model::{Stored, activity};
-use crate::plan::change::FieldChange;
+use crate::plan::change::{ConditionNow, FieldChange};
 use crate::plan::{Action, Change};
 use crate::provider::{Context, Directory, Ids, ProviderError};
 use crate::store::Write;
@@ -129,50 +129,70 @@ fn keep(
     ids: &mut Ids,
     context: &Context,
 ) -> Vec<Write> {
-    let old = directory.row(change.previous.as_ref().unwrap_or(&change.id)).cloned();
+    let old = directory.row(change.previous.as_ref().unwrap_or(&change.id));
     let desired = change.desired.clone();
     let (metadata, desired) =
         desired.map_or_else(Default::default, |desired| (desired.metadata, desired.spec));
-    let again = old.as_ref().is_some_and(|old| old.spec == desired && old.metadata == metadata);
+    let again = old.is_some_and(|old| old.spec == desired && old.metadata == metadata);
     // The row as this pass knows it: a rename earlier in the plan may have moved its revision.
-    let expected = old.as_ref().map(|old| old.revision);
+    let expected = old.map(|old| old.revision);
     // What is only observed was never applied: taking a field out of the manifest must not clear it.
     let applies = matches!(change.action, Action::Create | Action::Replace)
         || metadata.management() == Management::Manage;
-    let mut conditions = old.as_ref().map(|old| old.conditions.clone()).unwrap_or_default();
-    for now in context.conditions.get(&change.id).into_iter().flatten() {
-        now.put(Arc::make_mut(&mut conditions), context.at);
-    }
     let row = Stored {
         id: change.id.clone(),
-        uid: old.as_ref().map_or_else(|| ids.next("uid").into(), |old| old.uid.clone()),
+        uid: old.map_or_else(|| ids.next("uid").into(), |old| old.uid.clone()),
         set: change.set.as_str().into(),
-        generation: old.as_ref().map_or(0, |old| old.generation) + i64::from(!again),
-        revision: old.as_ref().map_or(0, |old| old.revision) + 1,
+        generation: old.map_or(0, |old| old.generation) + i64::from(!again),
+        revision: old.map_or(0, |old| old.revision) + 1,
         metadata,
         last_applied: if applies {
             Some(desired.clone())
         } else {
-            old.as_ref().and_then(|old| old.last_applied.clone())
+            old.and_then(|old| old.last_applied.clone())
         },
         spec: desired,
         observed: Some(made.spec.clone()),
         external_id: Some(made.external_id.clone()),
-        conditions,
+        conditions: conditions(change, old, directory, context),
         source: change.source.clone(),
     };
     let mut writes =
-        vec![Write::Put { row: Box::new(row), expected, previous: change.previous.clone() }];
+        vec![Write::Put { row: Arc::new(row), expected, previous: change.previous.clone() }];
     if let Some(previous) = &change.previous {
         writes.extend(directory.renamed(previous, &change.id).into_iter().map(
             |(revision, row)| Write::Put {
-                row: Box::new(row),
+                row: Arc::new(row),
                 expected: Some(revision),
                 previous: None,
             },
         ));
     }
     writes
+}
+
+/// How a row is from now on. Most that a pass makes are alike: those share one value.
+fn conditions(
+    change: &Change,
+    old: Option<&Stored>,
+    directory: &Directory,
+    context: &Context,
+) -> Arc<Vec<Condition>> {
+    let now = context.conditions.get(&change.id).map(AsRef::as_ref).unwrap_or_default();
+    let made = |(condition, now): (&Condition, &ConditionNow)| {
+        now.says(condition) && condition.last_transition_time == context.at
+    };
+    let says_so = |latest: &&Stored| {
+        latest.conditions.len() == now.len() && latest.conditions.iter().zip(now).all(made)
+    };
+    match (old, directory.latest().filter(says_so)) {
+        (None, Some(latest)) => latest.conditions.clone(),
+        _ => {
+            let mut conditions = old.map(|old| old.conditions.clone()).unwrap_or_default();
+            now.iter().for_each(|now| now.put(Arc::make_mut(&mut conditions), context.at));
+            conditions
+        }
+    }
 }
 
 fn activity(

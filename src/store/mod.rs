@@ -128,6 +128,14 @@ pub trait Store: Send {
     /// batch does not fit any more; nothing of it is written then.
     fn commit(&mut self, batch: &Batch) -> Result<(), StoreError>;
 
+    /// Commits a batch that everybody sees at once, and that the disk has when what is given ends
+    /// well. It comes onto the disk after those committed before it: a power loss leaves none without
+    /// these, so that of many only the last has to be waited for.
+    ///
+    /// # Errors
+    /// Those of [`Store::commit`].
+    fn commit_ahead(&mut self, batch: &Batch) -> Result<Settling, StoreError>;
+
     /// Intents that have not ended, the oldest first.
     ///
     /// # Errors
@@ -246,6 +254,9 @@ pub trait Store: Send {
     /// When nothing can be asked at all.
     fn check(&self) -> Result<Vec<String>, StoreError>;
 }
+
+/// Waits until the disk has a batch, on whatever thread; the store can be used meanwhile.
+pub type Settling = Box<dyn FnOnce() -> Result<(), StoreError> + Send>;
 
 /// Whether a store may be made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,6 +4,7 @@ use crate::model::activity::Draft;
 use crate::model::{KindName, Observed, ResourceId, Stored, Suspension};
 use crate::plan::intent::Intent;
 use crate::store::{ApplyEnd, ApplyRecord, Approval, Judgement};
+use std::sync::Arc;
 
 /// One write of a batch.
 #[derive(Debug, Clone)]
@@ -12,7 +13,7 @@ pub enum Write {
     /// when it must not exist. `previous` is the name its row has until now.
     Put {
         /// The row as it shall be.
-        row: Box<Stored>,
+        row: Arc<Stored>,
         /// Its revision now.
         expected: Option<i64>,
         /// Its name now, for a rename.
@@ -26,7 +27,7 @@ pub enum Write {
         expected: i64,
     },
     /// Puts something into the embedded provider's state.
-    PutActual(Observed),
+    PutActual(Arc<Observed>),
     /// Takes something out of the embedded provider's state.
     DeleteActual {
         /// Its kind.

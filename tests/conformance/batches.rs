@@ -1,7 +1,7 @@
 //! Batches: written whole or not at all, each against the revisions it names.
 
 use super::operations::intent;
-use super::{Factory, append, batch, put, row};
+use super::{Factory, append, batch, put, put_thing, row};
 use partnerctl::model::{KindName, Observed, Spec, Stored};
 use partnerctl::store::{Filter, Missing, StoreError, Verification, Write, open};
 use serde_json::json;
@@ -14,8 +14,7 @@ pub fn what_is_committed_is_there_after_reopening(factory: &dyn Factory) {
         name: "contoso".to_owned(),
         spec: Spec::from_value(json!({"a": [1, "two", null]})),
     };
-    let writes =
-        vec![put(row("contoso", 1), None, None), Write::PutActual(thing.clone()), append("1")];
+    let writes = vec![put(row("contoso", 1), None, None), put_thing(thing.clone()), append("1")];
     store.commit(&batch(writes)).unwrap();
     let lineage = store.lineage().to_owned();
     drop(store);
@@ -128,4 +127,22 @@ pub fn catching_up_leaves_the_next_commit_less_and_changes_nothing(factory: &dyn
     assert_eq!(file_alone(), store.resources().unwrap());
     store.commit(&batch(vec![put(row("zonnebloem", 1), None, None)])).unwrap();
     assert_eq!(other.resources().unwrap().len(), 3);
+}
+
+pub fn what_is_committed_ahead_is_seen_at_once_and_settles_with_what_came_before(
+    factory: &dyn Factory,
+) {
+    let mut store = factory.open();
+    let names = ["adatum", "contoso", "fabrikam"];
+    let batches = names.map(|name| batch(vec![put(row(name, 1), None, None), append(name)]));
+    let settlings = batches.each_ref().map(|batch| store.commit_ahead(batch).unwrap());
+    let other = factory.open();
+    assert_eq!(other.resources().unwrap(), names.map(|name| row(name, 1)));
+    assert_eq!(other.head().unwrap(), store.head().unwrap());
+    let error = store.commit_ahead(&batches[1]).err().unwrap();
+    assert!(matches!(error, StoreError::Stale { .. }), "{error}");
+    let last = settlings.into_iter().next_back().unwrap();
+    std::thread::spawn(last).join().unwrap().unwrap();
+    store.commit(&batch(vec![append("4")])).unwrap();
+    assert_eq!(other.head().unwrap().seq, 4);
 }

@@ -1,6 +1,6 @@
 //! What a store says of what moved, and finds without reading the rest.
 
-use super::{Factory, batch, put, row};
+use super::{Factory, batch, put, put_thing, row};
 use partnerctl::model::{KindName, Observed, ResourceId, Spec};
 use partnerctl::store::{Judgement, Problems, Store, Touched, Version, Write};
 use serde_json::json;
@@ -29,10 +29,10 @@ pub fn what_moved_since_a_version_is_known(factory: &dyn Factory) {
     assert_eq!(since(store.as_ref(), &start), Some(Touched::default()));
     // The thing of a row that is written with it is told by the row.
     let its = thing("external id of contoso");
-    let writes = vec![put(row("contoso", 1), None, None), Write::PutActual(its)];
+    let writes = vec![put(row("contoso", 1), None, None), put_thing(its)];
     store.commit(&batch(writes)).unwrap();
     let first = store.version().unwrap();
-    store.commit(&batch(vec![Write::PutActual(thing("alone"))])).unwrap();
+    store.commit(&batch(vec![put_thing(thing("alone"))])).unwrap();
     assert_eq!(since(store.as_ref(), &first), Some(touched(&[], &["alone"])));
     assert_eq!(since(store.as_ref(), &start), Some(touched(&["contoso"], &["alone"])));
     // A renamed row under both names; a deleted one with the thing it leaves behind.
@@ -78,19 +78,19 @@ pub fn a_restored_store_is_no_version_of_what_it_was(factory: &dyn Factory) {
 pub fn too_much_or_too_long_ago_is_not_known(factory: &dyn Factory) {
     let mut store = factory.open();
     let start = store.version().unwrap();
-    let many = (0..10_001).map(|n| Write::PutActual(thing(&n.to_string()))).collect();
+    let many = (0..10_001).map(|n| put_thing(thing(&n.to_string()))).collect();
     store.commit(&batch(many)).unwrap();
     assert_eq!(store.touched_since(&start).unwrap(), None);
     // Old versions go once enough came after them; the newest stay.
     let then = store.version().unwrap();
     for round in 0..12 {
-        let some = (0..10_000).map(|n| Write::PutActual(thing(&n.to_string()))).collect();
+        let some = (0..10_000).map(|n| put_thing(thing(&n.to_string()))).collect();
         store.commit(&batch(some)).unwrap();
         let known = store.touched_since(&then).unwrap().map(|touched| touched.len());
         assert_eq!(known, Some(10_000), "{round}");
     }
     for _ in 0..64 {
-        store.commit(&batch(vec![Write::PutActual(thing("1"))])).unwrap();
+        store.commit(&batch(vec![put_thing(thing("1"))])).unwrap();
     }
     assert_eq!(store.touched_since(&then).unwrap(), None);
     assert!(store.touched_since(&store.version().unwrap()).unwrap().is_some());
@@ -121,7 +121,7 @@ pub fn some_rows_and_things_are_found_without_the_others(factory: &dyn Factory) 
     let mut writes: Vec<_> =
         ["a", "b", "c"].iter().map(|name| put(row(name, 1), None, None)).collect();
     let ids = ["external id of a", "external id of b", "free"];
-    writes.extend(ids.iter().map(|id| Write::PutActual(thing(id))));
+    writes.extend(ids.iter().map(|id| put_thing(thing(id))));
     store.commit(&batch(writes)).unwrap();
     let wanted = touched(&["c", "a", "none"], &["free", "external id of b", "none"]);
     assert_eq!(store.resources_of(&wanted.rows).unwrap(), [row("a", 1), row("c", 1)]);

@@ -66,6 +66,7 @@ pub fn state(
 fn put(things: &mut BTreeMap<(KindName, String), Observed>, write: Write) {
     match write {
         Write::PutActual(thing) => {
+            let thing = Arc::unwrap_or_clone(thing);
             things.insert((thing.kind.clone(), thing.external_id.clone()), thing);
         }
         Write::DeleteActual { kind, external_id } => {

@@ -6,6 +6,7 @@ use crate::model::{ResourceId, Source};
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// The state of one resource that the plan rests on: apply refuses the plan when it moved on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -39,8 +40,8 @@ pub struct Record {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub desired: Option<Desired>,
     /// Conditions that differ.
-    #[serde(skip_serializing_if = "Vec::is_empty", default)]
-    pub conditions: Vec<ConditionNow>,
+    #[serde(skip_serializing_if = "<[ConditionNow]>::is_empty", default)]
+    pub conditions: Arc<[ConditionNow]>,
 }
 
 /// A condition without its time.
@@ -61,10 +62,14 @@ impl ConditionNow {
     /// True when it is one of the conditions of a resource.
     #[must_use]
     pub fn is_among(&self, conditions: &[Condition]) -> bool {
+        conditions.iter().any(|old| self.says(old))
+    }
+
+    /// True when a condition is this one, whenever it came about.
+    #[must_use]
+    pub fn says(&self, old: &Condition) -> bool {
         let Self { kind, status, reason, message } = self;
-        conditions.iter().any(|old| {
-            (old.kind, old.status, &old.reason, &old.message) == (*kind, *status, reason, message)
-        })
+        (old.kind, old.status, &old.reason, &old.message) == (*kind, *status, reason, message)
     }
 
     /// Puts it among the conditions of a resource.

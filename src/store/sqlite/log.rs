@@ -8,14 +8,17 @@ use crate::model::activity::{ActivitySource, Columns, Draft, Outcome, chain_star
 use crate::model::{Activity, ResourceId};
 use crate::store::StoreError;
 use crate::store::log::{Filter, Head};
+use crate::store::sqlite::statements::Statements;
 use crate::store::sqlite::{TransactError, corrupt, json, meta, text_of};
+use chrono::{DateTime, Utc};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row, Transaction, params};
+use std::sync::{Arc, LazyLock};
 
 /// What the log adds to an activity, and its texts.
 pub(super) struct Line {
     seq: i64,
-    at: String,
+    at: Arc<str>,
     before: Option<String>,
     after: Option<String>,
     hash: String,
@@ -47,59 +50,82 @@ impl Line {
     }
 }
 
-/// The line of an activity after the head, which moves along.
-pub(super) fn line(lineage: &str, head: &mut Head, draft: &Draft) -> Line {
-    let mut line = Line {
-        seq: head.seq + 1,
-        at: instant(draft.at),
-        before: draft.before.as_ref().map(text_of),
-        after: draft.after.as_ref().map(text_of),
-        hash: String::new(),
-    };
-    line.hash = line.columns(draft).hash(&head.hash, lineage);
-    *head = Head { seq: line.seq, hash: line.hash.clone() };
-    line
+/// The end of the log while activities are put behind it.
+pub(super) struct Chain<'a> {
+    lineage: &'a str,
+    /// The last activity.
+    pub head: Head,
+    /// The last time and its text: those of one batch are mostly the same.
+    at: Option<(DateTime<Utc>, Arc<str>)>,
+}
+
+impl<'a> Chain<'a> {
+    /// The chain of a store from an activity on.
+    pub(super) fn after(head: Head, lineage: &'a str) -> Self {
+        Self { lineage, head, at: None }
+    }
+
+    /// The line of the next activity.
+    pub(super) fn line(&mut self, draft: &Draft) -> Line {
+        let mut line = Line {
+            seq: self.head.seq + 1,
+            at: self.instant(draft.at),
+            before: draft.before.as_ref().map(text_of),
+            after: draft.after.as_ref().map(text_of),
+            hash: String::new(),
+        };
+        line.hash = line.columns(draft).hash(&self.head.hash, self.lineage);
+        self.head = Head { seq: line.seq, hash: line.hash.clone() };
+        line
+    }
+
+    fn instant(&mut self, at: DateTime<Utc>) -> Arc<str> {
+        let last = self.at.take().filter(|(last, _)| *last == at);
+        self.at.insert(last.unwrap_or_else(|| (at, instant(at).into()))).1.clone()
+    }
 }
 
 /// Appends an activity with its line.
 pub(super) fn append(
-    transaction: &Transaction<'_>,
+    statements: &mut Statements<'_>,
     draft: &Draft,
     line: &Line,
 ) -> Result<(), TransactError> {
     let columns = line.columns(draft);
-    transaction
-        .prepare_cached(&format!(
-            "INSERT INTO activities ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, \
-             $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)"
-        ))?
-        .execute(params![
-            columns.seq,
-            columns.at,
-            columns.actor,
-            columns.source_commit,
-            columns.source_file,
-            columns.source_line,
-            columns.command,
-            columns.set_name,
-            columns.kind,
-            columns.name,
-            columns.operation,
-            columns.before,
-            columns.after,
-            columns.plan_id,
-            columns.operation_id,
-            columns.outcome,
-            columns.reason,
-            line.hash,
-            columns.source_author,
-        ])?;
+    statements.of(&INSERT)?.execute(params![
+        columns.seq,
+        columns.at,
+        columns.actor,
+        columns.source_commit,
+        columns.source_file,
+        columns.source_line,
+        columns.command,
+        columns.set_name,
+        columns.kind,
+        columns.name,
+        columns.operation,
+        columns.before,
+        columns.after,
+        columns.plan_id,
+        columns.operation_id,
+        columns.outcome,
+        columns.reason,
+        line.hash,
+        columns.source_author,
+    ])?;
     Ok(())
 }
 
 pub(super) const COLUMNS: &str = "seq, at, actor, source_commit, source_file, source_line, command, \
      set_name, kind, name, operation, before, after, plan_id, operation_id, outcome, reason, hash, \
      source_author";
+
+static INSERT: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "INSERT INTO activities ({COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, \
+         $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)"
+    )
+});
 
 /// Columns and the hash beside them; or what is wrong with a column.
 type Read<'r, T> = Result<(Columns<'r, T>, &'r T), String>;

@@ -9,6 +9,7 @@ mod log;
 mod meta;
 mod reading;
 mod rows;
+mod statements;
 mod steps;
 mod suspensions;
 mod things;
@@ -23,11 +24,12 @@ use crate::store::log::{Checkpoint, Filter, Head, Verification};
 use crate::store::sqlite::folding::Folding;
 use crate::store::sqlite::steps::Steps;
 use crate::store::{
-    Batch, Glance, Judgement, Missing, Store, StoreError, Touched, Version, migrate,
+    Batch, Glance, Judgement, Missing, Settling, Store, StoreError, Touched, Version, migrate,
 };
 use chrono::{DateTime, Utc};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, Transaction, TransactionBehavior};
 use std::collections::BTreeSet;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -294,8 +296,7 @@ impl Store for Sqlite {
             }
             let touched = touches::of(transaction, &batch.writes)?;
             let start = log::read_head(transaction, lineage)?;
-            let steps = Steps { lineage, head: start.clone() };
-            let head = steps.take_all(transaction, &batch.writes)?;
+            let head = Steps::after(start.clone(), lineage).take_all(transaction, &batch.writes)?;
             if head != start {
                 log::keep_head(transaction, &head)?;
             }
@@ -308,6 +309,21 @@ impl Store for Sqlite {
             let _committed_all_the_same = self.catch_up();
         }
         Ok(())
+    }
+
+    fn commit_ahead(&mut self, batch: &Batch) -> Result<Settling, StoreError> {
+        self.wait_for_the_disk(false)?;
+        let committed = self.commit(batch);
+        self.wait_for_the_disk(true)?;
+        committed?;
+        // What the journal holds from its last sync on counts up to the first page that is not whole.
+        let mut journal = self.path.clone().into_os_string();
+        journal.push("-wal");
+        let path = PathBuf::from(journal);
+        Ok(Box::new(move || {
+            let sync = File::options().append(true).open(&path).and_then(|file| file.sync_data());
+            sync.map_err(|source| StoreError::Io { path, source })
+        }))
     }
 
     fn intents(&self) -> Result<Vec<Intent>, StoreError> {

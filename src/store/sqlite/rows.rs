@@ -3,13 +3,26 @@
 use crate::model::condition::Condition;
 use crate::model::{Metadata, ResourceId, Source, Spec, Stored};
 use crate::store::StoreError;
+use crate::store::sqlite::statements::Statements;
 use crate::store::sqlite::{TransactError, corrupt, json, text_of};
-use rusqlite::{OptionalExtension, Row, Transaction, params};
-use std::sync::Arc;
+use rusqlite::{OptionalExtension, Row, params};
+use std::sync::{Arc, LazyLock};
 
 /// The columns in the order that [`stored`] reads and [`put`] writes them.
 pub(super) const COLUMNS: &str = "kind, name, uid, set_name, generation, revision, metadata, spec, \
      last_applied, observed, external_id, conditions, source_file, source_line, source_commit";
+
+static INSERT: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "INSERT INTO resources ({COLUMNS}) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)"
+    )
+});
+
+const UPDATE: &str = "UPDATE resources SET set_name = $1, generation = $2, revision = $3, \
+     metadata = $4, spec = $5, last_applied = $6, observed = $7, conditions = $8, \
+     source_file = $9, source_line = $10, source_commit = $11 WHERE kind = $12 AND name = $13 \
+     AND revision = $14 AND uid = $15 AND external_id IS $16";
 
 /// Reads rows as values. Those that were written together have the same conditions: they are parsed
 /// once, and shared.
@@ -76,7 +89,7 @@ impl Reader {
 
 /// Inserts a row, or puts it in place of the one that has the expected revision.
 pub(super) fn put(
-    transaction: &Transaction<'_>,
+    statements: &mut Statements<'_>,
     (row, texts): (&Stored, &Texts),
     expected: Option<i64>,
     previous: Option<&ResourceId>,
@@ -84,51 +97,46 @@ pub(super) fn put(
     if expected.is_none() && previous.is_none() {
         // Most of a first apply. The row of that name that is not expected refuses the new one; only
         // then is it looked for.
-        return insert(transaction, row, texts).or_else(|error| {
-            expect(transaction, &row.id, None)?;
+        return insert(statements, row, texts).or_else(|error| {
+            expect(statements, &row.id, None)?;
             Err(error.into())
         });
     }
     if let (Some(expected), None) = (expected, previous)
-        && update(transaction, (row, texts), expected)?
+        && update(statements, (row, texts), expected)?
     {
         return Ok(());
     }
     let old = previous.unwrap_or(&row.id);
-    expect(transaction, old, expected)?;
+    expect(statements, old, expected)?;
     if previous.is_some() {
-        expect(transaction, &row.id, None)?;
+        expect(statements, &row.id, None)?;
     }
     if expected.is_some() {
-        remove(transaction, old)?;
+        remove(statements, old)?;
     }
-    Ok(insert(transaction, row, texts)?)
+    Ok(insert(statements, row, texts)?)
 }
 
-fn insert(transaction: &Transaction<'_>, row: &Stored, texts: &Texts) -> rusqlite::Result<()> {
+fn insert(statements: &mut Statements<'_>, row: &Stored, texts: &Texts) -> rusqlite::Result<()> {
     let Stored { id, uid, set, generation, revision, external_id, source, .. } = row;
-    transaction
-        .prepare_cached(&format!(
-            "INSERT INTO resources ({COLUMNS}) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)"
-        ))?
-        .execute(params![
-            id.kind.as_str(),
-            id.name.as_str(),
-            uid,
-            set,
-            generation,
-            revision,
-            texts.metadata,
-            texts.spec,
-            texts.last_applied,
-            texts.observed,
-            external_id,
-            texts.conditions,
-            source.file,
-            source.line,
-            source.commit,
-        ])?;
+    statements.of(&INSERT)?.execute(params![
+        id.kind.as_str(),
+        id.name.as_str(),
+        uid,
+        set,
+        generation,
+        revision,
+        texts.metadata,
+        texts.spec,
+        texts.last_applied,
+        texts.observed,
+        external_id,
+        texts.conditions,
+        source.file,
+        source.line,
+        source.commit,
+    ])?;
     Ok(())
 }
 
@@ -136,37 +144,42 @@ fn insert(transaction: &Transaction<'_>, row: &Stored, texts: &Texts) -> rusqlit
 /// then its place in the indexes stays too, and a change of many rows writes far fewer pages. False
 /// when there is no such row.
 fn update(
-    transaction: &Transaction<'_>,
+    statements: &mut Statements<'_>,
     (row, texts): (&Stored, &Texts),
     expected: i64,
 ) -> rusqlite::Result<bool> {
     let Stored { id, uid, set, generation, revision, external_id, source, .. } = row;
-    let updated = transaction
-        .prepare_cached(
-            "UPDATE resources SET set_name = $1, generation = $2, revision = $3, metadata = $4, \
-             spec = $5, last_applied = $6, observed = $7, conditions = $8, source_file = $9, \
-             source_line = $10, source_commit = $11 WHERE kind = $12 AND name = $13 \
-             AND revision = $14 AND uid = $15 AND external_id IS $16",
-        )?
-        .execute(params![
-            set,
-            generation,
-            revision,
-            texts.metadata,
-            texts.spec,
-            texts.last_applied,
-            texts.observed,
-            texts.conditions,
-            source.file,
-            source.line,
-            source.commit,
-            id.kind.as_str(),
-            id.name.as_str(),
-            expected,
-            uid,
-            external_id,
-        ])?;
+    let updated = statements.of(UPDATE)?.execute(params![
+        set,
+        generation,
+        revision,
+        texts.metadata,
+        texts.spec,
+        texts.last_applied,
+        texts.observed,
+        texts.conditions,
+        source.file,
+        source.line,
+        source.commit,
+        id.kind.as_str(),
+        id.name.as_str(),
+        expected,
+        uid,
+        external_id,
+    ])?;
     Ok(updated == 1)
+}
+
+/// Conditions of rows as text. Rows that are written together mostly share theirs.
+#[derive(Default)]
+pub(super) struct ConditionTexts(Option<(Arc<Vec<Condition>>, Arc<str>)>);
+
+impl ConditionTexts {
+    fn of(&mut self, conditions: &Arc<Vec<Condition>>) -> Arc<str> {
+        let last = self.0.take().filter(|(last, _)| Arc::ptr_eq(last, conditions));
+        let text = || (conditions.clone(), text_of(conditions.as_ref()).into());
+        self.0.insert(last.unwrap_or_else(text)).1.clone()
+    }
 }
 
 /// The columns of a row that hold JSON.
@@ -175,11 +188,11 @@ pub(super) struct Texts {
     spec: Arc<str>,
     last_applied: Option<Arc<str>>,
     observed: Option<Arc<str>>,
-    conditions: String,
+    conditions: Arc<str>,
 }
 
 impl Texts {
-    pub(super) fn of(row: &Stored) -> Self {
+    pub(super) fn of(row: &Stored, alike: &mut ConditionTexts) -> Self {
         let Stored { metadata, spec, last_applied, observed, conditions, .. } = row;
         let text: Arc<str> = spec.canonical().into();
         // Mostly the three are alike.
@@ -190,7 +203,7 @@ impl Texts {
             metadata: text_of(metadata),
             last_applied: last_applied.as_ref().map(same),
             observed: observed.as_ref().map(same),
-            conditions: text_of(conditions.as_ref()),
+            conditions: alike.of(conditions),
             spec: text,
         }
     }
@@ -198,30 +211,30 @@ impl Texts {
 
 /// Takes a row away that has the expected revision.
 pub(super) fn delete(
-    transaction: &Transaction<'_>,
+    statements: &mut Statements<'_>,
     id: &ResourceId,
     expected: i64,
 ) -> Result<(), TransactError> {
-    expect(transaction, id, Some(expected))?;
-    remove(transaction, id)
+    expect(statements, id, Some(expected))?;
+    remove(statements, id)
 }
 
-fn remove(transaction: &Transaction<'_>, id: &ResourceId) -> Result<(), TransactError> {
-    transaction
-        .prepare_cached("DELETE FROM resources WHERE kind = $1 AND name = $2")?
-        .execute(params![id.kind.as_str(), id.name.as_str()])?;
+fn remove(statements: &mut Statements<'_>, id: &ResourceId) -> Result<(), TransactError> {
+    let sql = "DELETE FROM resources WHERE kind = $1 AND name = $2";
+    statements.of(sql)?.execute([id.kind.as_str(), id.name.as_str()])?;
     Ok(())
 }
 
 /// Refuses the batch when a resource is not at the revision it was planned from.
 pub(super) fn expect(
-    transaction: &Transaction<'_>,
+    statements: &mut Statements<'_>,
     id: &ResourceId,
     expected: Option<i64>,
 ) -> Result<(), TransactError> {
-    let found = transaction
-        .prepare_cached("SELECT revision FROM resources WHERE kind = $1 AND name = $2")?
-        .query_row(params![id.kind.as_str(), id.name.as_str()], |row| row.get(0))
+    let sql = "SELECT revision FROM resources WHERE kind = $1 AND name = $2";
+    let found = statements
+        .of(sql)?
+        .query_row([id.kind.as_str(), id.name.as_str()], |row| row.get(0))
         .optional()?;
     if found == expected {
         Ok(())

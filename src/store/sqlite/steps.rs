@@ -4,7 +4,9 @@
 use crate::model::parallel::both;
 use crate::store::Write;
 use crate::store::log::Head;
-use crate::store::sqlite::rows::Texts;
+use crate::store::sqlite::log::Chain;
+use crate::store::sqlite::rows::{ConditionTexts, Texts};
+use crate::store::sqlite::statements::Statements;
 use crate::store::sqlite::{
     BULK, TransactError, followed, intents, log, meta, rows, suspensions, things,
 };
@@ -17,28 +19,32 @@ const HANDFUL: usize = 128;
 const WAITING_MAX: usize = 8;
 
 /// Writes one thing.
-type Step<'w> = Box<dyn FnOnce(&Transaction<'_>) -> Result<(), TransactError> + Send + 'w>;
+type Step<'w> = Box<dyn FnOnce(&mut Statements<'_>) -> Result<(), TransactError> + Send + 'w>;
 
 /// Makes steps in the order of the writes: each activity has its place behind the one before it.
 pub(super) struct Steps<'a> {
-    /// Of the store.
-    pub lineage: &'a str,
-    /// The last activity.
-    pub head: Head,
+    chain: Chain<'a>,
+    conditions: ConditionTexts,
 }
 
-impl Steps<'_> {
+impl<'a> Steps<'a> {
+    /// Steps that put activities behind this one of a store's log.
+    pub(super) fn after(head: Head, lineage: &'a str) -> Self {
+        Self { chain: Chain::after(head, lineage), conditions: ConditionTexts::default() }
+    }
+
     /// Takes every step; gives the log's head after them.
     pub(super) fn take_all(
         mut self,
         transaction: &Transaction<'_>,
         writes: &[Write],
     ) -> Result<Head, TransactError> {
+        let mut statements = Statements::new(transaction);
         if writes.len() < BULK {
             for write in writes {
-                self.step(write)(transaction)?;
+                self.step(write)(&mut statements)?;
             }
-            return Ok(self.head);
+            return Ok(self.chain.head);
         }
         let (sender, handfuls) = sync_channel(WAITING_MAX);
         let make = move || {
@@ -49,10 +55,11 @@ impl Steps<'_> {
                     break;
                 }
             }
-            self.head
+            self.chain.head
         };
         // Ends with the first that is refused, and takes the channel along.
-        let take = move || handfuls.into_iter().flatten().try_for_each(|step| step(transaction));
+        let take =
+            move || handfuls.into_iter().flatten().try_for_each(|step| step(&mut statements));
         let (head, taken) = both(true, make, take);
         taken.map(|()| head)
     }
@@ -60,7 +67,7 @@ impl Steps<'_> {
     fn step<'w>(&mut self, write: &'w Write) -> Step<'w> {
         match write {
             Write::Put { row, expected, previous } => {
-                let texts = Texts::of(row);
+                let texts = Texts::of(row, &mut self.conditions);
                 to(move |store| rows::put(store, (row, &texts), *expected, previous.as_ref()))
             }
             Write::Delete { id, expected } => to(|store| rows::delete(store, id, *expected)),
@@ -72,30 +79,34 @@ impl Steps<'_> {
                 to(|store| things::delete(store, kind, external_id))
             }
             Write::Append(draft) => {
-                let line = log::line(self.lineage, &mut self.head, draft);
+                let line = self.chain.line(draft);
                 to(move |store| log::append(store, draft, &line))
             }
             Write::Expect { id, revision } => to(|store| rows::expect(store, id, *revision)),
-            Write::PutIntent(intent) => to(|store| intents::put_intent(store, intent)),
+            Write::PutIntent(intent) => to(|store| intents::put_intent(store.transaction, intent)),
             Write::DropIntent { operation_id } => {
-                to(|store| intents::drop_intent(store, operation_id))
+                to(|store| intents::drop_intent(store.transaction, operation_id))
             }
-            Write::BeginApply(apply) => to(|store| intents::begin(store, apply)),
-            Write::EndApply { id, end } => to(|store| intents::end(store, id, end)),
+            Write::BeginApply(apply) => to(|store| intents::begin(store.transaction, apply)),
+            Write::EndApply { id, end } => to(|store| intents::end(store.transaction, id, end)),
             // Written last: its version is that of the whole batch.
             Write::Judge(_) => to(|_| Ok::<(), TransactError>(())),
-            Write::Suspend(one) => to(|store| suspensions::put(store, one)),
-            Write::Unsuspend(one) => to(|store| suspensions::drop(store, one)),
-            Write::Follow { what, commit } => to(|store| meta::put(store, &followed(what), commit)),
-            Write::Approve(approval) => to(|store| intents::approve(store, approval)),
-            Write::WithdrawApproval { plan_id } => to(|store| intents::withdraw(store, plan_id)),
+            Write::Suspend(one) => to(|store| suspensions::put(store.transaction, one)),
+            Write::Unsuspend(one) => to(|store| suspensions::drop(store.transaction, one)),
+            Write::Follow { what, commit } => {
+                to(|store| meta::put(store.transaction, &followed(what), commit))
+            }
+            Write::Approve(approval) => to(|store| intents::approve(store.transaction, approval)),
+            Write::WithdrawApproval { plan_id } => {
+                to(|store| intents::withdraw(store.transaction, plan_id))
+            }
         }
     }
 }
 
 /// A step that does this.
 fn to<'w, E: Into<TransactError>>(
-    write: impl FnOnce(&Transaction<'_>) -> Result<(), E> + Send + 'w,
+    write: impl FnOnce(&mut Statements<'_>) -> Result<(), E> + Send + 'w,
 ) -> Step<'w> {
-    Box::new(|transaction| write(transaction).map_err(Into::into))
+    Box::new(|statements| write(statements).map_err(Into::into))
 }

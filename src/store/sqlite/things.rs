@@ -2,8 +2,9 @@
 
 use crate::model::{KindName, Observed};
 use crate::store::StoreError;
+use crate::store::sqlite::statements::Statements;
 use crate::store::sqlite::{corrupt, json};
-use rusqlite::{Row, Transaction};
+use rusqlite::Row;
 
 /// The columns that [`thing`] reads.
 pub(super) const COLUMNS: &str = "kind, external_id, name, spec";
@@ -21,7 +22,7 @@ pub(super) fn thing(row: &Row<'_>) -> Result<Observed, StoreError> {
 
 /// Puts a thing there, in place of the one with its id; `spec` is its spec as text.
 pub(super) fn put(
-    transaction: &Transaction<'_>,
+    statements: &mut Statements<'_>,
     Observed { kind, external_id, name, spec: _ }: &Observed,
     spec: &str,
 ) -> rusqlite::Result<()> {
@@ -29,15 +30,15 @@ pub(super) fn put(
                VALUES ($1, $2, $3, $4) ON CONFLICT (kind, external_id) \
                DO UPDATE SET name = excluded.name, spec = excluded.spec";
     let values = [kind.as_str(), external_id, name, spec];
-    transaction.prepare_cached(sql)?.execute(values).map(drop)
+    statements.of(sql)?.execute(values).map(drop)
 }
 
 /// Takes a thing away.
 pub(super) fn delete(
-    transaction: &Transaction<'_>,
+    statements: &mut Statements<'_>,
     kind: &KindName,
     external_id: &str,
 ) -> rusqlite::Result<()> {
     let sql = "DELETE FROM actual WHERE kind = $1 AND external_id = $2";
-    transaction.prepare_cached(sql)?.execute([kind.as_str(), external_id]).map(drop)
+    statements.of(sql)?.execute([kind.as_str(), external_id]).map(drop)
 }

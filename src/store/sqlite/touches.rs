@@ -1,6 +1,6 @@
 //! The table of touches: written with every transaction, kept short.
 
-use crate::model::{KindName, Observed};
+use crate::model::KindName;
 use crate::store::sqlite::meta;
 use crate::store::{Glance, Judgement, Touched, Version, Write};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
@@ -174,8 +174,8 @@ fn written(writes: &[Write]) -> Touched {
     }
     for write in writes {
         let (kind, external_id) = match write {
-            Write::PutActual(Observed { kind, external_id, .. })
-            | Write::DeleteActual { kind, external_id } => (kind, external_id),
+            Write::PutActual(thing) => (&thing.kind, &thing.external_id),
+            Write::DeleteActual { kind, external_id } => (kind, external_id),
             _ => continue,
         };
         if !rows_of.contains(&(kind, external_id.as_str())) {

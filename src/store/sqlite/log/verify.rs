@@ -128,7 +128,8 @@ mod tests {
     use crate::model::{ResourceId, Source};
     use crate::store::log::Verification;
     use crate::store::migrate::migrate;
-    use crate::store::sqlite::log::{append, keep_head, line};
+    use crate::store::sqlite::log::{Chain, append, keep_head};
+    use crate::store::sqlite::statements::Statements;
     use rusqlite::Connection;
 
     /// A log of six activities.
@@ -136,7 +137,8 @@ mod tests {
         let mut connection = Connection::open(path).unwrap();
         migrate(&mut connection, |source| panic!("{source}")).unwrap();
         let transaction = connection.transaction().unwrap();
-        let mut head = start("lineage");
+        let mut chain = Chain::after(start("lineage"), "lineage");
+        let mut statements = Statements::new(&transaction);
         for number in 0..6 {
             let draft = Draft {
                 at: "2026-11-21T12:00:00Z".parse().unwrap(),
@@ -153,10 +155,11 @@ mod tests {
                 outcome: Outcome::Succeeded,
                 reason: String::new(),
             };
-            let line = line("lineage", &mut head, &draft);
-            assert!(append(&transaction, &draft, &line).is_ok());
+            let line = chain.line(&draft);
+            assert!(append(&mut statements, &draft, &line).is_ok());
         }
-        assert!(keep_head(&transaction, &head).is_ok());
+        drop(statements);
+        assert!(keep_head(&transaction, &chain.head).is_ok());
         transaction.commit().unwrap();
         connection
     }
