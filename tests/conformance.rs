@@ -80,18 +80,18 @@ pub fn put_thing(thing: Observed) -> Write {
 fn append(operation_id: &str) -> Write {
     Write::Append(Box::new(Draft {
         at: at(),
-        actor: "a".to_owned(),
+        actor: "a".into(),
         source: Source::default(),
-        command: "test".to_owned(),
-        set: "test".to_owned(),
+        command: "test".into(),
+        set: "test".into(),
         resource: ResourceId::new("Budget", "contoso"),
-        operation: "Update customer spending budget".to_owned(),
+        operation: "Update customer spending budget".into(),
         before: None,
         after: Some(json!({"x": "é\u{0}"}).into()),
-        plan_id: "plan".to_owned(),
+        plan_id: "plan".into(),
         operation_id: operation_id.to_owned(),
         outcome: Outcome::Succeeded,
-        reason: String::new(),
+        reason: "".into(),
     }))
 }
 

@@ -213,9 +213,9 @@ impl Workspace {
         let conditions = plan.records.iter().map(|r| (r.resource.clone(), r.conditions.clone()));
         let context = Context {
             at: "2026-11-21T12:00:00Z".parse().unwrap(),
-            actor: "a".to_owned(),
-            command: "test".to_owned(),
-            plan_id: plan.id.clone(),
+            actor: "a".into(),
+            command: "test".into(),
+            plan_id: plan.id.as_str().into(),
             note: String::new(),
             refunds: Default::default(),
             conditions: std::sync::Arc::new(conditions.collect()),

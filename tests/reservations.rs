@@ -147,9 +147,9 @@ fn effects_of(env: &TestEnv, changes: &[Change], at: &str) -> Result<Vec<String>
     let mut directory = directory_of(&Kinds::default(), &gathered);
     let context = Context {
         at: at.parse().unwrap(),
-        actor: "a".to_owned(),
-        command: "test".to_owned(),
-        plan_id: String::new(),
+        actor: "a".into(),
+        command: "test".into(),
+        plan_id: "".into(),
         note: String::new(),
         refunds: Default::default(),
         conditions: Default::default(),

@@ -313,7 +313,7 @@ fn what_is_done_is_what_the_saved_plan_shows() {
             let (mut old, mut new) = (side(|field| &field.before), side(|field| &field.after));
             if let Some(previous) = &change.previous {
                 old.insert("metadata.name".to_owned(), previous.name.as_str().into());
-                new.insert("metadata.name".to_owned(), change.name.as_str().into());
+                new.insert("metadata.name".to_owned(), change.name.as_ref().into());
             }
             let none = |map: serde_json::Map<_, _>| match map.is_empty() {
                 true => Value::Null,

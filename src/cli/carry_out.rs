@@ -151,18 +151,20 @@ impl Place<'_> {
             .map(|record| (record.resource.clone(), record.conditions.clone()));
         let context = Context {
             at: now(),
-            actor: self.actor.clone(),
-            command: self.command.to_owned(),
-            plan_id: plan.map(|plan| plan.id.clone()).unwrap_or_default(),
+            actor: self.actor.as_str().into(),
+            command: self.command.into(),
+            plan_id: plan.map_or("", |plan| &plan.id).into(),
             note: note.to_owned(),
             refunds: self.refunds.clone(),
             conditions: Arc::new(conditions.collect()),
         };
+        let mut directory = directory_of(&self.settings.kinds, gathered);
+        directory.reserve(plan.map_or(0, |plan| plan.proceeding().count()));
         let work = Work {
             provider: self.provider.clone(),
             store: self.store.clone(),
             epoch: self.epoch,
-            directory: Mutex::new(directory_of(&self.settings.kinds, gathered)),
+            directory: Mutex::new(directory),
             ids: Mutex::new(ids),
             context,
             clock: now,
@@ -200,7 +202,7 @@ impl Place<'_> {
         let resumed = resume(&work, self.outside()?, &gathered.intents, hands);
         progress.finish();
         for (intent, ended) in &resumed {
-            let operation = intent.effect().map_or("", |effect| effect.operation.as_str());
+            let operation = intent.effect().map_or("", |effect| effect.operation.as_ref());
             let how = match ended {
                 Ok(Ended::Done) => "it was done, and is recorded now".to_owned(),
                 Ok(Ended::Withdrawn) => "it was not done".to_owned(),
@@ -273,7 +275,8 @@ impl Place<'_> {
     fn hand_on(&self, plan: &Plan, applied: &Applied, ui: &mut Ui) -> Result<(), CommandError> {
         let kinds = &self.settings.kinds;
         let wants = |change: &&Change| {
-            let (Some(entry), Some(desired)) = (kinds.get(&change.kind), &change.desired) else {
+            let (Some(entry), Some(desired)) = (kinds.get(change.kind.as_str()), &change.desired)
+            else {
                 return false;
             };
             let mut made = entry.effective(&desired.spec);

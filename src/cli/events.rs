@@ -149,7 +149,7 @@ impl Events {
         };
         Event {
             resource: Some(change.id.clone()),
-            operation: Some(change.operation.clone()),
+            operation: Some(change.operation.to_string()),
             message,
             ..self.event(kind)
         }

@@ -315,7 +315,7 @@ impl<'a> Pass<'a> {
             kinds: self.settings.kinds.clone(),
             at: self.at,
             lineage: gathered.lineage.clone(),
-            set: self.workspace.set(),
+            set: self.workspace.set().into(),
             staff: Staff::of(&actor, &gathered.staff),
             actor,
             vanished_folders: self.vanished_folders(input, &desired, gathered),

@@ -178,7 +178,7 @@ fn effect(intent: &Intent) -> Result<&Effect, CommandError> {
 }
 
 fn operation(intent: &Intent) -> String {
-    intent.effect().map(|effect| effect.operation.clone()).unwrap_or_default()
+    intent.effect().map(|effect| effect.operation.to_string()).unwrap_or_default()
 }
 
 /// The operation that was named.

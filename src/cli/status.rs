@@ -178,7 +178,7 @@ fn status(
         line(&change.id, format!("{}, {}", change.action.as_str(), why.join(", ")))
     });
     let operations = gathered.intents.iter().map(|intent| {
-        let operation = intent.effect().map_or("", |effect| effect.operation.as_str());
+        let operation = intent.effect().map_or("", |effect| effect.operation.as_ref());
         let (state, id) = (intent.state.as_str(), &intent.operation_id);
         line(intent.resource(), format!("{state}: {operation} ({id})"))
     });

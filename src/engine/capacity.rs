@@ -302,18 +302,18 @@ impl List<'_> {
         let fields = fields.map(|(path, value)| (format!("spec.{path}"), value.clone()));
         self.taken.writes.push(Write::Append(Box::new(Draft {
             at: self.reading.at,
-            actor,
+            actor: actor.into(),
             source: Source { file: Some(self.file.clone()), ..Source::default() },
-            command: "ingest".to_owned(),
-            set: self.reading.set.to_owned(),
+            command: "ingest".into(),
+            set: self.reading.set.into(),
             resource: id.clone(),
-            operation: "Create order".to_owned(),
+            operation: "Create order".into(),
             before: None,
             after: Some(Value::Object(fields.collect())),
-            plan_id: String::new(),
+            plan_id: "".into(),
             operation_id: self.ids.next("operation"),
             outcome: Outcome::Succeeded,
-            reason,
+            reason: reason.into(),
         })));
         id
     }

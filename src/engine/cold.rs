@@ -16,7 +16,6 @@ use crate::engine::remember::{Beside, bytes, number};
 use crate::engine::tree::{Found, Sources, read_file};
 use crate::kinds::expiry;
 use crate::manifest;
-use crate::model::condition::all_is_well;
 use crate::model::digest::Digest;
 use crate::model::parallel::while_found;
 use crate::model::resource::{ACCEPT_DRIFT, MANAGEMENT};
@@ -202,8 +201,8 @@ fn rows(store: &dyn Store, set: &str, touched: &Touched) -> Result<Rows, StoreEr
     let mut rows = Rows::default();
     store.glance(&mut |row: Glance<'_>| {
         let id = || ResourceId::new(row.kind, row.name);
-        let well = all_is_well(row.conditions)
-            && row.last_applied == Some(row.spec)
+        let well = row.is_well
+            && row.is_applied
             // What is only observed or accepted may differ, and is warned of then.
             && !row.metadata.contains(MANAGEMENT)
             && !row.metadata.contains(ACCEPT_DRIFT);

@@ -256,9 +256,9 @@ mod tests {
             ids: Mutex::new(Ids::new("lineage", 1)),
             context: Context {
                 at: DateTime::<Utc>::UNIX_EPOCH,
-                actor: "a".to_owned(),
-                command: "test".to_owned(),
-                plan_id: String::new(),
+                actor: "a".into(),
+                command: "test".into(),
+                plan_id: "".into(),
                 note: String::new(),
                 refunds: Arc::default(),
                 conditions: Arc::default(),

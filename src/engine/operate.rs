@@ -61,9 +61,9 @@ pub fn operate(work: &Work, outside: &dyn Outside, change: &Change) -> Result<En
         effects,
         place: 0,
         provider: outside.identity(),
-        actor: work.context.actor.clone(),
-        command: work.context.command.clone(),
-        plan_id: work.context.plan_id.clone(),
+        actor: work.context.actor.to_string(),
+        command: work.context.command.to_string(),
+        plan_id: work.context.plan_id.to_string(),
         begun_at: (work.clock)(),
         state: IntentState::Open,
         message: String::new(),
@@ -253,7 +253,7 @@ fn call(
     intent: &Intent,
     effect: &Effect,
 ) -> Result<Option<Observed>, CallError> {
-    let (resource, operation) = (intent.resource().clone(), effect.operation.clone());
+    let (resource, operation) = (intent.resource().clone(), effect.operation.to_string());
     let _nobody_listens = work.notices.send(Notice::Started { resource, operation });
     let made = outside.perform(effect, &intent.request_key())?;
     check_made(work, effect, made)
@@ -402,15 +402,15 @@ fn context_of(work: &Work, intent: &Intent) -> Context {
     match intent.state {
         IntentState::Open => Context {
             at,
-            actor: intent.actor.clone(),
-            command: intent.command.clone(),
-            plan_id: intent.plan_id.clone(),
+            actor: intent.actor.as_str().into(),
+            command: intent.command.as_str().into(),
+            plan_id: intent.plan_id.as_str().into(),
             note: String::new(),
             refunds: work.context.refunds.clone(),
             conditions: work.context.conditions.clone(),
         },
         IntentState::Unknown | IntentState::Retried => {
-            Context { at, plan_id: intent.plan_id.clone(), ..work.context.clone() }
+            Context { at, plan_id: intent.plan_id.as_str().into(), ..work.context.clone() }
         }
     }
 }

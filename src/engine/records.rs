@@ -44,17 +44,18 @@ pub fn record(
             *revision == row.revision && **observed != row.observed
         })
     };
-    let records: Lookup<&ResourceId, &Record> = plan
-        .records
-        .iter()
-        .filter(fits)
-        .map(|record| (&record.resource, record))
-        .filter(|(id, _)| !not_done.contains_key(id))
-        .collect();
     let now = (work.clock)();
     let mut writes = Vec::new();
     let directory = work.directory();
-    let mut told: Vec<&ResourceId> = plan.records.iter().map(|record| &record.resource).collect();
+    let says_more = |record: &&Record| {
+        directory.row(&record.resource).is_some_and(|row| !is_written(record, row))
+    };
+    let is_done = |record: &&Record| !not_done.contains_key(&&record.resource);
+    let records = plan.records.iter().filter(is_done).filter(says_more).filter(fits);
+    let records: Lookup<&ResourceId, &Record> =
+        records.map(|record| (&record.resource, record)).collect();
+    let mut told: Vec<&ResourceId> =
+        records.sorted().iter().map(|record| &record.resource).collect();
     told.extend(statuses.iter().map(|(id, _)| id).filter(|id| not_done.contains_key(id)));
     let ids = gathered.stored.iter().map(|row| &row.id);
     told.extend(ids.filter(|id| directory.row(id).is_some_and(is_stale)));
@@ -64,8 +65,7 @@ pub fn record(
         let stale = is_stale(row);
         let record = records.get(&&row.id);
         let condition = not_done.get(&&row.id).and_then(|status| ailing(status));
-        let says_more = record.is_some_and(|record| !is_written(record, row));
-        if !says_more && condition.is_none() && !stale {
+        if record.is_none() && condition.is_none() && !stale {
             continue;
         }
         let mut new = row.clone();

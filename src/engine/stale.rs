@@ -124,7 +124,7 @@ impl<'a> Newcomers<'a> {
         for entry in self.kinds.iter() {
             let kind = entry.facts.kind;
             let unended = Unended::of(entry, intents, |spec| self.directory.inward(entry, spec));
-            for change in plan.proceeding().filter(|change| change.kind == kind) {
+            for change in plan.proceeding().filter(|change| change.kind.as_str() == kind) {
                 let names: Vec<_> = std::iter::once(&change.id).chain(&change.previous).collect();
                 let desired = change.desired.as_ref().filter(|_| change.action.makes());
                 let made = desired.and_then(|desired| entry.sameness(&desired.spec));
@@ -142,9 +142,10 @@ impl<'a> Newcomers<'a> {
         let mut made: BTreeMap<(&str, String), &Change> = BTreeMap::new();
         for change in plan.proceeding().filter(|change| change.action.makes()) {
             let desired = change.desired.as_ref();
-            let mine = desired.and_then(|desired| self.sameness(&change.kind, &desired.spec));
+            let mine =
+                desired.and_then(|desired| self.sameness(change.kind.as_str(), &desired.spec));
             if let Some(mine) = mine {
-                made.insert((&change.kind, mine), change);
+                made.insert((change.kind.as_str(), mine), change);
             }
         }
         let same = |thing: &Observed| {
@@ -172,7 +173,9 @@ impl<'a> Newcomers<'a> {
             let external_id = change.external_id.as_deref().unwrap_or_default();
             let there = self.directory.actual(&change.id.kind, external_id);
             let specs = [there.map(|thing| &thing.spec), change.desired.as_ref().map(|d| &d.spec)];
-            watched.extend(specs.into_iter().flatten().flat_map(|s| self.targets(&change.kind, s)));
+            watched.extend(
+                specs.into_iter().flatten().flat_map(|s| self.targets(change.kind.as_str(), s)),
+            );
             watched.insert(change.id.clone());
         }
         let goes = |id: &ResourceId| {

@@ -39,10 +39,19 @@ impl World {
     #[must_use]
     pub fn new(kinds: &Kinds, resources: impl IntoIterator<Item = Standing>) -> Self {
         let mut world = Self::default();
+        let resources = resources.into_iter();
+        world.reserve(resources.size_hint().0);
         for standing in resources {
             world.put(kinds, standing);
         }
         world
+    }
+
+    /// Makes room for so many more resources.
+    pub fn reserve(&mut self, more: usize) {
+        if more > 0 {
+            Arc::make_mut(&mut self.0).standing.reserve(more);
+        }
     }
 
     /// The same with the partner's staff.

@@ -6,6 +6,7 @@ use crate::manifest::document::{Document, FileRead, Unclear};
 use crate::manifest::yaml;
 use crate::model::code::{self, Code};
 use crate::model::lookup::{Known, Lookup};
+use crate::model::parallel::parts;
 use crate::model::problem::{Location, Problem, did_you_mean};
 use crate::model::tree::{Node, Span};
 use crate::model::{KindName, Resource, ResourceId};
@@ -114,21 +115,31 @@ impl Places<'_> {
     }
 }
 
-/// Resources by the thing that they declare, each with the manifest that it comes from.
-#[derive(Default)]
+/// A resource with the manifest that it comes from.
+type By = (Resource, ResourceId);
+
+/// Resources by the thing that they declare.
 struct Things {
     places: Lookup<(KindName, String), usize>,
-    groups: Vec<Vec<(Resource, ResourceId)>>,
+    /// The first of each, and others that declare the same.
+    groups: Vec<(By, Vec<By>)>,
 }
 
 impl Things {
-    fn put(&mut self, one: Resource, by: ResourceId, identity: String) {
-        let thing = (one.id.kind.clone(), identity);
+    /// With room for so many.
+    fn of_about(number: usize) -> Self {
+        let mut places = Lookup::default();
+        places.reserve(number);
+        Self { places, groups: Vec::with_capacity(number) }
+    }
+
+    fn put(&mut self, one: By, identity: String) {
+        let thing = (one.0.id.kind.clone(), identity);
         if let Some(place) = self.places.get(&thing) {
-            self.groups[*place].push((one, by));
+            self.groups[*place].1.push(one);
         } else {
             self.places.insert(thing, self.groups.len());
-            self.groups.push(vec![(one, by)]);
+            self.groups.push((one, Vec::new()));
         }
     }
 }
@@ -158,6 +169,7 @@ impl Checker<'_> {
     /// The first declaration of each name; later ones are problems.
     fn names<'d>(&mut self, documents: &[Declared<'d>]) -> Firsts<'d> {
         let mut firsts: Firsts<'d> = Lookup::default();
+        firsts.reserve(documents.len());
         for declared in documents {
             let Some(id) = &declared.document.id else { continue };
             if let Some(first) = firsts.get(id) {
@@ -257,16 +269,37 @@ impl Checker<'_> {
         let faulty = in_order.iter().any(|d| d.document.resource.is_none());
         let declared: Vec<Resource> =
             in_order.iter().filter_map(|d| d.document.resource.clone()).collect();
-        let mut things = Things::default();
-        let mut resources = Vec::new();
-        for resource in &declared {
-            let Some(entry) = self.kinds.get(resource.id.kind.as_str()) else { continue };
-            let expanded = (entry.expand)(resource, &declared);
-            let itself = expanded.is_none().then(|| resource.clone());
-            self.selectors.extend(expanded.is_some().then(|| resource.clone()));
+        let kinds = self.kinds;
+        let entry = |resource: &Resource| kinds.get(resource.id.kind.as_str());
+        let identity = |one: &Resource| entry(one).and_then(|entry| (entry.identity)(&one.spec));
+        // Each with what it stands for, where it is a selector, and else with what it is.
+        let seen = parts(&declared, |part| -> Vec<_> {
+            let expand = |one| (entry(one)?.expand)(one, &declared);
+            let see = |one| expand(one).map_or_else(|| Err(identity(one)), Ok);
+            part.iter().map(see).collect()
+        });
+        let mut things = Things::of_about(declared.len());
+        let mut resources = Vec::with_capacity(declared.len());
+        let seen: Vec<Result<Vec<Resource>, Option<String>>> = seen.into_iter().flatten().collect();
+        for (resource, seen) in declared.into_iter().zip(seen) {
+            if entry(&resource).is_none() {
+                continue;
+            }
+            let expanded = match seen {
+                Ok(expanded) => expanded,
+                Err(Some(identity)) => {
+                    let by = resource.id.clone();
+                    things.put((resource, by), identity);
+                    continue;
+                }
+                Err(None) => {
+                    resources.push(resource);
+                    continue;
+                }
+            };
             // A faulty manifest may be the one that it would choose.
             let elsewhere = self.beyond.chosen.contains(&resource.id);
-            if expanded.as_ref().is_some_and(Vec::is_empty) && !faulty && !elsewhere {
+            if expanded.is_empty() && !faulty && !elsewhere {
                 self.problem(
                     code::SELECTS_NOTHING,
                     format!("the selector of {} chooses no declared customer", resource.id),
@@ -274,14 +307,20 @@ impl Checker<'_> {
                     &[(firsts[&resource.id], "spec.customerSelector")],
                 );
             }
-            for one in expanded.into_iter().flatten().chain(itself) {
-                match (entry.identity)(&one.spec) {
-                    Some(identity) => things.put(one, resource.id.clone(), identity),
+            for one in expanded {
+                match identity(&one) {
+                    Some(identity) => things.put((one, resource.id.clone()), identity),
                     None => resources.push(one),
                 }
             }
+            self.selectors.push(resource);
         }
-        for mut same in things.groups {
+        for (first, others) in things.groups {
+            if others.is_empty() {
+                resources.push(first.0);
+                continue;
+            }
+            let mut same: Vec<By> = std::iter::once(first).chain(others).collect();
             if same.iter().any(|(one, _)| !one.id.name.is_generated()) {
                 same.retain(|(one, _)| !one.id.name.is_generated());
             }
@@ -322,19 +361,23 @@ impl Checker<'_> {
         }
     }
 
-    fn among(&mut self, resources: &[Resource], firsts: &Firsts<'_>) {
+    fn among<'r>(&mut self, resources: &'r [Resource], firsts: &Firsts<'_>) {
         let standing =
             resources.iter().map(|r| Standing { id: r.id.clone(), spec: r.spec.clone() });
-        let world = World::new(self.kinds, standing);
-        for resource in resources {
-            let Some(entry) = self.kinds.get(resource.id.kind.as_str()) else { continue };
-            for finding in (entry.check_among)(resource, &world) {
-                let manifest = resource.id.name.manifest();
-                let declared = ResourceId::new(resource.id.kind.as_str(), manifest);
-                if let Some(declared) = firsts.get(&declared) {
-                    let places = [(*declared, finding.path.as_str())];
-                    self.problem(finding.code, finding.message, finding.hint, &places);
-                }
+        let (kinds, world) = (self.kinds, World::new(self.kinds, standing));
+        let findings = parts(resources, |part| -> Vec<_> {
+            let entry = |one: &'r Resource| Some((one, kinds.get(one.id.kind.as_str())?));
+            let found = part.iter().filter_map(entry);
+            let found = found.map(|(one, entry)| (one, (entry.check_among)(one, &world)));
+            found.filter(|(_, findings)| !findings.is_empty()).collect()
+        });
+        for (resource, findings) in findings.into_iter().flatten() {
+            let manifest = resource.id.name.manifest();
+            let declared = ResourceId::new(resource.id.kind.as_str(), manifest);
+            let Some(declared) = firsts.get(&declared) else { continue };
+            for finding in findings {
+                let places = [(*declared, finding.path.as_str())];
+                self.problem(finding.code, finding.message, finding.hint, &places);
             }
         }
     }

@@ -5,6 +5,8 @@ use crate::model::digest::Digest;
 use crate::model::{ResourceId, Source};
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+use std::sync::Arc;
 
 /// How an operation ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -42,29 +44,29 @@ pub struct Draft {
     /// When it ended.
     pub at: DateTime<Utc>,
     /// Who claims to have done it.
-    pub actor: String,
+    pub actor: Arc<str>,
     /// File, line and commit it came from.
     pub source: Source,
     /// The command that did it, `apply`.
-    pub command: String,
+    pub command: Arc<str>,
     /// The set.
-    pub set: String,
+    pub set: Arc<str>,
     /// What it was done to.
     pub resource: ResourceId,
     /// In the portal's words (domain.md 7).
-    pub operation: String,
+    pub operation: Cow<'static, str>,
     /// The fields that changed, as they were; `None` for something new.
     pub before: Option<Value>,
     /// The fields that changed, as they are; `None` for something gone.
     pub after: Option<Value>,
     /// The plan.
-    pub plan_id: String,
+    pub plan_id: Arc<str>,
     /// The operation, unique in the store.
     pub operation_id: String,
     /// How it ended.
     pub outcome: Outcome,
     /// Why: the plan's reason, and the manifest's where it gives one.
-    pub reason: String,
+    pub reason: Cow<'static, str>,
 }
 
 /// One row of the log.

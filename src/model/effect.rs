@@ -3,6 +3,7 @@
 use crate::model::{KindName, Spec};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 /// What is done to the thing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -46,5 +47,5 @@ pub struct Effect {
     /// Its state then; `None` for something that goes.
     pub after: Option<Spec>,
     /// The operation in the portal's words (domain.md 7).
-    pub operation: String,
+    pub operation: Cow<'static, str>,
 }

@@ -51,6 +51,11 @@ impl<K: Hash + Eq, V> Lookup<K, V> {
         self.0.insert(key, value)
     }
 
+    /// Makes room for so many more: growing by and by moves everything again and again.
+    pub fn reserve(&mut self, more: usize) {
+        self.0.reserve(more);
+    }
+
     /// Takes a key's value away.
     pub fn remove<Q: Hash + Eq + ?Sized>(&mut self, key: &Q) -> Option<V>
     where

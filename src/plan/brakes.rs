@@ -76,7 +76,7 @@ pub fn refusals(input: &PlanInput, plan: &Plan, worlds: &Worlds) -> Vec<Refusal>
     ] {
         for limit in limits {
             let code = limit.currency.as_str();
-            let amount = plan.money.get(code).map(amount).unwrap_or_default();
+            let amount = plan.money.get(code).map(|effect| amount(effect)).unwrap_or_default();
             if amount > limit.amount.value() {
                 let message = format!("{what} {amount} {code}");
                 refusals.push(refuse(setting, limit.to_string(), message));
@@ -152,7 +152,7 @@ mod tests {
                 refund: text(refund),
                 ..MoneyEffect::default()
             };
-            planned.money = [("EUR".to_owned(), effect)].into();
+            planned.money = [("EUR".to_owned(), Box::new(effect))].into();
             let refused = refusals(&input, &planned, &worlds).into_iter();
             refused
                 .map(|r| format!("{}: {} ({})", r.setting, r.message, r.value))

@@ -8,11 +8,13 @@ pub use whole::{OnlyObserved, PLAN_API_VERSION, Plan, Refusal, Summary, Undeclar
 
 use crate::finance::{ExchangeQuote, Quote};
 use crate::kinds::{Block, Risk};
-use crate::model::{Metadata, ResourceId, Source, Spec, Suspension, Value};
+use crate::model::{KindName, Metadata, ResourceId, Source, Spec, Suspension, Value};
 use crate::plan::policy::{Effect, Ruling};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// What is done to a resource.
 #[derive(
@@ -153,7 +155,9 @@ pub struct MoneyEffect {
 }
 
 /// Money effects by currency code; currencies are never added together.
-pub type Money = BTreeMap<String, MoneyEffect>;
+///
+/// Effects are boxed: a map has room for several at once, and nearly every change has one or none.
+pub type Money = BTreeMap<String, Box<MoneyEffect>>;
 
 /// One change.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -163,13 +167,14 @@ pub struct Change {
     #[schemars(with = "String")]
     pub id: ResourceId,
     /// The kind.
-    pub kind: String,
+    #[schemars(with = "String")]
+    pub kind: KindName,
     /// The name after the change.
-    pub name: String,
+    pub name: Arc<str>,
     /// The uid, when the store has one.
     pub uid: Option<String>,
     /// The set.
-    pub set: String,
+    pub set: Arc<str>,
     /// The revision this was planned from; null for something new.
     pub revision: Option<i64>,
     /// What is done.
@@ -185,7 +190,7 @@ pub struct Change {
     /// What it shall be; null for a delete.
     pub desired: Option<Desired>,
     /// The operation in the portal's words.
-    pub operation: String,
+    pub operation: Cow<'static, str>,
     /// What deleting means for this kind, in the words users see; null unless it is deleted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub effect: Option<String>,
@@ -227,7 +232,7 @@ pub struct Change {
     #[schemars(with = "Vec<String>")]
     pub depends_on: Vec<ResourceId>,
     /// The customer it belongs to, for grouping.
-    pub customer: Option<String>,
+    pub customer: Option<Arc<str>>,
 }
 
 impl Change {

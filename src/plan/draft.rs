@@ -181,15 +181,14 @@ impl Draft {
         entry.map_or(Risk::Reversible, |entry| (entry.risk)(&self.transition(input)))
     }
 
-    fn operation(&self, entry: &KindEntry, input: &PlanInput) -> String {
+    fn operation(&self, entry: &KindEntry, input: &PlanInput) -> &'static str {
         let outside = self.fields.iter().any(|field| field.path.starts_with("spec."));
-        let operation = match self.action {
+        match self.action {
             _ if self.release => "Release from management",
             Action::Adopt if !outside => "Take under management",
             Action::Rename | Action::Update if !outside => "Record name and metadata",
             _ => (entry.operation)(&self.transition(input)),
-        };
-        operation.to_owned()
+        }
     }
 
     /// The change as users see it.
@@ -208,8 +207,8 @@ impl Draft {
         let undeclared = || stored.map(|stored| stored.source.clone()).unwrap_or_default();
         Change {
             id: id.clone(),
-            kind: id.kind.to_string(),
-            name: id.name.to_string(),
+            kind: id.kind.clone(),
+            name: id.name.to_shared(),
             uid: stored.map(|stored| stored.uid.to_string()),
             set: input.set.clone(),
             revision: stored.map(|stored| stored.revision),
@@ -226,7 +225,7 @@ impl Draft {
                 .as_ref()
                 .filter(|_| *action != Action::Delete)
                 .map(|declared| Desired { metadata: metadata.clone(), spec: declared.clone() }),
-            operation: entry.map(|entry| self.operation(entry, input)).unwrap_or_default(),
+            operation: entry.map(|entry| self.operation(entry, input)).unwrap_or_default().into(),
             effect: entry
                 .filter(|_| *action == Action::Delete)
                 .map(|entry| if *release { RELEASED } else { entry.facts.deleting }.to_owned()),
@@ -250,7 +249,7 @@ impl Draft {
             exchange: self.exchange.clone(),
             later: entry.and_then(|entry| (entry.later)(&transition)).map(str::to_owned),
             depends_on: worlds.rests_on(id).to_vec(),
-            customer: customer.map(|customer| customer.name.to_string()),
+            customer: customer.map(|customer| customer.name.to_shared()),
         }
     }
 }

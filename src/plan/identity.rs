@@ -7,13 +7,16 @@ use crate::plan::change::{Change, PLAN_API_VERSION};
 
 /// Digests over the changes of a plan, from which its id and its digest go on.
 pub(super) struct Hashed {
+    /// Over what is done.
     id: Digest,
+    /// Over what the document says beside it.
     whole: Digest,
 }
 
 /// Hashes changes whose sources stand beside them: where a change comes from is part of the document
-/// but not of the id, since documents moved between files are the same plan. A change is written out
-/// once for both; that is most of what a large plan's identity costs.
+/// but not of the id, since documents moved between files are the same plan. A change is written out and
+/// hashed once, as the digest covers what the id does; that is most of what a large plan's identity
+/// costs.
 pub(super) fn hash(
     lineage: Option<&str>,
     set: &str,
@@ -30,8 +33,7 @@ pub(super) fn hash(
         let bytes = if written.is_ok() { text.as_slice() } else { b"" };
         id = id.bytes(bytes);
         let line = line.map(i64::from);
-        whole = whole.bytes(bytes).optional(file.as_deref()).number(line);
-        whole = whole.optional(commit.as_deref());
+        whole = whole.optional(file.as_deref()).number(line).optional(commit.as_deref());
         if let Some(author) = author {
             whole = whole.text(author.as_ref());
         }
@@ -82,7 +84,8 @@ impl Hashed {
             records,
             digest: _,
         } = plan;
-        let mut whole = self.whole.text(api_version).text(id).optional(lineage.as_deref());
+        let mut whole =
+            self.whole.text(&self.id.hex()).text(api_version).text(id).optional(lineage.as_deref());
         whole = whole.text(created_at).text(actor).text(set);
         let small = (summary, money, refused, outside);
         whole = each(whole, std::slice::from_ref(&small));

@@ -21,7 +21,7 @@ pub struct PlanInput {
     /// The store's lineage, when there is a store.
     pub lineage: Option<String>,
     /// Which set is planned.
-    pub set: String,
+    pub set: Arc<str>,
     /// Who claims to plan it.
     pub actor: String,
     /// The partner users that are stored, whoever manages them, and who of them acts.
@@ -68,7 +68,7 @@ impl PlanInput {
             kinds,
             at,
             lineage: None,
-            set: set.to_owned(),
+            set: set.into(),
             actor: String::new(),
             staff: Staff::default(),
             desired: Vec::new(),

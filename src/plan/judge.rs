@@ -256,6 +256,7 @@ fn before(input: &PlanInput, pairs: &Pairs) -> World {
 
 fn after<'a>(input: &PlanInput, before: &World, drafts: impl Iterator<Item = &'a Draft>) -> World {
     let mut world = before.clone();
+    world.reserve(drafts.size_hint().0);
     for draft in drafts {
         match &draft.after {
             Some(spec) => {

@@ -126,7 +126,7 @@ pub fn plan(input: &PlanInput) -> Plan {
         lineage: input.lineage.clone(),
         created_at: input.at.to_rfc3339_opts(SecondsFormat::Millis, true),
         actor: input.actor.clone(),
-        set: input.set.clone(),
+        set: input.set.to_string(),
         summary,
         money,
         basis,
@@ -160,7 +160,7 @@ pub fn plan(input: &PlanInput) -> Plan {
 
 /// The suspensions of the set that have ended by themselves: told until an apply went well.
 fn ended_suspensions(input: &PlanInput) -> Vec<Suspension> {
-    let mine = |one: &&Suspension| one.set == input.set && one.has_ended(input.at);
+    let mine = |one: &&Suspension| *one.set == *input.set && one.has_ended(input.at);
     input.suspensions.iter().filter(mine).cloned().collect()
 }
 

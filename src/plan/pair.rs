@@ -117,11 +117,11 @@ struct Candidates {
 
 impl Pairing<'_> {
     fn kind(&mut self, entry: &KindEntry) {
-        let kind = entry.facts.kind;
+        let kind = KindName::new(entry.facts.kind);
         let mut candidates = self.candidates(entry);
         self.unended = Unended::of(entry, &self.input.intents, |spec| self.settled(entry, spec));
         let mut desired: Vec<&Resource> =
-            self.input.desired.iter().filter(|d| d.id.kind.as_str() == kind).collect();
+            self.input.desired.iter().filter(|d| d.id.kind == kind).collect();
         // Names first, then those that give an old name: an identity or a likeness may only claim
         // what no manifest names.
         desired.sort_by_cached_key(|d| {
@@ -142,8 +142,8 @@ impl Pairing<'_> {
             self.renamed.remove(&id);
         }
         self.refuse_second_ones(entry, &candidates);
-        self.rest(kind, candidates);
-        if entry.facts.references.iter().any(|reference| reference.kind == kind) {
+        self.rest(kind.as_str(), candidates);
+        if entry.facts.references.iter().any(|reference| reference.kind == entry.facts.kind) {
             self.settle_own_references(entry);
         }
     }
@@ -151,9 +151,8 @@ impl Pairing<'_> {
     /// For a kind that refers to itself: names that changed while it was paired.
     fn settle_own_references(&mut self, entry: &KindEntry) {
         let mut pairs = std::mem::take(&mut self.pairs.own);
-        let own = pairs
-            .iter_mut()
-            .filter(|pair| pair.id().is_some_and(|id| id.kind.as_str() == entry.facts.kind));
+        let kind = KindName::new(entry.facts.kind);
+        let own = pairs.iter_mut().filter(|pair| pair.id().is_some_and(|id| id.kind == kind));
         for stored in own.filter_map(|pair| Arc::make_mut(pair).stored.as_mut()) {
             stored.spec = self.settled(entry, &stored.spec);
             stored.last_applied =
@@ -164,10 +163,9 @@ impl Pairing<'_> {
     }
 
     fn candidates(&mut self, entry: &KindEntry) -> Candidates {
-        let kind = entry.facts.kind;
+        let kind = KindName::new(entry.facts.kind);
         let (mut own, mut foreign) = (BTreeMap::new(), BTreeMap::new());
-        let stored: Vec<&Stored> =
-            self.input.stored.iter().filter(|s| s.id.kind.as_str() == kind).collect();
+        let stored: Vec<&Stored> = self.input.stored.iter().filter(|s| s.id.kind == kind).collect();
         // A kind may refer to itself: its names are known before its references are settled.
         for row in &stored {
             self.know(&row.id, row);
@@ -187,7 +185,7 @@ impl Pairing<'_> {
             .input
             .unmanaged
             .iter()
-            .filter(|observed| observed.kind.as_str() == kind)
+            .filter(|observed| observed.kind == kind)
             .map(|observed| {
                 let spec = self.settled(entry, &observed.spec);
                 (observed.external_id.clone(), Observed { spec, ..observed.clone() })

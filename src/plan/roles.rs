@@ -100,7 +100,7 @@ pub fn against_plan<'a>(
         return found;
     }
     for change in plan.proceeding() {
-        let Some(entry) = kinds.get(&change.kind) else { continue };
+        let Some(entry) = kinds.get(change.kind.as_str()) else { continue };
         let before = observed(change).map(|observed| entry.effective(observed));
         let after = after(entry, change, before.as_ref());
         let (before, after) = (before.as_ref(), after.as_ref());
@@ -136,8 +136,10 @@ fn after(entry: &KindEntry, change: &Change, before: Option<&Spec>) -> Option<Sp
 #[must_use]
 pub fn lost(plan: &Plan, kinds: &Kinds, staff: &Staff) -> Vec<AgentRole> {
     let mut then = staff.clone();
-    for change in plan.proceeding().filter(|change| change.kind == staff::KIND && !change.release) {
-        let Some(entry) = kinds.get(&change.kind) else { continue };
+    for change in
+        plan.proceeding().filter(|change| change.kind.as_str() == staff::KIND && !change.release)
+    {
+        let Some(entry) = kinds.get(change.kind.as_str()) else { continue };
         let name = change.desired.as_ref().and_then(|d| d.spec.text("userPrincipalName"));
         let gone = change.fields.iter().find(|field| field.path == "spec.userPrincipalName");
         let name = name.or_else(|| gone?.before.as_ref()?.as_str());

@@ -177,7 +177,7 @@ mod tests {
             external_id: external_id.map(str::to_owned),
             before: None,
             after: Some(licence("", 5, None).observed.spec),
-            operation: "Create order".to_owned(),
+            operation: "Create order".into(),
         };
         let entry = kinds.get("Subscription").unwrap();
         let managed = |observed: &Observed| observed.external_id == "managed";
@@ -219,7 +219,7 @@ mod tests {
                 external_id: Some("r".to_owned()),
                 before: None,
                 after: Some(of(after, "90.00 EUR").observed.spec),
-                operation: "Return reservation".to_owned(),
+                operation: "Return reservation".into(),
             };
             let entry = kinds.get("Reservation").unwrap();
             let promise = RequestKeys::None;

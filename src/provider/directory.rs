@@ -50,6 +50,12 @@ impl Directory {
         directory
     }
 
+    /// Makes room for so many more rows.
+    pub fn reserve(&mut self, more: usize) {
+        self.rows.reserve(more);
+        self.names.reserve(more);
+    }
+
     /// A kind of the registry.
     ///
     /// # Errors

@@ -5,6 +5,7 @@ use crate::model::{Effect, ResourceName, Spec, Verb};
 use crate::plan::change::FieldChange;
 use crate::plan::{Action, Change};
 use crate::provider::{Directory, ProviderError, refund};
+use std::borrow::Cow;
 
 /// The requests that a change takes, in order: none where only names, labels or ownership are
 /// written down, two for a replacement.
@@ -12,15 +13,15 @@ use crate::provider::{Directory, ProviderError, refund};
 /// # Errors
 /// When the change cannot be made as things stand; nothing happened then.
 pub fn effects(change: &Change, directory: &Directory) -> Result<Vec<Effect>, ProviderError> {
-    let entry = directory.entry(&change.kind)?;
-    let effect = |verb, external_id: Option<String>, operation: &str| Effect {
+    let entry = directory.entry(change.kind.as_str())?;
+    let effect = |verb, external_id: Option<String>, operation: Cow<'static, str>| Effect {
         verb,
         kind: change.id.kind.clone(),
         name: own_name(&change.id.name),
         external_id,
         before: None,
         after: None,
-        operation: operation.to_owned(),
+        operation,
     };
     let old = change.external_id.clone();
     let seen = |external_id: &str| {
@@ -31,7 +32,7 @@ pub fn effects(change: &Change, directory: &Directory) -> Result<Vec<Effect>, Pr
             let gone = old.filter(|_| !change.release);
             let delete = gone.map(|external_id| Effect {
                 before: seen(&external_id),
-                ..effect(Verb::Delete, Some(external_id), &change.operation)
+                ..effect(Verb::Delete, Some(external_id), change.operation.clone())
             });
             Ok(delete.into_iter().collect())
         }
@@ -39,12 +40,14 @@ pub fn effects(change: &Change, directory: &Directory) -> Result<Vec<Effect>, Pr
             let desired = change.desired.as_ref().ok_or_else(|| missing(change.id.to_string()))?;
             let after =
                 directory.outward(&entry, &entry.effective(&desired.spec)).map_err(missing)?;
-            let mut create =
-                Effect { after: Some(after), ..effect(Verb::Create, None, &change.operation) };
+            let mut create = Effect {
+                after: Some(after),
+                ..effect(Verb::Create, None, change.operation.clone())
+            };
             refund::note(&mut create, change, directory);
             let removal = change.removal.as_ref().zip(old).map(|(operation, external_id)| Effect {
                 before: seen(&external_id),
-                ..effect(Verb::Delete, Some(external_id), operation)
+                ..effect(Verb::Delete, Some(external_id), operation.clone().into())
             });
             Ok(std::iter::once(create).chain(removal).collect())
         }
@@ -56,7 +59,7 @@ pub fn effects(change: &Change, directory: &Directory) -> Result<Vec<Effect>, Pr
             }
             let after = altered(&entry, change, &before, directory)?;
             let (before, after) = (Some(before), Some(after));
-            let update = effect(Verb::Update, Some(external_id), &change.operation);
+            let update = effect(Verb::Update, Some(external_id), change.operation.clone());
             let mut update = Effect { before, after, ..update };
             refund::note(&mut update, change, directory);
             Ok(vec![update])

@@ -32,11 +32,11 @@ pub struct Context {
     /// When.
     pub at: DateTime<Utc>,
     /// Who claims to do it.
-    pub actor: String,
+    pub actor: Arc<str>,
     /// The command, `apply`.
-    pub command: String,
+    pub command: Arc<str>,
     /// The plan.
-    pub plan_id: String,
+    pub plan_id: Arc<str>,
     /// What a person adds to the reason; may be empty.
     pub note: String,
     /// By what refunds are reckoned.

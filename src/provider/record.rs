@@ -11,6 +11,7 @@ use crate::plan::{Action, Change};
 use crate::provider::{Context, Directory, Ids, ProviderError};
 use crate::store::Write;
 use chrono::DateTime;
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// The writes for an effect that was done, `made` being the thing as the provider has it now.
@@ -32,7 +33,7 @@ pub fn succeeded(
         // The old part of a replacement: the row stands for the new one already.
         _ => Vec::new(),
     };
-    let mut draft = activity(change, effect.verb, &effect.operation, operation_id, context);
+    let mut draft = activity(change, effect.verb, effect.operation.clone(), operation_id, context);
     if let (Some(made), Some(entry)) = (made, directory.kinds.get(effect.kind.as_str())) {
         keep_facts(&mut draft, entry, change, effect.before.as_ref(), &made.spec);
     }
@@ -96,7 +97,7 @@ pub fn only_recorded(
         keep(change, actual, directory, ids, context)
     };
     let operation_id = ids.next("operation");
-    let draft = activity(change, Verb::Update, &change.operation, &operation_id, context);
+    let draft = activity(change, Verb::Update, change.operation.clone(), &operation_id, context);
     writes.push(Write::Append(Box::new(draft)));
     Ok(writes)
 }
@@ -111,8 +112,9 @@ pub fn ended(
     operation_id: &str,
     context: &Context,
 ) -> Write {
-    let draft = activity(change, effect.verb, &effect.operation, operation_id, context);
-    let reason = if why.is_empty() { draft.reason } else { format!("{}: {why}", draft.reason) };
+    let draft = activity(change, effect.verb, effect.operation.clone(), operation_id, context);
+    let reason =
+        if why.is_empty() { draft.reason } else { format!("{}: {why}", draft.reason).into() };
     Write::Append(Box::new(Draft { outcome, reason, ..draft }))
 }
 
@@ -142,7 +144,7 @@ fn keep(
     let row = Stored {
         id: change.id.clone(),
         uid: old.map_or_else(|| ids.next("uid").into(), |old| old.uid.clone()),
-        set: change.set.as_str().into(),
+        set: change.set.clone(),
         generation: old.map_or(0, |old| old.generation) + i64::from(!again),
         revision: old.map_or(0, |old| old.revision) + 1,
         metadata,
@@ -198,7 +200,7 @@ fn conditions(
 fn activity(
     change: &Change,
     verb: Verb,
-    operation: &str,
+    operation: Cow<'static, str>,
     operation_id: &str,
     context: &Context,
 ) -> activity::Draft {
@@ -216,9 +218,9 @@ fn activity(
         }
     }
     let given = change.desired.as_ref().and_then(|desired| desired.metadata.annotation(REASON));
-    let mut reason = change.reason.as_str().to_owned();
+    let mut reason = Cow::Borrowed(change.reason.as_str());
     for more in given.into_iter().chain(Some(context.note.as_str()).filter(|n| !n.is_empty())) {
-        reason = format!("{reason}: {more}");
+        reason = format!("{reason}: {more}").into();
     }
     Draft {
         at: context.at,
@@ -227,7 +229,7 @@ fn activity(
         command: context.command.clone(),
         set: change.set.clone(),
         resource: change.id.clone(),
-        operation: operation.to_owned(),
+        operation,
         before,
         after,
         plan_id: context.plan_id.clone(),

@@ -12,6 +12,7 @@ const MIGRATIONS: &[(i64, &str)] = &[
     (4, include_str!("migrations/0004_log_indexes.sql")),
     (5, include_str!("migrations/0005_authors.sql")),
     (6, include_str!("migrations/0006_suspensions.sql")),
+    (7, include_str!("migrations/0007_short_rows.sql")),
 ];
 
 /// Brings a database to the newest schema.

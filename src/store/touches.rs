@@ -68,12 +68,12 @@ pub struct Glance<'a> {
     pub metadata: &'a str,
     /// The last accepted desired state.
     pub spec: &'a str,
-    /// What was last applied.
-    pub last_applied: Option<&'a str>,
+    /// True when it is what was last applied as well.
+    pub is_applied: bool,
     /// The provider's id.
     pub external_id: Option<&'a str>,
-    /// The conditions.
-    pub conditions: &'a str,
+    /// True when the conditions say nothing but that all is well.
+    pub is_well: bool,
     /// Where it is declared: file, line, commit.
     pub source: (Option<&'a str>, Option<i64>, Option<&'a str>),
 }

@@ -132,9 +132,9 @@ pub fn carry_out(kinds: &Kinds, store: &mut dyn Store, plan: &Plan) {
     let mut ids = Ids::new(store.lineage(), gathered.head.unwrap().seq.unsigned_abs());
     let context = Context {
         at: AT.parse().unwrap(),
-        actor: "a".to_owned(),
-        command: "test".to_owned(),
-        plan_id: plan.id.clone(),
+        actor: "a".into(),
+        command: "test".into(),
+        plan_id: plan.id.as_str().into(),
         note: String::new(),
         refunds: Default::default(),
         conditions: Default::default(),

@@ -23,7 +23,7 @@ pub fn intent(operation_id: &str, begun: i64) -> Intent {
         external_id: None,
         before: None,
         after: Some(Spec::from_value(json!({"quantity": quantity}))),
-        operation: "Create order".to_owned(),
+        operation: "Create order".into(),
     };
     Intent {
         operation_id: operation_id.to_owned(),

@@ -123,7 +123,7 @@ impl HeldChange {
         Self {
             resource: change.id.clone(),
             action: change.action,
-            operation: change.operation.clone(),
+            operation: change.operation.to_string(),
             risk: change.risk,
             policies: change.approvals().map(|ruling| ruling.policy.clone()).collect(),
         }

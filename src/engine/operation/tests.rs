@@ -63,7 +63,7 @@ impl Walk {
             external_id: (!made).then(|| "1".to_owned()),
             before: (!made).then(|| spec(1)),
             after: (model.verb != Verb::Delete).then(|| spec(5)),
-            operation: String::new(),
+            operation: "".into(),
         };
         let (kinds, seen, ends) = (Kinds::default(), BTreeMap::new(), BTreeMap::new());
         let mut walk = Self { model, effect, kinds, seen, ends };

@@ -197,7 +197,7 @@ fn take_over(input: &PlanInput, draft: &mut Draft) {
         draft.fields.push(FieldChange {
             path: "metadata.set".to_owned(),
             before: Some((&**set).into()),
-            after: Some(input.set.as_str().into()),
+            after: Some(input.set.as_ref().into()),
             drift: false,
         });
     }

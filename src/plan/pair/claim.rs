@@ -242,7 +242,8 @@ impl Pairing<'_> {
 
     /// Whoever would make a second thing of an identity that something has already.
     pub(super) fn refuse_second_ones(&mut self, entry: &KindEntry, candidates: &Candidates) {
-        let own = |pair: &Pair| pair.id().is_some_and(|id| id.kind.as_str() == entry.facts.kind);
+        let kind = KindName::new(entry.facts.kind);
+        let own = |pair: &Pair| pair.id().is_some_and(|id| id.kind == kind);
         let mut taken: Lookup<String, ResourceId> = Lookup::default();
         for pair in self.pairs.own.iter().filter(|pair| own(pair)) {
             // A replacement gives its identity up.

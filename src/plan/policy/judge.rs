@@ -185,7 +185,7 @@ mod tests {
             customer: Some(&ResourceId::new("Customer", "contoso")),
             customer_labels: &labels("gold"),
             risk: Risk::Costly,
-            money: &[("EUR".to_owned(), effect)].into(),
+            money: &[("EUR".to_owned(), Box::new(effect))].into(),
         };
         matches(&matching, &seen)
     }

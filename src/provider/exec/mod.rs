@@ -179,7 +179,7 @@ impl Outside for Exec {
         let call = Call::Perform(Perform {
             request_key: request_key.to_owned(),
             action: effect.verb,
-            operation: effect.operation.clone(),
+            operation: effect.operation.to_string(),
             kind,
             name: effect.name.clone(),
             external_id: effect.external_id.clone(),

@@ -2,6 +2,7 @@
 
 mod backup;
 mod check;
+mod conditions;
 mod folding;
 mod intents;
 mod lease;

@@ -4,13 +4,17 @@ use crate::model::condition::Condition;
 use crate::model::{Metadata, ResourceId, Source, Spec, Stored};
 use crate::store::StoreError;
 use crate::store::sqlite::statements::Statements;
-use crate::store::sqlite::{TransactError, corrupt, json, text_of};
+use crate::store::sqlite::{TransactError, conditions, corrupt, json, text_of};
 use rusqlite::{OptionalExtension, Row, params};
+use std::borrow::Cow;
 use std::sync::{Arc, LazyLock};
 
 /// The columns in the order that [`stored`] reads and [`put`] writes them.
 pub(super) const COLUMNS: &str = "kind, name, uid, set_name, generation, revision, metadata, spec, \
      last_applied, observed, external_id, conditions, source_file, source_line, source_commit";
+
+/// In place of a spec: it is equal to the accepted one, as it mostly is.
+pub(super) const SAME: &str = "\"=\"";
 
 static INSERT: LazyLock<String> = LazyLock::new(|| {
     format!(
@@ -44,15 +48,20 @@ impl Reader {
         // Mostly the three are alike: then they share one value, and are parsed once.
         let optional = |column: usize| -> Result<Option<Spec>, StoreError> {
             let text: Option<String> = row.get(column).map_err(|e| corrupt(&what)(e.into()))?;
-            text.map(|text| if text == spec { Ok(parsed.clone()) } else { json(&text, &what) })
-                .transpose()
+            let like = |text: String| {
+                if text == SAME || text == spec { Ok(parsed.clone()) } else { json(&text, &what) }
+            };
+            text.map(like).transpose()
         };
         let (last_applied, observed) = (optional(8)?, optional(9)?);
         let text = row.get_ref(11).map_err(|e| corrupt(&what)(e.into()))?;
         let text = text.as_str().map_err(|e| corrupt(&what)(e.into()))?;
         let conditions = match self.conditions.take().filter(|(last, _)| last == text) {
             Some(last) => last,
-            None => (text.to_owned(), Arc::new(json(text, &what)?)),
+            None => {
+                let read = conditions::read(text).map_err(|error| corrupt(&what)(error.into()))?;
+                (text.to_owned(), Arc::new(read))
+            }
         };
         let rest = || -> rusqlite::Result<Stored> {
             Ok(Stored {
@@ -170,41 +179,27 @@ fn update(
     Ok(updated == 1)
 }
 
-/// Conditions of rows as text. Rows that are written together mostly share theirs.
-#[derive(Default)]
-pub(super) struct ConditionTexts(Option<(Arc<Vec<Condition>>, Arc<str>)>);
-
-impl ConditionTexts {
-    fn of(&mut self, conditions: &Arc<Vec<Condition>>) -> Arc<str> {
-        let last = self.0.take().filter(|(last, _)| Arc::ptr_eq(last, conditions));
-        let text = || (conditions.clone(), text_of(conditions.as_ref()).into());
-        self.0.insert(last.unwrap_or_else(text)).1.clone()
-    }
-}
-
 /// The columns of a row that hold JSON.
 pub(super) struct Texts {
     metadata: String,
-    spec: Arc<str>,
-    last_applied: Option<Arc<str>>,
-    observed: Option<Arc<str>>,
+    spec: String,
+    last_applied: Option<Cow<'static, str>>,
+    observed: Option<Cow<'static, str>>,
     conditions: Arc<str>,
 }
 
 impl Texts {
-    pub(super) fn of(row: &Stored, alike: &mut ConditionTexts) -> Self {
+    pub(super) fn of(row: &Stored, alike: &mut conditions::Texts) -> Self {
         let Stored { metadata, spec, last_applied, observed, conditions, .. } = row;
-        let text: Arc<str> = spec.canonical().into();
-        // Mostly the three are alike.
-        let same = |other: &Spec| {
-            if other == spec { text.clone() } else { other.canonical().into() }
+        let short = |other: &Spec| -> Cow<'static, str> {
+            if other == spec { SAME.into() } else { other.canonical().into() }
         };
         Self {
             metadata: text_of(metadata),
-            last_applied: last_applied.as_ref().map(same),
-            observed: observed.as_ref().map(same),
+            spec: spec.canonical(),
+            last_applied: last_applied.as_ref().map(short),
+            observed: observed.as_ref().map(short),
             conditions: alike.of(conditions),
-            spec: text,
         }
     }
 }
@@ -240,5 +235,69 @@ pub(super) fn expect(
         Ok(())
     } else {
         Err(TransactError::Store(StoreError::Stale { id: id.clone(), expected, found }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{COLUMNS, Reader, Texts, put};
+    use crate::model::condition::{ConditionType, Truth};
+    use crate::model::{Condition, Metadata, ResourceId, Source, Spec, Stored};
+    use crate::store::migrate::migrate;
+    use crate::store::sqlite::statements::Statements;
+    use rusqlite::Connection;
+    use serde_json::json;
+    use std::sync::Arc;
+
+    fn row() -> Stored {
+        let spec = Spec::from_value(json!({"customerRef": {"name": "contoso"}}));
+        let well = |kind, reason: &str| Condition {
+            kind,
+            status: Truth::True,
+            reason: reason.to_owned(),
+            message: String::new(),
+            last_transition_time: "2026-11-21T12:00:00Z".parse().unwrap(),
+        };
+        let conditions =
+            [well(ConditionType::Ready, "Available"), well(ConditionType::Synced, "Applied")];
+        Stored {
+            id: ResourceId::new("Budget", "contoso"),
+            uid: "uid".into(),
+            set: "test".into(),
+            generation: 1,
+            revision: 1,
+            metadata: Metadata::default(),
+            last_applied: Some(spec.clone()),
+            observed: Some(spec.clone()),
+            spec,
+            external_id: None,
+            conditions: Arc::new(conditions.into()),
+            source: Source::default(),
+        }
+    }
+
+    fn only(connection: &Connection) -> Stored {
+        let sql = format!("SELECT {COLUMNS} FROM resources");
+        let read = |row: &rusqlite::Row<'_>| Ok(Reader::default().stored(row));
+        connection.query_row(&sql, [], read).unwrap().unwrap()
+    }
+
+    #[test]
+    fn what_most_rows_say_is_written_shortly_and_read_as_well_where_it_was_written_out() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        migrate(&mut connection, |source| panic!("{source}")).unwrap();
+        let transaction = connection.transaction().unwrap();
+        let texts = Texts::of(&row(), &mut Default::default());
+        let written = put(&mut Statements::new(&transaction), (&row(), &texts), None, None).is_ok();
+        assert!(written);
+        transaction.commit().unwrap();
+        assert_eq!(only(&connection), row());
+        let short = "SELECT last_applied || observed || conditions FROM resources";
+        let short: String = connection.query_row(short, [], |row| row.get(0)).unwrap();
+        assert_eq!(short, r#""=""="{"well":"2026-11-21T12:00:00Z"}"#);
+        let long = "UPDATE resources SET last_applied = spec, observed = spec, conditions = $1";
+        let conditions = serde_json::to_string(row().conditions.as_ref()).unwrap();
+        connection.execute(long, [conditions]).unwrap();
+        assert_eq!(only(&connection), row());
     }
 }

@@ -5,10 +5,10 @@ use crate::model::parallel::both;
 use crate::store::Write;
 use crate::store::log::Head;
 use crate::store::sqlite::log::Chain;
-use crate::store::sqlite::rows::{ConditionTexts, Texts};
+use crate::store::sqlite::rows::Texts;
 use crate::store::sqlite::statements::Statements;
 use crate::store::sqlite::{
-    BULK, TransactError, followed, intents, log, meta, rows, suspensions, things,
+    BULK, TransactError, conditions, followed, intents, log, meta, rows, suspensions, things,
 };
 use rusqlite::Transaction;
 use std::sync::mpsc::sync_channel;
@@ -24,13 +24,13 @@ type Step<'w> = Box<dyn FnOnce(&mut Statements<'_>) -> Result<(), TransactError>
 /// Makes steps in the order of the writes: each activity has its place behind the one before it.
 pub(super) struct Steps<'a> {
     chain: Chain<'a>,
-    conditions: ConditionTexts,
+    conditions: conditions::Texts,
 }
 
 impl<'a> Steps<'a> {
     /// Steps that put activities behind this one of a store's log.
     pub(super) fn after(head: Head, lineage: &'a str) -> Self {
-        Self { chain: Chain::after(head, lineage), conditions: ConditionTexts::default() }
+        Self { chain: Chain::after(head, lineage), conditions: conditions::Texts::default() }
     }
 
     /// Takes every step; gives the log's head after them.

@@ -1,7 +1,9 @@
 //! The table of touches: written with every transaction, kept short.
 
 use crate::model::KindName;
+use crate::store::sqlite::conditions::all_is_well;
 use crate::store::sqlite::meta;
+use crate::store::sqlite::rows::SAME;
 use crate::store::{Glance, Judgement, Touched, Version, Write};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use std::collections::BTreeSet;
@@ -131,15 +133,16 @@ pub(super) fn glance(
         let optional = |column: usize| -> rusqlite::Result<Option<&str>> {
             Ok(row.get_ref(column)?.as_str_or_null()?)
         };
+        let spec = text(4)?;
         seen(Glance {
             kind: text(0)?,
             name: text(1)?,
             set: text(2)?,
             metadata: text(3)?,
-            spec: text(4)?,
-            last_applied: optional(5)?,
+            spec,
+            is_applied: optional(5)?.is_some_and(|text| text == SAME || text == spec),
             external_id: optional(6)?,
-            conditions: text(7)?,
+            is_well: all_is_well(text(7)?),
             source: (optional(8)?, row.get(9)?, optional(10)?),
         });
     }

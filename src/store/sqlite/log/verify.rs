@@ -142,18 +142,18 @@ mod tests {
         for number in 0..6 {
             let draft = Draft {
                 at: "2026-11-21T12:00:00Z".parse().unwrap(),
-                actor: "a".to_owned(),
+                actor: "a".into(),
                 source: Source::default(),
-                command: "test".to_owned(),
-                set: "test".to_owned(),
+                command: "test".into(),
+                set: "test".into(),
                 resource: ResourceId::new("Budget", "contoso"),
-                operation: "Update customer spending budget".to_owned(),
+                operation: "Update customer spending budget".into(),
                 before: None,
                 after: None,
-                plan_id: "plan".to_owned(),
+                plan_id: "plan".into(),
                 operation_id: number.to_string(),
                 outcome: Outcome::Succeeded,
-                reason: String::new(),
+                reason: "".into(),
             };
             let line = chain.line(&draft);
             assert!(append(&mut statements, &draft, &line).is_ok());

@@ -1,0 +1,5 @@
+-- Rows are written shorter from here on; what was written before stays, and is read as it is. An older
+-- program, which would not understand the short forms, refuses the store by this number.
+--
+-- resources.last_applied, resources.observed: '"="' says that it is equal to spec.
+-- resources.conditions: '{"well":T}' says Ready (Available) and Synced (Applied), both since T.
