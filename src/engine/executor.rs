@@ -3,6 +3,7 @@
 use crate::model::ResourceId;
 use crate::model::lookup::Lookup;
 use crate::plan::Plan;
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How far a change has come.
@@ -117,7 +118,8 @@ pub enum Command {
 pub struct State {
     order: Vec<ResourceId>,
     depends_on: Vec<Vec<usize>>,
-    dependants: Vec<Vec<usize>>,
+    /// Known once something fails.
+    dependants: OnceCell<Vec<Vec<usize>>>,
     status: Vec<Status>,
     groups: BTreeMap<usize, Vec<usize>>,
     next_group: usize,
@@ -143,15 +145,11 @@ impl State {
     }
 
     pub(super) fn of(order: Vec<ResourceId>, depends_on: Vec<Vec<usize>>, pace: Pace) -> Self {
-        let mut dependants = vec![Vec::new(); order.len()];
-        for (place, first) in depends_on.iter().enumerate() {
-            first.iter().for_each(|first| dependants[*first].push(place));
-        }
         Self {
             status: vec![Status::Pending; order.len()],
             order,
             depends_on,
-            dependants,
+            dependants: OnceCell::new(),
             groups: BTreeMap::new(),
             next_group: 0,
             first_open: 0,
@@ -239,9 +237,16 @@ impl State {
 
     /// Everything that rests on a failed change will not be begun.
     fn skip_dependants(&mut self, failed: usize) {
+        let dependants = self.dependants.get_or_init(|| {
+            let mut dependants = vec![Vec::new(); self.order.len()];
+            for (place, first) in self.depends_on.iter().enumerate() {
+                first.iter().for_each(|first| dependants[*first].push(place));
+            }
+            dependants
+        });
         let mut next = vec![failed];
         while let Some(lost) = next.pop() {
-            for place in self.dependants[lost].clone() {
+            for place in dependants[lost].iter().copied() {
                 if self.status[place] == Status::Pending {
                     self.status[place] = Status::Skipped(self.order[failed].clone());
                     next.push(place);

@@ -47,8 +47,15 @@ pub fn record(
     let now = (work.clock)();
     let mut writes = Vec::new();
     let directory = work.directory();
+    // The row of a change says how it is: that was written with it.
+    let is_said = |record: &Record| {
+        record.source.is_none()
+            && record.desired.is_none()
+            && directory.has_written(&record.resource)
+    };
     let says_more = |record: &&Record| {
-        directory.row(&record.resource).is_some_and(|row| !is_written(record, row))
+        let row = || directory.row(&record.resource);
+        !is_said(record) && row().is_some_and(|row| !is_written(record, row))
     };
     let is_done = |record: &&Record| !not_done.contains_key(&&record.resource);
     let records = plan.records.iter().filter(is_done).filter(says_more).filter(fits);

@@ -1,8 +1,9 @@
 //! A state of the world to judge by: resources by id, and who refers to whom.
 
 use crate::kinds::staff::{self, Staff};
-use crate::kinds::{Kinds, ReferenceTo};
+use crate::kinds::{Kinds, Reference, ReferenceTo};
 use crate::model::lookup::Lookup;
+use crate::model::parallel::each;
 use crate::model::{ResourceId, Spec};
 use std::sync::Arc;
 
@@ -39,18 +40,20 @@ impl World {
     #[must_use]
     pub fn new(kinds: &Kinds, resources: impl IntoIterator<Item = Standing>) -> Self {
         let mut world = Self::default();
-        let resources = resources.into_iter();
-        world.reserve(resources.size_hint().0);
-        for standing in resources {
-            world.put(kinds, standing);
-        }
+        world.put_all(kinds, resources.into_iter().collect());
         world
     }
 
-    /// Makes room for so many more resources.
-    pub fn reserve(&mut self, more: usize) {
-        if more > 0 {
-            Arc::make_mut(&mut self.0).standing.reserve(more);
+    /// Puts resources into the world, each in place of the one with its id. What they refer to is looked
+    /// for on all cores.
+    pub fn put_all(&mut self, kinds: &Kinds, resources: Vec<Standing>) {
+        if resources.is_empty() {
+            return;
+        }
+        let things = Arc::make_mut(&mut self.0);
+        things.standing.reserve(resources.len());
+        for new in each(resources, |standing| Thing::of(kinds, standing)) {
+            things.put(&new);
         }
     }
 
@@ -69,30 +72,7 @@ impl World {
 
     /// Puts a resource into the world, in place of the one with its id.
     pub fn put(&mut self, kinds: &Kinds, standing: Standing) {
-        let references =
-            kinds.get(standing.id.kind.as_str()).map_or(&[][..], |entry| entry.facts.references);
-        let targets: Vec<ResourceId> = references
-            .iter()
-            .filter_map(|reference| match reference.target(&standing.spec)? {
-                ReferenceTo::Resource(target) => Some(target),
-                ReferenceTo::External(_) => None,
-            })
-            .collect();
-        let things = Arc::make_mut(&mut self.0);
-        let id = standing.id.clone();
-        if id.kind.as_str() == staff::KIND {
-            things.staff.put(&standing.spec);
-        }
-        let new = Arc::new(Thing { standing, targets });
-        if let Some(old) = things.standing.insert(id.clone(), new.clone()) {
-            things.forget(&id, &old.targets);
-        }
-        for target in &new.targets {
-            let referrers = things.referrers.or_default(target.clone());
-            if let Err(place) = referrers.binary_search(&id) {
-                Arc::make_mut(referrers).insert(place, id.clone());
-            }
-        }
+        Arc::make_mut(&mut self.0).put(&Thing::of(kinds, standing));
     }
 
     /// Takes a resource out of the world.
@@ -170,7 +150,37 @@ impl World {
     }
 }
 
+impl Thing {
+    fn of(kinds: &Kinds, standing: Standing) -> Arc<Self> {
+        let references =
+            kinds.get(standing.id.kind.as_str()).map_or(&[][..], |entry| entry.facts.references);
+        let target = |reference: &Reference| match reference.target(&standing.spec)? {
+            ReferenceTo::Resource(target) => Some(target),
+            ReferenceTo::External(_) => None,
+        };
+        let targets = references.iter().filter_map(target).collect();
+        Arc::new(Self { standing, targets })
+    }
+}
+
 impl Things {
+    /// Puts a resource among them, in place of the one with its id.
+    fn put(&mut self, new: &Arc<Thing>) {
+        let id = &new.standing.id;
+        if id.kind.as_str() == staff::KIND {
+            self.staff.put(&new.standing.spec);
+        }
+        if let Some(old) = self.standing.insert(id.clone(), new.clone()) {
+            self.forget(id, &old.targets);
+        }
+        for target in &new.targets {
+            let referrers = self.referrers.or_default(target.clone());
+            if let Err(place) = referrers.binary_search(id) {
+                Arc::make_mut(referrers).insert(place, id.clone());
+            }
+        }
+    }
+
     /// Takes a resource from those who refer to what it referred to.
     fn forget(&mut self, id: &ResourceId, targets: &[ResourceId]) {
         for target in targets {

@@ -6,7 +6,7 @@ use crate::manifest::document::{Document, FileRead, Unclear};
 use crate::manifest::yaml;
 use crate::model::code::{self, Code};
 use crate::model::lookup::{Known, Lookup};
-use crate::model::parallel::parts;
+use crate::model::parallel::{map, parts};
 use crate::model::problem::{Location, Problem, did_you_mean};
 use crate::model::tree::{Node, Span};
 use crate::model::{KindName, Resource, ResourceId};
@@ -273,14 +273,10 @@ impl Checker<'_> {
         let entry = |resource: &Resource| kinds.get(resource.id.kind.as_str());
         let identity = |one: &Resource| entry(one).and_then(|entry| (entry.identity)(&one.spec));
         // Each with what it stands for, where it is a selector, and else with what it is.
-        let seen = parts(&declared, |part| -> Vec<_> {
-            let expand = |one| (entry(one)?.expand)(one, &declared);
-            let see = |one| expand(one).map_or_else(|| Err(identity(one)), Ok);
-            part.iter().map(see).collect()
-        });
+        let expand = |one| (entry(one)?.expand)(one, &declared);
+        let seen = map(&declared, |one| expand(one).map_or_else(|| Err(identity(one)), Ok));
         let mut things = Things::of_about(declared.len());
         let mut resources = Vec::with_capacity(declared.len());
-        let seen: Vec<Result<Vec<Resource>, Option<String>>> = seen.into_iter().flatten().collect();
         for (resource, seen) in declared.into_iter().zip(seen) {
             if entry(&resource).is_none() {
                 continue;

@@ -69,6 +69,21 @@ pub fn parts<'t, T: Sync, R: Send>(things: &'t [T], work: impl Fn(&'t [T]) -> R 
     at_once(things.chunks(share_of(things.len())).collect(), work)
 }
 
+/// What comes of each of many things, as `work` gives it. Large results are moved as little as may be:
+/// there is room for all of them where the first ones stand.
+pub fn map<'t, T: Sync, R: Send>(things: &'t [T], work: impl Fn(&'t T) -> R + Sync) -> Vec<R> {
+    let part = |part: &'t [T]| {
+        let is_first = std::ptr::eq(part.as_ptr(), things.as_ptr());
+        let mut done = Vec::with_capacity(if is_first { things.len() } else { part.len() });
+        done.extend(part.iter().map(&work));
+        done
+    };
+    let mut all = parts(things, part).into_iter();
+    let mut first = all.next().unwrap_or_default();
+    all.for_each(|mut next| first.append(&mut next));
+    first
+}
+
 /// The same with things that are changed.
 pub fn parts_mut<T: Send, R: Send>(
     things: &mut [T],
@@ -109,7 +124,7 @@ fn at_once<P: Send, R: Send>(parts: Vec<P>, work: impl Fn(P) -> R + Sync) -> Vec
 
 #[cfg(test)]
 mod tests {
-    use super::{each, parts, parts_mut, while_found};
+    use super::{each, map, parts, parts_mut, while_found};
 
     #[test]
     fn the_order_is_kept_however_many_there_are() {
@@ -121,6 +136,7 @@ mod tests {
             assert_eq!(while_found(give, |number| number * 2).1, doubled);
             let halves = parts(&numbers, |part| part.iter().map(|n| n * 2).collect::<Vec<_>>());
             assert_eq!(halves.concat(), doubled);
+            assert_eq!(map(&numbers, |number| number * 2), doubled);
             let mut changed = numbers.clone();
             let counts = parts_mut(&mut changed, |part| {
                 part.iter_mut().for_each(|number| *number *= 2);

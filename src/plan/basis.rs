@@ -52,7 +52,7 @@ pub fn basis(
     let found: Lookup<&ResourceId, _> = drafts
         .changing
         .iter()
-        .filter_map(|draft| Some((&draft.id, draft.pair.found.as_ref()?)))
+        .filter_map(|draft| Some((&draft.id, draft.pair.found.as_deref()?)))
         .collect();
     let unmanaged: Lookup<&ResourceId, &Observed> =
         pairs.unmanaged.iter().map(|(id, thing)| (id, thing)).collect();

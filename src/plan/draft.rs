@@ -90,6 +90,8 @@ pub fn draft(input: &PlanInput, pairs: &Pairs) -> Drafts {
 impl Drafts {
     fn of(input: &PlanInput, pairs: &[Arc<Pair>]) -> Self {
         let mut drafts = Self::default();
+        let is_new = |pair: &&Arc<Pair>| pair.stored.is_none();
+        drafts.changing.reserve(pairs.iter().filter(is_new).count());
         for pair in pairs {
             let Some(entry) = pair.id().and_then(|id| input.kinds.get(id.kind.as_str())) else {
                 continue;

@@ -256,18 +256,14 @@ fn before(input: &PlanInput, pairs: &Pairs) -> World {
 
 fn after<'a>(input: &PlanInput, before: &World, drafts: impl Iterator<Item = &'a Draft>) -> World {
     let mut world = before.clone();
-    world.reserve(drafts.size_hint().0);
+    let mut stands = Vec::with_capacity(drafts.size_hint().0);
     for draft in drafts {
         match &draft.after {
-            Some(spec) => {
-                let standing = Standing { id: draft.id.clone(), spec: spec.clone() };
-                world.put(&input.kinds, standing);
-            }
-            None => {
-                world.take(&draft.id);
-            }
+            Some(spec) => stands.push(Standing { id: draft.id.clone(), spec: spec.clone() }),
+            None => world.take(&draft.id),
         }
     }
+    world.put_all(&input.kinds, stands);
     world
 }
 

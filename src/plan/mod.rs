@@ -37,7 +37,7 @@ pub use identity::digest_of;
 pub use input::{LeftOut, Limits, PlanInput, Scope};
 pub use selection::Selection;
 
-use crate::model::parallel::{ALONE_MAX, both, parts};
+use crate::model::parallel::{ALONE_MAX, both, map};
 use crate::model::text::counted;
 use crate::model::{Source, Suspension};
 use crate::plan::change::{PLAN_API_VERSION, Undeclared, Warning};
@@ -55,14 +55,8 @@ pub fn plan(input: &PlanInput) -> Plan {
     let mut placed = order::order(input, &worlds, &drafts.changing);
     let outside = (!input.selection.is_everything()).then_some(drafts.outside.len());
     placed.retain(|placed| !drafts.outside.contains(&placed.draft.id));
-    let changes_of = |placed: &[Placed<'_>]| -> Vec<Change> {
-        placed
-            .iter()
-            .map(|placed| placed.draft.change(input, &worlds, placed.customer.as_ref()))
-            .collect()
-    };
-    let mut changes: Vec<Change> = Vec::with_capacity(placed.len());
-    changes.extend(parts(&placed, changes_of).into_iter().flatten());
+    let mut changes: Vec<Change> =
+        map(&placed, |Placed { draft, customer }| draft.change(input, &worlds, customer.as_ref()));
     drop(placed);
     let unchanged = drafts.unchanged.len() + input.left_out.chosen;
     let mut summary = Summary { unchanged, ..Summary::default() };

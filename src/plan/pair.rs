@@ -5,7 +5,7 @@ mod claim;
 
 use crate::kinds::{Block, KindEntry, ReferenceTo};
 use crate::model::lookup::{Known, Lookup};
-use crate::model::parallel::parts;
+use crate::model::parallel::map;
 use crate::model::resource::PREVIOUS_NAME;
 use crate::model::{KindName, Observed, Resource, ResourceId, Spec, Stored, Value, code};
 use crate::plan::unended::{Hold, Unended};
@@ -21,9 +21,9 @@ pub struct Pair {
     /// The spec as the manifests have it, references as written.
     pub declared: Option<Spec>,
     /// What the store says, references under their new names.
-    pub stored: Option<Stored>,
+    pub stored: Option<Box<Stored>>,
     /// What the provider says of something not managed until now.
-    pub found: Option<Observed>,
+    pub found: Option<Box<Observed>>,
     /// The name it had, when that changes.
     pub previous: Option<ResourceId>,
     /// The set that owns it until now, when it is taken over.
@@ -107,9 +107,9 @@ struct Pairing<'a> {
 
 /// The resources of one kind that are not yet paired.
 struct Candidates {
-    own: BTreeMap<ResourceId, Stored>,
-    foreign: BTreeMap<ResourceId, Stored>,
-    unmanaged: BTreeMap<String, Observed>,
+    own: BTreeMap<ResourceId, Box<Stored>>,
+    foreign: BTreeMap<ResourceId, Box<Stored>>,
+    unmanaged: BTreeMap<String, Box<Observed>>,
     own_by_identity: BTreeMap<String, ResourceId>,
     foreign_by_identity: BTreeMap<String, ResourceId>,
     unmanaged_by_identity: BTreeMap<String, Vec<String>>,
@@ -170,29 +170,26 @@ impl Pairing<'_> {
         for row in &stored {
             self.know(&row.id, row);
         }
-        let settle = |rows: &[&Stored]| -> Vec<Stored> {
-            rows.iter().map(|row| self.settled_row(entry, row)).collect()
-        };
-        for row in parts(&stored, settle).into_iter().flatten() {
+        for row in map(&stored, |row| self.settled_row(entry, row)) {
             if self.input.beside.contains(&row.id) {
                 self.pairs.outside.push(row);
                 continue;
             }
             let side = if *row.set == *self.input.set { &mut own } else { &mut foreign };
-            side.insert(row.id.clone(), row);
+            side.insert(row.id.clone(), Box::new(row));
         }
-        let unmanaged: BTreeMap<String, Observed> = self
+        let unmanaged: BTreeMap<String, Box<Observed>> = self
             .input
             .unmanaged
             .iter()
             .filter(|observed| observed.kind == kind)
             .map(|observed| {
                 let spec = self.settled(entry, &observed.spec);
-                (observed.external_id.clone(), Observed { spec, ..observed.clone() })
+                (observed.external_id.clone(), Box::new(Observed { spec, ..observed.clone() }))
             })
             .collect();
         let identity = |row: &Stored| (entry.identity)(row.observed.as_ref().unwrap_or(&row.spec));
-        let by = |rows: &BTreeMap<ResourceId, Stored>| {
+        let by = |rows: &BTreeMap<ResourceId, Box<Stored>>| {
             rows.values().filter_map(|row| Some((identity(row)?, row.id.clone()))).collect()
         };
         let mut unmanaged_by_identity: BTreeMap<String, Vec<String>> = BTreeMap::new();
@@ -280,7 +277,7 @@ impl Pairing<'_> {
         for (id, stored) in candidates.own {
             if self.input.scope == Scope::Part {
                 self.know(&id, &stored);
-                self.pairs.outside.push(stored);
+                self.pairs.outside.push(*stored);
             } else {
                 let blocked = self.contested.get(&id).map(|new| {
                     Block::new(
@@ -295,7 +292,7 @@ impl Pairing<'_> {
         }
         for (id, stored) in candidates.foreign {
             self.know(&id, &stored);
-            self.pairs.foreign.push(stored);
+            self.pairs.foreign.push(*stored);
         }
         for (external, observed) in candidates.unmanaged {
             let mut id = ResourceId::new(kind, &observed.name);
@@ -303,7 +300,7 @@ impl Pairing<'_> {
                 id = ResourceId::new(kind, &format!("{} ({external})", observed.name));
             }
             self.by_external.insert((id.kind.clone(), external), id.clone());
-            self.pairs.unmanaged.push((id, observed));
+            self.pairs.unmanaged.push((id, *observed));
         }
     }
 

@@ -71,6 +71,12 @@ impl Directory {
         self.rows.get(id).map(Arc::as_ref)
     }
 
+    /// True for a row that this pass wrote for its own change.
+    #[must_use]
+    pub fn has_written(&self, id: &ResourceId) -> bool {
+        self.touched.contains(id)
+    }
+
     /// The row that was written last.
     #[must_use]
     pub fn latest(&self) -> Option<&Stored> {

@@ -1,15 +1,16 @@
 //! The bytes of a memory: a head, the files, a back with every resource, and a front. Files and front
 //! say whether anything moved.
 //!
-//! Each has a digest of its own, so that a pass with nothing to do does not read the back, and a file
+//! Each has a checksum of its own, so that a pass with nothing to do does not read the back, and a file
 //! that was torn or changed is as good as none. The front is written last: until then the files and
 //! most of the back can be written while the rest of the pass goes on.
 
 use crate::engine::memory::stat::Stat;
 use crate::engine::memory::{Page, Window};
 use crate::store::Version;
+use foldhash::quality::{FixedState, FoldHasher};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
+use std::hash::{BuildHasher, Hasher};
 use std::io::{self, Seek, Write};
 
 /// What a memory is of: another program, store, set or folder has its own.
@@ -106,28 +107,30 @@ pub enum Whose {
 }
 
 /// The beginning of every memory of this form.
-const MAGIC: &[u8; 8] = b"pctlmem3";
+const MAGIC: &[u8; 8] = b"pctlmem4";
 
 /// One of the three parts of a memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Part {
     /// How many bytes it has.
     pub length: u64,
-    digest: [u8; 32],
+    sum: u64,
 }
 
 impl Part {
-    const LENGTH: usize = 8 + 32;
+    const LENGTH: usize = 8 + 8;
 
     fn of(bytes: &[u8]) -> Option<Self> {
-        let length = bytes.first_chunk().copied().map(u64::from_le_bytes)?;
-        Some(Self { length, digest: bytes.get(8..)?.first_chunk().copied()? })
+        let number = |bytes: &[u8]| bytes.first_chunk().copied().map(u64::from_le_bytes);
+        Some(Self { length: number(bytes)?, sum: number(bytes.get(8..)?)? })
     }
 
     /// True when these are the bytes that were written.
     #[must_use]
     pub fn is(&self, bytes: &[u8]) -> bool {
-        Sha256::digest(bytes)[..] == self.digest
+        let mut sum = empty_sum();
+        bytes.chunks(PIECE).for_each(|piece| sum.write(piece));
+        sum.finish() == self.sum
     }
 
     /// The value that these bytes stand for; `None` when they are not those that were written.
@@ -155,7 +158,7 @@ impl Head {
     fn bytes(&self) -> Vec<u8> {
         let parts = [self.files, self.back, self.front];
         let parts =
-            parts.iter().flat_map(|part| [&part.length.to_le_bytes()[..], &part.digest].concat());
+            parts.iter().flat_map(|part| [part.length, part.sum].map(u64::to_le_bytes).concat());
         MAGIC.iter().copied().chain(parts).collect()
     }
 
@@ -242,16 +245,23 @@ impl<W: Write + Seek> Writing<W> {
 struct Hashing<W> {
     to: W,
     waiting: Vec<u8>,
-    digest: Sha256,
+    sum: FoldHasher<'static>,
     written: u64,
 }
 
-/// So much is written at a time.
+/// So much is hashed and written at a time.
 const PIECE: usize = 256 * 1024;
+
+/// The checksum of no bytes. Pieces are added to it whole, as their limits count. It tells what was
+/// torn from what is whole: nobody is kept out by it, as who could write a memory could sum it as well.
+/// Another program may sum otherwise, which is no loss: it has its own memory.
+fn empty_sum() -> FoldHasher<'static> {
+    FixedState::default().build_hasher()
+}
 
 impl<W: Write> Hashing<W> {
     fn new(to: W) -> Self {
-        Self { to, waiting: Vec::with_capacity(PIECE), digest: Sha256::new(), written: 0 }
+        Self { to, waiting: Vec::with_capacity(PIECE), sum: empty_sum(), written: 0 }
     }
 
     fn put<T: Serialize + ?Sized>(&mut self, value: &T) -> io::Result<()> {
@@ -259,7 +269,7 @@ impl<W: Write> Hashing<W> {
     }
 
     fn write_piece(&mut self) -> io::Result<()> {
-        self.digest.update(&self.waiting);
+        self.sum.write(&self.waiting);
         self.to.write_all(&self.waiting)?;
         self.written += self.waiting.len() as u64;
         self.waiting.clear();
@@ -268,18 +278,21 @@ impl<W: Write> Hashing<W> {
 
     /// Where it went, and what.
     fn end(mut self) -> io::Result<(W, Part)> {
-        self.write_piece()?;
-        Ok((self.to, Part { length: self.written, digest: self.digest.finalize().into() }))
+        if !self.waiting.is_empty() {
+            self.write_piece()?;
+        }
+        Ok((self.to, Part { length: self.written, sum: self.sum.finish() }))
     }
 }
 
 impl<W: Write> Write for Hashing<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.waiting.len() + bytes.len() > PIECE {
+        if self.waiting.len() == PIECE {
             self.write_piece()?;
         }
-        self.waiting.extend_from_slice(bytes);
-        Ok(bytes.len())
+        let fits = bytes.len().min(PIECE - self.waiting.len());
+        self.waiting.extend_from_slice(&bytes[..fits]);
+        Ok(fits)
     }
 
     /// Asked for after each value: nothing need be there before the end.
@@ -290,10 +303,10 @@ impl<W: Write> Write for Hashing<W> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Back, File, Front, Head, Key, Part, Rest, Window, Writing, back};
+    use super::{Back, File, Front, Hashing, Head, Key, PIECE, Part, Rest, Window, Writing, back};
     use crate::engine::memory::{Declared, Page};
     use crate::store::Version;
-    use std::io::Cursor;
+    use std::io::{Cursor, Write as _};
 
     fn memory() -> Vec<u8> {
         let key = Key {
@@ -349,6 +362,21 @@ mod tests {
         assert_eq!(names, ["a", "b"]);
         assert_eq!(back.pages[0].open()[0].keys, [1, 2, 3]);
         assert_eq!(back.rest.selectors, [(1, "{}")]);
+    }
+
+    #[test]
+    fn a_part_of_many_pieces_is_what_was_written_however_that_came() {
+        let whole: Vec<u8> = (0..PIECE * 2 + 7).map(|at| u8::try_from(at % 251).unwrap()).collect();
+        for at_once in [1, 999, PIECE - 1, PIECE, PIECE + 1, whole.len()] {
+            let mut hashing = Hashing::new(Vec::new());
+            whole.chunks(at_once).for_each(|bytes| hashing.write_all(bytes).unwrap());
+            let (written, part) = hashing.end().unwrap();
+            assert!(written == whole && part.is(&whole), "{at_once} at once");
+            assert!(!part.is(&whole[1..]));
+        }
+        let exactly = Hashing::new(Vec::new());
+        let (_, part) = exactly.end().unwrap();
+        assert!(part.is(&[]) && !part.is(&[0]));
     }
 
     #[test]

@@ -34,7 +34,7 @@ pub(super) fn declared(
         Resource { spec, ..desired.clone() }
     });
     let desired = ended.as_ref().unwrap_or(desired);
-    let stored = pair.stored.as_ref();
+    let stored = pair.stored.as_deref();
     let metadata = diff::keep_protection(&desired.metadata, stored.map(|s| &s.metadata));
     let management = metadata.management();
     let mut draft = Draft {
@@ -130,7 +130,7 @@ fn ends(
     (desired, over): (&Resource, DateTime<Utc>),
     drafts: &mut Drafts,
 ) -> bool {
-    let (stored, source) = (pair.stored.as_ref(), &desired.source);
+    let (stored, source) = (pair.stored.as_deref(), &desired.source);
     let over = over.to_rfc3339_opts(SecondsFormat::AutoSi, true);
     let metadata = diff::keep_protection(&desired.metadata, stored.map(|s| &s.metadata));
     let place = source.to_string();
@@ -209,7 +209,7 @@ fn what_and_why(pair: &Pair, draft: &Draft, replaces: bool) -> (Action, Reason) 
     if pair.taken_from.is_some() {
         (Action::Adopt, Reason::Taken)
     } else if pair.found.is_some() {
-        let reason = match pair.stored.as_ref().map(|stored| stored.observed.is_some()) {
+        let reason = match pair.stored.as_deref().map(|stored| stored.observed.is_some()) {
             Some(true) => Reason::Renewed,
             Some(false) => Reason::Gone,
             None => Reason::Unmanaged,
@@ -256,7 +256,7 @@ fn create(input: &PlanInput, entry: &KindEntry, draft: &mut Draft, desired: &Res
             drift: false,
         })
         .collect();
-    let gone = draft.pair.stored.as_ref().is_some_and(|stored| stored.last_applied.is_some());
+    let gone = draft.pair.stored.as_deref().is_some_and(|stored| stored.last_applied.is_some());
     if gone {
         draft.reason = Reason::Gone;
         if (entry.bought)(&after) {

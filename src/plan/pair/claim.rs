@@ -20,7 +20,7 @@ impl Pairing<'_> {
         &self,
         entry: &KindEntry,
         resource: Resource,
-        stored: Stored,
+        stored: Box<Stored>,
         candidates: &mut Candidates,
     ) -> Pair {
         let gone = stored.observed.is_none();

@@ -175,7 +175,10 @@ fn corrupt(
     move |source| StoreError::Corrupt { what, source }
 }
 
-fn json<T: serde::de::DeserializeOwned>(text: &str, what: &str) -> Result<T, StoreError> {
+fn json<T: serde::de::DeserializeOwned>(
+    text: &str,
+    what: &(impl std::fmt::Display + ?Sized),
+) -> Result<T, StoreError> {
     serde_json::from_str(text).map_err(|error| corrupt(what)(error.into()))
 }
 

@@ -28,72 +28,81 @@ const UPDATE: &str = "UPDATE resources SET set_name = $1, generation = $2, revis
      source_file = $9, source_line = $10, source_commit = $11 WHERE kind = $12 AND name = $13 \
      AND revision = $14 AND uid = $15 AND external_id IS $16";
 
-/// Reads rows as values. Those that were written together have the same conditions: they are parsed
-/// once, and shared.
+/// Reads rows as values. What those that are read after each other have in common they share.
 #[derive(Default)]
 pub(super) struct Reader {
     conditions: Option<(String, Arc<Vec<Condition>>)>,
+    /// Neither label nor annotation, as most have.
+    nothing: Metadata,
+    set: Option<Arc<str>>,
+    file: Option<Arc<str>>,
 }
 
 impl Reader {
     /// A row as a value.
     pub(super) fn stored(&mut self, row: &Row<'_>) -> Result<Stored, StoreError> {
-        let read = || -> rusqlite::Result<_> {
-            let id = ResourceId::new(&row.get::<_, String>(0)?, &row.get::<_, String>(1)?);
-            Ok((id, row.get::<_, String>(6)?, row.get::<_, String>(7)?))
+        let id = || -> rusqlite::Result<ResourceId> {
+            Ok(ResourceId::new(row.get_ref(0)?.as_str()?, row.get_ref(1)?.as_str()?))
         };
-        let (id, metadata, spec) = read().map_err(|error| corrupt("a resource")(error.into()))?;
-        let what = id.to_string();
-        let parsed: Spec = json(&spec, &what)?;
+        let id = id().map_err(|error| corrupt("a resource")(error.into()))?;
+        let optional = |column: usize| -> Result<Option<&str>, StoreError> {
+            let text = row.get_ref(column).map_err(|e| corrupt(&id)(e.into()))?;
+            text.as_str_or_null().map_err(|e| corrupt(&id)(e.into()))
+        };
+        let text = |column: usize| -> Result<&str, StoreError> {
+            let text = row.get_ref(column).map_err(|e| corrupt(&id)(e.into()))?;
+            text.as_str().map_err(|e| corrupt(&id)(e.into()))
+        };
+        let spec = text(7)?;
+        let parsed: Spec = json(spec, &id)?;
         // Mostly the three are alike: then they share one value, and are parsed once.
-        let optional = |column: usize| -> Result<Option<Spec>, StoreError> {
-            let text: Option<String> = row.get(column).map_err(|e| corrupt(&what)(e.into()))?;
-            let like = |text: String| {
-                if text == SAME || text == spec { Ok(parsed.clone()) } else { json(&text, &what) }
-            };
-            text.map(like).transpose()
+        let like = |text: &str| {
+            if text == SAME || text == spec { Ok(parsed.clone()) } else { json(text, &id) }
         };
-        let (last_applied, observed) = (optional(8)?, optional(9)?);
-        let text = row.get_ref(11).map_err(|e| corrupt(&what)(e.into()))?;
-        let text = text.as_str().map_err(|e| corrupt(&what)(e.into()))?;
-        let conditions = match self.conditions.take().filter(|(last, _)| last == text) {
+        let (last_applied, observed) = (optional(8)?.map(like), optional(9)?.map(like));
+        let (last_applied, observed) = (last_applied.transpose()?, observed.transpose()?);
+        let metadata = match text(6)? {
+            "{}" => self.nothing.clone(),
+            metadata => json(metadata, &id)?,
+        };
+        let conditions = text(11)?;
+        let conditions = match self.conditions.take().filter(|(last, _)| last == conditions) {
             Some(last) => last,
             None => {
-                let read = conditions::read(text).map_err(|error| corrupt(&what)(error.into()))?;
-                (text.to_owned(), Arc::new(read))
+                let read = conditions::read(conditions).map_err(|e| corrupt(&id)(e.into()))?;
+                (conditions.to_owned(), Arc::new(read))
             }
         };
+        let (set, file) = (text(3)?, optional(12)?);
         let rest = || -> rusqlite::Result<Stored> {
             Ok(Stored {
                 uid: row.get(2)?,
-                set: row.get(3)?,
+                set: shared(&mut self.set, set),
                 generation: row.get(4)?,
                 revision: row.get(5)?,
                 external_id: row.get(10)?,
                 source: Source {
-                    file: row.get(12)?,
+                    file: file.map(|file| shared(&mut self.file, file)),
                     line: row.get(13)?,
                     commit: row.get(14)?,
                     author: None,
                 },
                 id: id.clone(),
-                metadata: Metadata::default(),
-                spec: Spec::default(),
-                last_applied: None,
-                observed: None,
-                conditions: Arc::default(),
+                metadata,
+                spec: parsed.clone(),
+                last_applied,
+                observed,
+                conditions: self.conditions.insert(conditions).1.clone(),
             })
         };
-        let row = rest().map_err(|error| corrupt(&what)(error.into()))?;
-        Ok(Stored {
-            metadata: json(&metadata, &what)?,
-            spec: parsed,
-            conditions: self.conditions.insert(conditions).1.clone(),
-            last_applied,
-            observed,
-            ..row
-        })
+        rest().map_err(|error| corrupt(&id)(error.into()))
     }
+}
+
+/// A text, which is shared with the last one where that is the same.
+fn shared(last: &mut Option<Arc<str>>, text: &str) -> Arc<str> {
+    let same = last.take().filter(|last| **last == *text);
+    last.insert(same.unwrap_or_else(|| text.into())).clone()
 }
 
 /// Inserts a row, or puts it in place of the one that has the expected revision.

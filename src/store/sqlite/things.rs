@@ -11,13 +11,14 @@ pub(super) const COLUMNS: &str = "kind, external_id, name, spec";
 
 /// A row as a value.
 pub(super) fn thing(row: &Row<'_>) -> Result<Observed, StoreError> {
-    let read = || -> rusqlite::Result<(String, String, String, String)> {
-        Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+    let read = || -> rusqlite::Result<(&str, String, String, &str)> {
+        let text = |column: usize| -> rusqlite::Result<&str> { Ok(row.get_ref(column)?.as_str()?) };
+        Ok((text(0)?, row.get(1)?, row.get(2)?, text(3)?))
     };
     let (kind, external_id, name, spec) =
         read().map_err(|e| corrupt("the actual state")(e.into()))?;
-    let spec = json(&spec, &format!("actual {kind}/{name}"))?;
-    Ok(Observed { kind: KindName::new(&kind), external_id, name, spec })
+    let spec = json(spec, &format_args!("actual {kind}/{name}"))?;
+    Ok(Observed { kind: KindName::new(kind), external_id, name, spec })
 }
 
 /// Puts a thing there, in place of the one with its id; `spec` is its spec as text.
