@@ -7,8 +7,9 @@ use crate::kinds::staff;
 use crate::kinds::{KindEntry, Kinds, ReferenceTo};
 use crate::model::resource::{EXTERNAL_ID, PREVIOUS_NAME};
 use crate::model::{Metadata, Observed, Resource, ResourceId, Spec, Stored};
+use foldhash::quality::FixedState;
 use std::collections::HashSet;
-use std::hash::{BuildHasherDefault, DefaultHasher, Hash, Hasher};
+use std::hash::{BuildHasher, BuildHasherDefault, Hasher};
 
 /// Something that a resource is called by, or calls another by, as a hash: two that share a key are
 /// of one island, and so is whatever shares one with either. A collision only makes an island larger
@@ -16,9 +17,7 @@ use std::hash::{BuildHasherDefault, DefaultHasher, Hash, Hasher};
 pub type Key = u64;
 
 fn key(kind: &str, what: &str, text: &str) -> Key {
-    let mut hasher = DefaultHasher::new();
-    (kind, what, text).hash(&mut hasher);
-    hasher.finish() & !LISTENS
+    FixedState::default().hash_one((kind, what, text)) & !LISTENS
 }
 
 /// The mark of a key that is only listened for: whoever has it is reached when the other moves, and

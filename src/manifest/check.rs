@@ -1,15 +1,17 @@
 //! Checks over all manifests together: duplicates, references, circles, selectors, and what kinds
 //! can see wrong from the manifests alone.
 
+mod identities;
+
 use crate::kinds::{Kinds, Standing, World};
 use crate::manifest::document::{Document, FileRead, Unclear};
 use crate::manifest::yaml;
 use crate::model::code::{self, Code};
 use crate::model::lookup::{Known, Lookup};
-use crate::model::parallel::{map, parts};
+use crate::model::parallel::parts;
 use crate::model::problem::{Location, Problem, did_you_mean};
 use crate::model::tree::{Node, Span};
-use crate::model::{KindName, Resource, ResourceId};
+use crate::model::{Resource, ResourceId};
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -112,35 +114,6 @@ impl Places<'_> {
             .or_insert_with(|| yaml::read(&text).0.into_iter().map(|tree| tree.root).collect());
         let span = trees.get(declared.document.index).map_or(Span::START, |root| root.place(path));
         Location { file: declared.file.clone(), span }
-    }
-}
-
-/// A resource with the manifest that it comes from.
-type By = (Resource, ResourceId);
-
-/// Resources by the thing that they declare.
-struct Things {
-    places: Lookup<(KindName, String), usize>,
-    /// The first of each, and others that declare the same.
-    groups: Vec<(By, Vec<By>)>,
-}
-
-impl Things {
-    /// With room for so many.
-    fn of_about(number: usize) -> Self {
-        let mut places = Lookup::default();
-        places.reserve(number);
-        Self { places, groups: Vec::with_capacity(number) }
-    }
-
-    fn put(&mut self, one: By, identity: String) {
-        let thing = (one.0.id.kind.clone(), identity);
-        if let Some(place) = self.places.get(&thing) {
-            self.groups[*place].1.push(one);
-        } else {
-            self.places.insert(thing, self.groups.len());
-            self.groups.push((one, Vec::new()));
-        }
     }
 }
 
@@ -258,101 +231,6 @@ impl Checker<'_> {
                 format!("references go in a circle: {}", way.join(" → ")),
                 "remove one of them".to_owned(),
                 &[(*declared, &path)],
-            );
-        }
-    }
-
-    /// Takes selectors apart and finds things declared under two names. A resource that names its
-    /// customer beats one that a selector made.
-    fn identities(&mut self, firsts: &Firsts<'_>) -> Vec<Resource> {
-        let in_order = firsts.sorted();
-        let faulty = in_order.iter().any(|d| d.document.resource.is_none());
-        let declared: Vec<Resource> =
-            in_order.iter().filter_map(|d| d.document.resource.clone()).collect();
-        let kinds = self.kinds;
-        let entry = |resource: &Resource| kinds.get(resource.id.kind.as_str());
-        let identity = |one: &Resource| entry(one).and_then(|entry| (entry.identity)(&one.spec));
-        // Each with what it stands for, where it is a selector, and else with what it is.
-        let expand = |one| (entry(one)?.expand)(one, &declared);
-        let seen = map(&declared, |one| expand(one).map_or_else(|| Err(identity(one)), Ok));
-        let mut things = Things::of_about(declared.len());
-        let mut resources = Vec::with_capacity(declared.len());
-        for (resource, seen) in declared.into_iter().zip(seen) {
-            if entry(&resource).is_none() {
-                continue;
-            }
-            let expanded = match seen {
-                Ok(expanded) => expanded,
-                Err(Some(identity)) => {
-                    let by = resource.id.clone();
-                    things.put((resource, by), identity);
-                    continue;
-                }
-                Err(None) => {
-                    resources.push(resource);
-                    continue;
-                }
-            };
-            // A faulty manifest may be the one that it would choose.
-            let elsewhere = self.beyond.chosen.contains(&resource.id);
-            if expanded.is_empty() && !faulty && !elsewhere {
-                self.problem(
-                    code::SELECTS_NOTHING,
-                    format!("the selector of {} chooses no declared customer", resource.id),
-                    "compare it with the labels of the customers".to_owned(),
-                    &[(firsts[&resource.id], "spec.customerSelector")],
-                );
-            }
-            for one in expanded {
-                match identity(&one) {
-                    Some(identity) => things.put((one, resource.id.clone()), identity),
-                    None => resources.push(one),
-                }
-            }
-            self.selectors.push(resource);
-        }
-        for (first, others) in things.groups {
-            if others.is_empty() {
-                resources.push(first.0);
-                continue;
-            }
-            let mut same: Vec<By> = std::iter::once(first).chain(others).collect();
-            if same.iter().any(|(one, _)| !one.id.name.is_generated()) {
-                same.retain(|(one, _)| !one.id.name.is_generated());
-            }
-            let mut same = same.into_iter();
-            let Some((first, by)) = same.next() else { continue };
-            for (other, other_by) in same {
-                self.same_thing(firsts, (&first, &by), (&other, &other_by));
-            }
-            resources.push(first);
-        }
-        resources.sort_by(|a, b| a.id.cmp(&b.id));
-        resources
-    }
-
-    fn same_thing(
-        &mut self,
-        firsts: &Firsts<'_>,
-        (first, by): (&Resource, &ResourceId),
-        (other, other_by): (&Resource, &ResourceId),
-    ) {
-        if other.id.name.is_generated() {
-            let customer = other.spec.text("customerRef.name").unwrap_or_default();
-            let path = "spec.customerSelector";
-            self.problem(
-                code::SELECTOR_CONFLICT,
-                format!("the selectors of {by} and {other_by} both choose Customer/{customer}"),
-                "narrow one of them, or give this customer its own with `customerRef`".to_owned(),
-                &[(firsts[other_by], path), (firsts[by], path)],
-            );
-        } else {
-            let path = "metadata.name";
-            self.problem(
-                code::DUPLICATE_IDENTITY,
-                format!("{} and {} are the same thing under two names", first.id, other.id),
-                "remove one of the two".to_owned(),
-                &[(firsts[other_by], path), (firsts[by], path)],
             );
         }
     }

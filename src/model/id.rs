@@ -27,7 +27,9 @@ impl KindName {
     /// Takes a kind's name as the registry or the store writes it.
     #[must_use]
     pub fn new(name: &str) -> Self {
-        match COMMON.binary_search(&name).ok().and_then(|place| u8::try_from(place).ok()) {
+        // Their lengths tell them apart: one by one is faster than half by half.
+        let place = COMMON.iter().position(|common| *common == name);
+        match place.and_then(|place| u8::try_from(place).ok()) {
             Some(place) => Self(Word::Common(place)),
             None => Self(Word::Other(Arc::new(name.to_owned()))),
         }

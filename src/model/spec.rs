@@ -2,7 +2,7 @@
 
 use crate::model::Value;
 use crate::model::decode::canonical;
-use crate::model::value::Fields;
+use crate::model::value::{Fields, first_step};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use std::collections::BTreeMap;
@@ -43,10 +43,11 @@ impl Spec {
     /// The value at a dotted path below `spec`.
     #[must_use]
     pub fn get(&self, path: &str) -> Option<&Value> {
-        let mut steps = path.split('.');
-        let mut value = self.0.get(steps.next()?)?;
-        for step in steps {
-            value = value.get(step)?;
+        let (step, mut rest) = first_step(path);
+        let mut value = self.0.get(step)?;
+        while let Some(path) = rest {
+            let (step, below) = first_step(path);
+            (value, rest) = (value.get(step)?, below);
         }
         Some(value)
     }
