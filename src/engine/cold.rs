@@ -91,7 +91,7 @@ pub fn cold<'m>(
     };
     let Some(touched) = store.touched_since(&judgement.version)? else { return Ok(None) };
     let Some(mut moved) = Moved::new(look.folder, sources) else { return Ok(None) };
-    let (read, rows) = both(look, &sources.files, set, &touched)?;
+    let (read, rows) = both(look, sources, set, &touched)?;
     let Some(read) = read.filter(|_| !rows.confused) else { return Ok(None) };
     ground.files = read;
     let rest = compare(ground, rows, &mut moved);
@@ -120,18 +120,19 @@ pub fn cold<'m>(
 /// Reads the manifests on all cores, and the rows on this one meanwhile.
 fn both(
     look: &Look<'_>,
-    files: &[Found],
+    sources: &Sources,
     set: &str,
     touched: &Touched,
 ) -> Result<(Option<Vec<Seen>>, Rows), StoreError> {
     let faulty = AtomicBool::new(false);
-    let (kinds, workspace) = (look.kinds, look.workspace);
+    let kinds = look.kinds;
+    let from_workspace = FromWorkspace::new(look.workspace, sources.linked);
     let read = |handful: &[Found]| -> Option<Vec<Seen>> {
         // Where one is faulty the others are of no use.
         if faulty.load(Ordering::Relaxed) {
             return None;
         }
-        let mut from_workspace = FromWorkspace::new(workspace);
+        let mut from_workspace = from_workspace.clone();
         let see = |file| see(kinds, file, &mut from_workspace);
         let seen: Option<Vec<Seen>> = handful.iter().map(see).collect();
         if seen.is_none() {
@@ -140,7 +141,7 @@ fn both(
         seen
     };
     let find = |give: &mut dyn FnMut(_)| {
-        files.chunks(HANDFUL).for_each(give);
+        sources.files.chunks(HANDFUL).for_each(give);
         rows(look.store, set, touched)
     };
     let (rows, seen) = while_found(find, read);

@@ -326,7 +326,7 @@ pub fn read_files(
 /// folder it was made in.
 #[must_use]
 pub fn from_workspace(mut resources: Vec<Resource>, workspace: &Path) -> Vec<Resource> {
-    let mut from_workspace = FromWorkspace::new(workspace);
+    let mut from_workspace = FromWorkspace::new(workspace, true);
     for resource in &mut resources {
         resource.source.file = resource.source.file.take().map(|file| from_workspace.name(file));
     }
@@ -334,8 +334,11 @@ pub fn from_workspace(mut resources: Vec<Resource>, workspace: &Path) -> Vec<Res
 }
 
 /// Names files from the workspace.
+#[derive(Clone)]
 pub struct FromWorkspace {
     folder: Option<PathBuf>,
+    /// True when one of the files may be a link.
+    linked: bool,
     /// Folders by the paths they were found under.
     folders: BTreeMap<PathBuf, Option<PathBuf>>,
     /// The names that were given.
@@ -343,11 +346,11 @@ pub struct FromWorkspace {
 }
 
 impl FromWorkspace {
-    /// Of a workspace.
+    /// Of a workspace. Where none of the files is a link, each is not asked for it.
     #[must_use]
-    pub fn new(workspace: &Path) -> Self {
+    pub fn new(workspace: &Path, linked: bool) -> Self {
         let (folders, names) = (BTreeMap::new(), Lookup::default());
-        Self { folder: workspace.canonicalize().ok(), folders, names }
+        Self { folder: workspace.canonicalize().ok(), linked, folders, names }
     }
 
     /// The name of a file that was found under another.
@@ -367,7 +370,7 @@ impl FromWorkspace {
 
     /// Where a file really is. Most are no links: then only their folder is asked for, once.
     fn real(&mut self, path: &Path) -> Option<PathBuf> {
-        if path.symlink_metadata().ok()?.is_symlink() {
+        if self.linked && path.symlink_metadata().ok()?.is_symlink() {
             return path.canonicalize().ok();
         }
         let (folder, name) = (path.parent()?, path.file_name()?);

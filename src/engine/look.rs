@@ -31,7 +31,12 @@ pub struct Look<'a> {
 impl Look<'_> {
     /// How files that moved are read again, given the kinds that a memory's numbers mean.
     #[must_use]
-    pub fn reading<'b>(&'b self, named: &'b [String], touched: &'b Touched) -> Reading<'b> {
-        Reading { kinds: self.kinds, workspace: self.workspace, named, touched }
+    pub fn reading<'b>(
+        &'b self,
+        named: &'b [String],
+        touched: &'b Touched,
+        linked: bool,
+    ) -> Reading<'b> {
+        Reading { kinds: self.kinds, workspace: self.workspace, named, touched, linked }
     }
 }

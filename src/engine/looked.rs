@@ -4,7 +4,7 @@
 use crate::engine::Gathered;
 use crate::engine::gather;
 use crate::engine::look::Look;
-use crate::engine::memory::id_of;
+use crate::engine::memory::{Declared, id_of};
 use crate::engine::pieces::Mark;
 use crate::engine::reach::Reach;
 use crate::engine::remember::taken;
@@ -12,7 +12,7 @@ use crate::engine::reread::Read;
 use crate::kinds::{Kinds, ReferenceTo};
 use crate::manifest::{self, Beyond, Document, FileRead};
 use crate::model::lookup::{Known, Lookup};
-use crate::model::parallel::{ALONE_MAX, both};
+use crate::model::parallel::{ALONE_MAX, both, map};
 use crate::model::{Observed, Resource, ResourceId, Source, Stored};
 use crate::store::{StoreError, Touched};
 use std::collections::{BTreeMap, BTreeSet};
@@ -103,17 +103,20 @@ fn remembered(
     named: &[String],
     rows: &Lookup<&ResourceId, &Stored>,
 ) -> Option<Vec<Document>> {
-    let mut documents = Vec::with_capacity(reach.looked.len() + reach.beside.len());
-    for one in reach.looked.iter().map(|(_, one)| one).chain(&reach.beside) {
+    let looked: Vec<&Declared<'_>> =
+        reach.looked.iter().map(|(_, one)| one).chain(&reach.beside).collect();
+    let all = map(&looked, |one| {
         let id = id_of(named, one.kind, one.name);
         // What a selector made, it makes again.
         if id.name.is_generated() {
-            continue;
+            return Some(None);
         }
         let settled = || rows.get(&id).map(|row| declared(row));
         let resource = if one.is_settled() { settled() } else { taken(one.resource) };
-        documents.push(document(kinds, resource?));
-    }
+        Some(Some(document(kinds, resource?)))
+    });
+    let all: Option<Vec<Option<Document>>> = all.into_iter().collect();
+    let mut documents: Vec<Document> = all?.into_iter().flatten().collect();
     documents.extend(reach.selectors.iter().map(|(_, one)| document(kinds, one.clone())));
     Some(documents)
 }

@@ -116,7 +116,8 @@ pub fn look_at<'m>(
     }
     let Some(selectors) = selectors(&back, &moved) else { return Ok(None) };
     let texts = texts(sources, changed, &moved, &back);
-    let Some(mut read) = look.reading(&front.kinds, touched).all(texts) else { return Ok(None) };
+    let reading = look.reading(&front.kinds, touched, sources.linked);
+    let Some(mut read) = reading.all(texts) else { return Ok(None) };
     let known = Known::new(back, &moved, &mut read);
     let parts = Parts::of_kinds(look.kinds);
     let seeds = seeds(look, &parts, &read, touched)?;

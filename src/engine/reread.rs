@@ -61,6 +61,8 @@ pub struct Reading<'a> {
     pub named: &'a [String],
     /// What transactions touched since: what stands there is not believed.
     pub touched: &'a Touched,
+    /// True when one of the files may be a link.
+    pub linked: bool,
 }
 
 impl Reading<'_> {
@@ -73,8 +75,9 @@ impl Reading<'_> {
             handfuls.push(texts.split_off(texts.len().saturating_sub(handful)));
         }
         handfuls.reverse();
+        let from_workspace = FromWorkspace::new(self.workspace, self.linked);
         let read = each(handfuls, |handful| -> Option<Vec<Read<'m>>> {
-            let mut from_workspace = FromWorkspace::new(self.workspace);
+            let mut from_workspace = from_workspace.clone();
             handful.into_iter().map(|text| self.one(text, &mut from_workspace)).collect()
         });
         Some(read.into_iter().collect::<Option<Vec<_>>>()?.into_iter().flatten().collect())

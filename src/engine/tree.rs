@@ -74,6 +74,7 @@ pub fn find(roots: &[PathBuf], stdin: &mut dyn Read) -> Sources {
             } else if root.is_dir() {
                 linked |= texts.walk(root, give);
             } else {
+                linked |= root.is_symlink();
                 give(vec![root.clone()]);
             }
         }

@@ -67,7 +67,7 @@ pub fn wake(look: &Look<'_>, kept: &Kept, moved: &[Found]) -> Result<Option<Woke
     if kept.choose_in(&numbers) {
         return Ok(None);
     }
-    let Some(read) = look.reading(kept.kinds(), &touched).all(texts) else { return Ok(None) };
+    let Some(read) = look.reading(kept.kinds(), &touched, true).all(texts) else { return Ok(None) };
     let stands = kept.standing(&read);
     let parts = Parts::of_kinds(look.kinds);
     let seeds = seeds(look, &parts, &read, &touched)?;

@@ -160,7 +160,7 @@ fn planned(case: &Case, ground: &Ground<'_>) -> Result<Planned, Failure> {
         ground,
         folder: case.file.parent().unwrap_or(Path::new("")),
         own: case.folder.is_some(),
-        names: FromWorkspace::new(&ground.workspace.folder),
+        names: FromWorkspace::new(&ground.workspace.folder, true),
         texts: BTreeMap::new(),
         problems: Vec::new(),
     };
