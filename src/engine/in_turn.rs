@@ -71,12 +71,12 @@ pub(super) async fn in_turn(
 
 impl Turns<'_, '_> {
     fn is_under_way(&self) -> bool {
-        !self.waiting.is_empty() || self.is_before_the_disk() || self.settling.is_some()
+        !self.rests() || !self.committed.is_empty() || self.settling.is_some()
     }
 
-    /// True when something will be for the disk to take in.
-    fn is_before_the_disk(&self) -> bool {
-        self.committing.is_some() || !self.committed.is_empty()
+    /// True when there is nothing to do but to wait for the disk.
+    fn rests(&self) -> bool {
+        self.waiting.is_empty() && self.committing.is_none()
     }
 
     /// Brings each group one stage further.
@@ -100,8 +100,8 @@ impl Turns<'_, '_> {
         if let Some((group, prepared)) = prepared {
             self.begin(group, prepared)?;
         }
-        let is_last = self.waiting.is_empty() && !self.is_before_the_disk();
-        if self.settling.as_ref().is_some_and(|(_, thread)| is_last || thread.is_finished()) {
+        let rests = self.rests();
+        if self.settling.as_ref().is_some_and(|(_, thread)| rests || thread.is_finished()) {
             self.settled().await?;
         }
         Ok(())
@@ -218,7 +218,7 @@ fn refused(state: &State, group: usize, changes: &[&Change], error: StoreError) 
 
 #[cfg(test)]
 mod tests {
-    use super::{Ahead, Turns, performs};
+    use super::{Ahead, OntoTheDisk, Turns, performs};
     use crate::engine::apply::Progress;
     use crate::engine::executor::{Event, Pace, State, step};
     use crate::engine::lease::SharedStore;
@@ -228,11 +228,12 @@ mod tests {
     use crate::plan::Change;
     use crate::provider::embedded::Embedded;
     use crate::provider::{Context, Directory, Ids};
-    use crate::store::{Batch, Missing, StoreError, open};
+    use crate::store::{Batch, Missing, Settling, StoreError, open};
     use chrono::{DateTime, Utc};
     use serde_json::json;
     use std::path::Path;
     use std::sync::{Arc, Mutex};
+    use std::time::Duration;
     use tokio::task::spawn_blocking;
 
     fn change(name: &str) -> Change {
@@ -281,9 +282,16 @@ mod tests {
         (Batch::default(), Box::new(move || disk.map_err(is_full)))
     }
 
-    /// How changes end when the disk takes in the first, and those that come after it meanwhile are
-    /// committed, being committed, and not yet begun.
-    async fn statuses(disk: Result<(), &'static str>) -> Vec<String> {
+    fn slowly(settle: Settling) -> OntoTheDisk {
+        spawn_blocking(|| {
+            std::thread::sleep(Duration::from_millis(50));
+            settle()
+        })
+    }
+
+    /// How changes end when the disk takes its time for the first, and those that come after it are
+    /// committed meanwhile, being committed, and not yet begun.
+    async fn statuses(disk: Result<(), &'static str>, is_heard_first: bool) -> Vec<String> {
         let folder = tempfile::tempdir().unwrap();
         let work = Arc::new(work(folder.path()));
         let changes = ["a", "b", "c", "d"].map(change);
@@ -306,13 +314,18 @@ mod tests {
             waiting: performs(commands),
             committing: Some((2, spawn_blocking(move || Ok(third)))),
             committed: vec![(1, second)],
-            settling: Some((vec![0], spawn_blocking(first.1))),
+            settling: Some((vec![0], slowly(first.1))),
         };
         turns.waiting.clear();
-        turns.settled().await.unwrap();
+        if is_heard_first {
+            turns.settled().await.unwrap();
+        }
+        let mut number = 0;
         while turns.is_under_way() {
             turns.turn(true).await.unwrap();
+            number += 1;
         }
+        assert!(number <= 4, "it turned {number} times, instead of waiting for the disk");
         let end = turns.state.statuses();
         let end: Vec<String> = end.map(|(id, status)| format!("{} {status:?}", id.name)).collect();
         let done = end.iter().filter(|line| line.ends_with("Done")).count();
@@ -322,16 +335,21 @@ mod tests {
 
     #[tokio::test]
     async fn a_change_is_done_when_the_disk_has_it() {
-        assert_eq!(statuses(Ok(())).await, ["a Done", "b Done", "c Done", "d Pending"]);
+        for is_heard_first in [false, true] {
+            let done = statuses(Ok(()), is_heard_first).await;
+            assert_eq!(done, ["a Done", "b Done", "c Done", "d Pending"]);
+        }
     }
 
     #[tokio::test]
     async fn what_the_disk_does_not_take_in_failed_and_so_did_all_that_came_after_it() {
-        let failed = statuses(Err("no space")).await;
-        let [a, b, c, d] = failed.as_slice() else { panic!("{failed:?}") };
-        for line in [a, b, c] {
-            assert!(line.contains("Failed(") && line.contains("no space"), "{failed:?}");
+        for is_heard_first in [false, true] {
+            let failed = statuses(Err("no space"), is_heard_first).await;
+            let [a, b, c, d] = failed.as_slice() else { panic!("{failed:?}") };
+            for line in [a, b, c] {
+                assert!(line.contains("Failed(") && line.contains("no space"), "{failed:?}");
+            }
+            assert_eq!(d, "d Pending");
         }
-        assert_eq!(d, "d Pending");
     }
 }
