@@ -124,6 +124,7 @@ conformance! { sqlite:
     a_batch_that_does_not_fit_changes_nothing
     a_large_batch_is_written_whole_or_not_at_all
     what_is_committed_ahead_is_seen_at_once_and_settles_with_what_came_before
+    of_batches_that_the_disk_lost_none_is_there_without_those_before_it
     renames_keep_the_row_and_deletes_take_it
     the_log_is_gapless_filtered_and_verified
     the_lease_has_one_holder

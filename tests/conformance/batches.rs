@@ -5,6 +5,7 @@ use super::{Factory, append, batch, put, put_thing, row};
 use partnerctl::model::{KindName, Observed, Spec, Stored};
 use partnerctl::store::{Filter, Missing, StoreError, Verification, Write, open};
 use serde_json::json;
+use std::path::{Path, PathBuf};
 
 pub fn what_is_committed_is_there_after_reopening(factory: &dyn Factory) {
     let mut store = factory.open();
@@ -145,4 +146,38 @@ pub fn what_is_committed_ahead_is_seen_at_once_and_settles_with_what_came_before
     std::thread::spawn(last).join().unwrap().unwrap();
     store.commit(&batch(vec![append("4")])).unwrap();
     assert_eq!(other.head().unwrap().seq, 4);
+}
+
+/// What a power loss leaves of the journal is whole up to some place.
+pub fn of_batches_that_the_disk_lost_none_is_there_without_those_before_it(factory: &dyn Factory) {
+    let mut store = factory.open();
+    let Some(path) = store.file().map(Path::to_owned) else { return };
+    let journal = |path: &Path| PathBuf::from(format!("{}-wal", path.display()));
+    let names = ["adatum", "contoso", "fabrikam"];
+    store.commit(&batch(vec![append("0")])).unwrap();
+    let mut lengths = vec![journal(&path).metadata().unwrap().len()];
+    for name in names {
+        let writes = vec![put(row(name, 1), None, None), append(name)];
+        let _settles_later = store.commit_ahead(&batch(writes)).unwrap();
+        lengths.push(journal(&path).metadata().unwrap().len());
+    }
+    assert!(lengths.is_sorted_by(|a, b| a < b), "{lengths:?}");
+    let whole = std::fs::read(journal(&path)).unwrap();
+    for (count, pair) in lengths.windows(2).enumerate() {
+        for length in [pair[0], pair[0].midpoint(pair[1]), pair[1] - 1] {
+            let folder = tempfile::tempdir().unwrap();
+            let copy = folder.path().join("state.db");
+            std::fs::copy(&path, &copy).unwrap();
+            let left = usize::try_from(length).unwrap();
+            std::fs::write(journal(&copy), &whole[..left]).unwrap();
+            let address = format!("sqlite:{}", copy.display());
+            let left = open(&address, Missing::Leave).unwrap().unwrap();
+            let rows: Vec<Stored> = names[..count].iter().map(|name| row(name, 1)).collect();
+            assert_eq!(left.resources().unwrap(), rows, "of {length} bytes");
+            let verified = left.verify(None).unwrap();
+            let is_good =
+                matches!(&verified, Verification::Good { head } if head.seq == 1 + count as i64);
+            assert!(is_good, "of {length} bytes: {verified:?}");
+        }
+    }
 }
