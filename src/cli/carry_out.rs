@@ -275,13 +275,14 @@ impl Place<'_> {
     fn hand_on(&self, plan: &Plan, applied: &Applied, ui: &mut Ui) -> Result<(), CommandError> {
         let kinds = &self.settings.kinds;
         let wants = |change: &&Change| {
-            let (Some(entry), Some(desired)) = (kinds.get(change.kind.as_str()), &change.desired)
-            else {
-                return false;
+            let text = || -> Option<String> {
+                let entry = kinds.get(change.kind.as_str())?;
+                let handout = entry.handout?;
+                let mut made = entry.effective(&change.desired.as_ref()?.spec);
+                (entry.born)(&mut made, DateTime::UNIX_EPOCH);
+                handout(&made)
             };
-            let mut made = entry.effective(&desired.spec);
-            (entry.born)(&mut made, DateTime::UNIX_EPOCH);
-            (entry.handout)(&made).is_some()
+            text().is_some()
         };
         let made = plan.proceeding().filter(|change| change.action.makes()).filter(wants);
         let mut ids: BTreeSet<ResourceId> = made.map(|change| change.id.clone()).collect();
@@ -292,8 +293,8 @@ impl Place<'_> {
         let done: BTreeSet<&ResourceId> = done.map(|(id, _)| id).collect();
         ids.retain(|id| done.contains(id));
         for row in self.store.lock().resources_of(&ids)? {
-            let entry = kinds.get(row.id.kind.as_str());
-            let text = entry.zip(row.observed.as_ref()).and_then(|(e, seen)| (e.handout)(seen));
+            let handout = kinds.get(row.id.kind.as_str()).and_then(|entry| entry.handout);
+            let text = handout.zip(row.observed.as_ref()).and_then(|(text, seen)| text(seen));
             if let Some(text) = text {
                 ui.say(&printable(&format!("{}: {text}", row.id)));
             }

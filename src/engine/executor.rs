@@ -2,7 +2,8 @@
 
 use crate::model::ResourceId;
 use crate::model::lookup::Lookup;
-use crate::plan::Plan;
+use crate::model::parallel::map;
+use crate::plan::{Change, Plan};
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -137,10 +138,9 @@ impl State {
         let places: Lookup<&ResourceId, usize> =
             plan.proceeding().enumerate().map(|(place, change)| (&change.id, place)).collect();
         let first = |id| places.get(&id).copied();
-        let depends_on = plan
-            .proceeding()
-            .map(|change| change.depends_on.iter().filter_map(first).collect())
-            .collect();
+        let changes: Vec<&Change> = plan.proceeding().collect();
+        let depends_on =
+            map(&changes, |change| change.depends_on.iter().filter_map(first).collect());
         Self::of(order, depends_on, pace)
     }
 

@@ -2,8 +2,8 @@
 
 use crate::kinds::reservation::Reservation;
 use crate::kinds::{
-    Column, Facts, Field, Kind, Missing, Operation, Risk, RiskRule, Rule, Standing, Transition,
-    Verdict, Weight, World, permit,
+    Column, Facts, Field, Handout, Kind, Missing, Operation, Risk, RiskRule, Rule, Standing,
+    Transition, Verdict, Weight, World, permit,
 };
 use crate::model::digest::Digest;
 use crate::model::scalar::{Country, Domain, Email, Line, Uuid};
@@ -245,9 +245,9 @@ spec:
         }
     }
 
-    fn handout(observed: &Spec) -> Option<String> {
+    const HANDOUT: Option<Handout> = Some(|observed| {
         let link = observed.text("invitation")?;
         let waits = observed.text("relationship") == Some("Pending");
         waits.then(|| format!("show the customer this link, to accept the invitation: {link}"))
-    }
+    });
 }

@@ -86,6 +86,9 @@ pub struct Facts {
     pub example: &'static str,
 }
 
+/// Says what a person must hand on of what is observed.
+pub type Handout = fn(&Spec) -> Option<String>;
+
 /// A kind: its spec as a type, and its rules. The rules see canonical [`Spec`]s, because observed
 /// state may lack what a manifest must have.
 pub trait Kind: Serialize + DeserializeOwned + JsonSchema {
@@ -108,6 +111,10 @@ pub trait Kind: Serialize + DeserializeOwned + JsonSchema {
 
     /// True when time alone can change what a plan says of one: such are looked at in every pass.
     const TIMED: bool = false;
+
+    /// What a person must hand on of what is observed once it is made, as a sentence: the link of an
+    /// invitation. Most kinds have none, and theirs are not looked at for it.
+    const HANDOUT: Option<Handout> = None;
 
     /// For a kind that nobody refers to and no rule of another kind looks at: the kinds that its own
     /// rules look at, where they refer to what it refers to. When one moves, it is planned beside
@@ -198,11 +205,6 @@ pub trait Kind: Serialize + DeserializeOwned + JsonSchema {
     /// True when one that vanished may not be made again by itself, because that would buy it again.
     fn bought(_spec: &Spec) -> bool {
         false
-    }
-
-    /// What a person must hand on once it is made, as a sentence: the link of an invitation.
-    fn handout(_observed: &Spec) -> Option<String> {
-        None
     }
 
     /// When something happens by itself: an expiry, a renewal, the end of a window. `observed` is the
@@ -298,8 +300,8 @@ pub struct KindEntry {
     pub liability: fn(&Transition<'_>, &World) -> Option<Liability>,
     /// See [`Kind::bought`].
     pub bought: fn(&Spec) -> bool,
-    /// See [`Kind::handout`].
-    pub handout: fn(&Spec) -> Option<String>,
+    /// See [`Kind::HANDOUT`].
+    pub handout: Option<Handout>,
     /// See [`Kind::dates`].
     pub dates: fn(&Spec, Option<&Spec>, DateTime<Utc>) -> Vec<Dated>,
     /// See [`Kind::refundable_since`].
@@ -355,7 +357,7 @@ impl KindEntry {
             monthly: T::monthly,
             liability: T::liability,
             bought: T::bought,
-            handout: T::handout,
+            handout: T::HANDOUT,
             dates: T::dates,
             refundable_since: T::refundable_since,
             recorded: T::RECORDED,
