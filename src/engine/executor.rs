@@ -61,7 +61,7 @@ impl Pace {
         if !self.in_turn {
             return self.group;
         }
-        (0..group.min(16)).fold(FIRST_TRANSACTION, |size, _| size * 2).min(self.group)
+        (FIRST_TRANSACTION << group.min(16)).min(self.group)
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::engine::lease::SharedStore;
 use crate::model::{Observed, ResourceId};
 use crate::provider::{Context, Directory, Ids, Provider};
-use crate::store::{Batch, Judgement, Settling, StoreError, Write};
+use crate::store::{Batch, Judgement, Settling, Store, StoreError, Write};
 use chrono::{DateTime, Utc};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -88,11 +88,7 @@ impl Work {
     /// # Errors
     /// When the store refuses; nothing is written then.
     pub fn commit(&self, writes: Vec<Write>) -> Result<(), StoreError> {
-        let mut prelude = self.prelude.lock().unwrap_or_else(PoisonError::into_inner);
-        let writes = prelude.iter().cloned().chain(writes).collect();
-        self.store.lock().commit(&Batch { epoch: Some(self.epoch), writes })?;
-        prelude.clear();
-        Ok(())
+        self.with_prelude(writes, |store, batch| store.commit(batch)).map(drop)
     }
 
     /// The same, without waiting for the disk.
@@ -100,12 +96,20 @@ impl Work {
     /// # Errors
     /// When the store refuses; nothing is written then.
     pub fn commit_ahead(&self, writes: Vec<Write>) -> Result<(Batch, Settling), StoreError> {
+        self.with_prelude(writes, |store, batch| store.commit_ahead(batch))
+    }
+
+    fn with_prelude<T>(
+        &self,
+        writes: Vec<Write>,
+        commit: impl FnOnce(&mut dyn Store, &Batch) -> Result<T, StoreError>,
+    ) -> Result<(Batch, T), StoreError> {
         let mut prelude = self.prelude.lock().unwrap_or_else(PoisonError::into_inner);
         let writes = prelude.iter().cloned().chain(writes).collect();
         let batch = Batch { epoch: Some(self.epoch), writes };
-        let settling = self.store.lock().commit_ahead(&batch)?;
+        let committed = commit(self.store.lock().as_mut(), &batch)?;
         prelude.clear();
-        Ok((batch, settling))
+        Ok((batch, committed))
     }
 
     /// Commits without the prelude: what is recorded although nothing was begun.

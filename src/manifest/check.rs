@@ -8,7 +8,7 @@ use crate::manifest::document::{Document, FileRead, Unclear};
 use crate::manifest::yaml;
 use crate::model::code::{self, Code};
 use crate::model::lookup::{Known, Lookup};
-use crate::model::parallel::parts;
+use crate::model::parallel::map;
 use crate::model::problem::{Location, Problem, did_you_mean};
 use crate::model::tree::{Node, Span};
 use crate::model::{Resource, ResourceId};
@@ -235,17 +235,16 @@ impl Checker<'_> {
         }
     }
 
-    fn among<'r>(&mut self, resources: &'r [Resource], firsts: &Firsts<'_>) {
+    fn among(&mut self, resources: &[Resource], firsts: &Firsts<'_>) {
         let standing =
             resources.iter().map(|r| Standing { id: r.id.clone(), spec: r.spec.clone() });
         let (kinds, world) = (self.kinds, World::new(self.kinds, standing));
-        let findings = parts(resources, |part| -> Vec<_> {
-            let entry = |one: &'r Resource| Some((one, kinds.get(one.id.kind.as_str())?));
-            let found = part.iter().filter_map(entry);
-            let found = found.map(|(one, entry)| (one, (entry.check_among)(one, &world)));
-            found.filter(|(_, findings)| !findings.is_empty()).collect()
+        let all = map(resources, |one| {
+            let entry = kinds.get(one.id.kind.as_str());
+            entry.map_or_else(Vec::new, |entry| (entry.check_among)(one, &world))
         });
-        for (resource, findings) in findings.into_iter().flatten() {
+        let found = resources.iter().zip(all).filter(|(_, findings)| !findings.is_empty());
+        for (resource, findings) in found {
             let manifest = resource.id.name.manifest();
             let declared = ResourceId::new(resource.id.kind.as_str(), manifest);
             let Some(declared) = firsts.get(&declared) else { continue };

@@ -40,6 +40,19 @@ pub enum Truth {
     False,
 }
 
+/// The conditions of what is well, since a time: those of most resources.
+#[must_use]
+pub fn well(since: DateTime<Utc>) -> Vec<Condition> {
+    let one = |kind, reason: &str| Condition {
+        kind,
+        status: Truth::True,
+        reason: reason.to_owned(),
+        message: String::new(),
+        last_transition_time: since,
+    };
+    vec![one(ConditionType::Ready, "Available"), one(ConditionType::Synced, "Applied")]
+}
+
 /// Puts a condition among others: one for each type, in order; the time moves only with the status.
 pub fn set(conditions: &mut Vec<Condition>, new: Condition) {
     match conditions.iter_mut().find(|old| old.kind == new.kind) {

@@ -2,7 +2,7 @@
 
 use crate::kinds::{Block, Kinds, ReferenceTo, Standing, World};
 use crate::model::lookup::{Known, Lookup};
-use crate::model::parallel::{parts, parts_mut};
+use crate::model::parallel::{map, parts_mut};
 use crate::model::{Metadata, ResourceId, Suspension, code};
 use crate::plan::PlanInput;
 use crate::plan::change::Action;
@@ -232,10 +232,10 @@ fn why(draft: &Draft) -> String {
 /// Everything that exists before the plan, managed by whom ever.
 fn before(input: &PlanInput, pairs: &Pairs) -> World {
     let mut world = World::default().with_staff(input.staff.clone());
+    let mut stands = Vec::new();
     let mut put = |id: &ResourceId, spec: &crate::model::Spec| {
         if let Some(entry) = input.kinds.get(id.kind.as_str()) {
-            let standing = Standing { id: id.clone(), spec: entry.effective(spec) };
-            world.put(&input.kinds, standing);
+            stands.push(Standing { id: id.clone(), spec: entry.effective(spec) });
         }
     };
     for stored in pairs.outside.iter().chain(&pairs.foreign) {
@@ -251,6 +251,7 @@ fn before(input: &PlanInput, pairs: &Pairs) -> World {
             put(id, observed);
         }
     }
+    world.put_all(&input.kinds, stands);
     world
 }
 
@@ -362,8 +363,5 @@ fn dependencies(
         first.retain(|id| *id != draft.id && changing.contains(id) && !reversed(id));
         first.into_iter().collect()
     };
-    let rests = |drafts: &[Draft]| -> Vec<(ResourceId, Vec<ResourceId>)> {
-        drafts.iter().map(|draft| (draft.id.clone(), of(draft))).collect()
-    };
-    parts(&drafts.changing, rests).into_iter().flatten().collect()
+    map(&drafts.changing, |draft| (draft.id.clone(), of(draft))).into_iter().collect()
 }

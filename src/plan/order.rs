@@ -2,7 +2,7 @@
 
 use crate::model::ResourceId;
 use crate::model::lookup::Lookup;
-use crate::model::parallel::parts;
+use crate::model::parallel::map;
 use crate::plan::PlanInput;
 use crate::plan::draft::Draft;
 use crate::plan::judge::Worlds;
@@ -27,15 +27,10 @@ impl Placed<'_> {
 /// Sorts drafts by customer, kind and name, and so that each comes after what it rests on.
 #[must_use]
 pub fn order<'a>(input: &PlanInput, worlds: &Worlds, drafts: &'a [Draft]) -> Vec<Placed<'a>> {
-    let with_customers = |drafts: &'a [Draft]| -> Vec<(usize, Placed<'a>)> {
-        let placed = |draft: &'a Draft| {
-            let rank = input.kinds.rank(draft.id.kind.as_str());
-            (rank, Placed { draft, customer: worlds.customer_of(&draft.id) })
-        };
-        drafts.iter().map(placed).collect()
-    };
-    let placed = parts(drafts, with_customers);
-    let mut sorted: Vec<(usize, Placed<'a>)> = placed.into_iter().flatten().collect();
+    let mut sorted: Vec<(usize, Placed<'a>)> = map(drafts, |draft| {
+        let rank = input.kinds.rank(draft.id.kind.as_str());
+        (rank, Placed { draft, customer: worlds.customer_of(&draft.id) })
+    });
     sorted.sort_by(|(rank, a), (other, b)| {
         (a.of_whom(), rank, &a.draft.id).cmp(&(b.of_whom(), other, &b.draft.id))
     });

@@ -1,6 +1,6 @@
 //! What is written down beside the changes: where resources are declared now, and how they are.
 
-use crate::model::condition::{ConditionType, Truth};
+use crate::model::condition::{self, ConditionType, Truth};
 use crate::model::lookup::Lookup;
 use crate::model::{Condition, ResourceId, Stored};
 use crate::plan::PlanInput;
@@ -8,6 +8,7 @@ use crate::plan::change::{Change, ConditionNow, Desired, Record};
 use crate::plan::diff::keep_protection;
 use crate::plan::draft::Drafts;
 use crate::plan::judge::{Ailments, Worlds};
+use chrono::DateTime;
 use std::sync::Arc;
 
 /// The reason of `Synced=False` while something that was changed outside is left alone; its time is
@@ -88,14 +89,21 @@ struct Stands<'a> {
     drifted: bool,
 }
 
-fn condition(kind: ConditionType, status: Truth, reason: &str, message: &str) -> ConditionNow {
-    ConditionNow { kind, status, reason: reason.to_owned(), message: message.to_owned() }
+fn ailing(kind: ConditionType, reason: &str, message: &str) -> ConditionNow {
+    let (reason, message) = (reason.to_owned(), message.to_owned());
+    ConditionNow { kind, status: Truth::False, reason, message }
 }
 
 /// How most resources are.
 fn well() -> Arc<[ConditionNow]> {
-    let well = |kind, reason| condition(kind, Truth::True, reason, "");
-    [well(ConditionType::Ready, "Available"), well(ConditionType::Synced, "Applied")].into()
+    let well = condition::well(DateTime::UNIX_EPOCH).into_iter();
+    well.map(|Condition { kind, status, reason, message, .. }| ConditionNow {
+        kind,
+        status,
+        reason,
+        message,
+    })
+    .collect()
 }
 
 /// How a resource is; where all is well, `well`, which is shared.
@@ -105,10 +113,8 @@ fn conditions(
     Stands { change, drifted }: Stands<'_>,
     well: &Arc<[ConditionNow]>,
 ) -> Arc<[ConditionNow]> {
-    let ready =
-        |reason, message| Some(condition(ConditionType::Ready, Truth::False, reason, message));
-    let synced =
-        |reason, message| Some(condition(ConditionType::Synced, Truth::False, reason, message));
+    let ready = |reason, message| Some(ailing(ConditionType::Ready, reason, message));
+    let synced = |reason, message| Some(ailing(ConditionType::Synced, reason, message));
     // What is suspended goes on as it is.
     let waits = change.filter(|change| change.suspended.is_none());
     let ready = match (ailments.get(id), waits.and_then(|change| change.waiting.as_ref())) {

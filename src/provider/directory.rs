@@ -136,7 +136,7 @@ impl Directory {
                 _ => {}
             }
         }
-        // Whose a thing is tells its row.
+        // Once the rows are known: a thing that one of them has is not called by its own name.
         for write in writes {
             match write {
                 Write::PutActual(observed) => self.put_actual(observed.clone()),

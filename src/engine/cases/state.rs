@@ -3,15 +3,13 @@
 use crate::engine::gather::{Gathered, stated};
 use crate::engine::ingest;
 use crate::kinds::{KindEntry, Kinds};
-use crate::model::condition::{ConditionType, Truth};
+use crate::model::condition::well;
 use crate::model::problem::{Location, Problem};
 use crate::model::tree::{Node, Value};
-use crate::model::{
-    Condition, KindName, Metadata, Observed, ResourceId, Source, Spec, Stored, code,
-};
+use crate::model::{KindName, Metadata, Observed, ResourceId, Source, Spec, Stored, code};
 use crate::provider::{Directory, Ids};
 use crate::store::Write;
-use chrono::{DateTime, Utc};
+use chrono::DateTime;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -138,7 +136,8 @@ fn row(
         last_applied,
         observed: None,
         external_id: Some(given("status.externalId").unwrap_or_else(|| id.to_string())),
-        conditions: Arc::new(well()),
+        // A plan sees for itself how things are.
+        conditions: Arc::new(well(DateTime::UNIX_EPOCH)),
         source: Source {
             line: number("metadata.source.line").and_then(|line| u32::try_from(line).ok()),
             file: file.map(Arc::from),
@@ -167,16 +166,4 @@ fn texts(item: &Node, path: &str) -> BTreeMap<String, String> {
     };
     let text = |node: &Node| node.text().unwrap_or_default().to_owned();
     entries.iter().map(|entry| (entry.key.clone(), text(&entry.value))).collect()
-}
-
-/// The conditions of what is well; a plan sees for itself how things are.
-fn well() -> Vec<Condition> {
-    let condition = |kind, reason: &str| Condition {
-        kind,
-        status: Truth::True,
-        reason: reason.to_owned(),
-        message: String::new(),
-        last_transition_time: DateTime::<Utc>::UNIX_EPOCH,
-    };
-    vec![condition(ConditionType::Ready, "Available"), condition(ConditionType::Synced, "Applied")]
 }

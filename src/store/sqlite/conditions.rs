@@ -1,7 +1,6 @@
 //! Conditions of rows as text. Nearly all of them say that all is well: that is written shortly.
 
-use crate::model::Condition;
-use crate::model::condition::{ConditionType, Truth};
+use crate::model::{Condition, condition};
 use crate::store::sqlite::text_of;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -18,14 +17,7 @@ struct Well {
 
 impl Well {
     fn conditions(&self) -> Vec<Condition> {
-        let one = |kind, reason: &str| Condition {
-            kind,
-            status: Truth::True,
-            reason: reason.to_owned(),
-            message: String::new(),
-            last_transition_time: self.well,
-        };
-        vec![one(ConditionType::Ready, "Available"), one(ConditionType::Synced, "Applied")]
+        condition::well(self.well)
     }
 
     /// When conditions say nothing else.

@@ -136,8 +136,16 @@ impl Sqlite {
         &mut self,
         body: impl FnOnce(&Transaction<'_>) -> Result<T, TransactError>,
     ) -> Result<T, StoreError> {
+        self.without_waiting(|store| store.transact(|transaction, _| body(transaction)))
+    }
+
+    /// Does something whose commits do not wait until the disk has them; those after it do again.
+    fn without_waiting<T>(
+        &mut self,
+        body: impl FnOnce(&mut Self) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
         self.wait_for_the_disk(false)?;
-        let done = self.transact(|transaction, _| body(transaction));
+        let done = body(self);
         self.wait_for_the_disk(true)?;
         done
     }
@@ -316,10 +324,7 @@ impl Store for Sqlite {
     }
 
     fn commit_ahead(&mut self, batch: &Batch) -> Result<Settling, StoreError> {
-        self.wait_for_the_disk(false)?;
-        let committed = self.commit(batch);
-        self.wait_for_the_disk(true)?;
-        committed?;
+        self.without_waiting(|store| store.commit(batch))?;
         // What the journal holds from its last sync on counts up to the first page that is not whole.
         let mut journal = self.path.clone().into_os_string();
         journal.push("-wal");

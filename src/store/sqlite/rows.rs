@@ -14,7 +14,12 @@ pub(super) const COLUMNS: &str = "kind, name, uid, set_name, generation, revisio
      last_applied, observed, external_id, conditions, source_file, source_line, source_commit";
 
 /// In place of a spec: it is equal to the accepted one, as it mostly is.
-pub(super) const SAME: &str = "\"=\"";
+const SAME: &str = "\"=\"";
+
+/// True for a text that says what the spec of its row says.
+pub(super) fn is_same(text: &str, spec: &str) -> bool {
+    text == SAME || text == spec
+}
 
 static INSERT: LazyLock<String> = LazyLock::new(|| {
     format!(
@@ -57,7 +62,7 @@ impl Reader {
         let parsed: Spec = json(spec, &id)?;
         // Mostly the three are alike: then they share one value, and are parsed once.
         let like = |text: &str| {
-            if text == SAME || text == spec { Ok(parsed.clone()) } else { json(text, &id) }
+            if is_same(text, spec) { Ok(parsed.clone()) } else { json(text, &id) }
         };
         let (last_applied, observed) = (optional(8)?.map(like), optional(9)?.map(like));
         let (last_applied, observed) = (last_applied.transpose()?, observed.transpose()?);
@@ -89,7 +94,7 @@ impl Reader {
                 },
                 id: id.clone(),
                 metadata,
-                spec: parsed.clone(),
+                spec: parsed,
                 last_applied,
                 observed,
                 conditions: self.conditions.insert(conditions).1.clone(),

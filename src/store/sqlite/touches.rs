@@ -3,7 +3,7 @@
 use crate::model::KindName;
 use crate::store::sqlite::conditions::all_is_well;
 use crate::store::sqlite::meta;
-use crate::store::sqlite::rows::SAME;
+use crate::store::sqlite::rows::is_same;
 use crate::store::{Glance, Judgement, Touched, Version, Write};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use std::collections::BTreeSet;
@@ -140,7 +140,7 @@ pub(super) fn glance(
             set: text(2)?,
             metadata: text(3)?,
             spec,
-            is_applied: optional(5)?.is_some_and(|text| text == SAME || text == spec),
+            is_applied: optional(5)?.is_some_and(|text| is_same(text, spec)),
             external_id: optional(6)?,
             is_well: all_is_well(text(7)?),
             source: (optional(8)?, row.get(9)?, optional(10)?),
