@@ -1,11 +1,12 @@
 //! Rows of resources: read, written, and refused when they are not as expected.
 
 use crate::model::condition::Condition;
-use crate::model::{Metadata, ResourceId, Source, Spec, Stored};
+use crate::model::{KindName, Metadata, ResourceId, ResourceName, Source, Spec, Stored};
 use crate::store::StoreError;
 use crate::store::sqlite::statements::Statements;
 use crate::store::sqlite::{TransactError, conditions, corrupt, json, text_of};
-use rusqlite::{OptionalExtension, Row, params};
+use rusqlite::types::ToSqlOutput;
+use rusqlite::{OptionalExtension, Row, ToSql, params_from_iter};
 use std::borrow::Cow;
 use std::sync::{Arc, LazyLock};
 
@@ -24,14 +25,28 @@ pub(super) fn is_same(text: &str, spec: &str) -> bool {
 static INSERT: LazyLock<String> = LazyLock::new(|| {
     format!(
         "INSERT INTO resources ({COLUMNS}) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)"
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)"
     )
 });
 
-const UPDATE: &str = "UPDATE resources SET set_name = $1, generation = $2, revision = $3, \
-     metadata = $4, spec = $5, last_applied = $6, observed = $7, conditions = $8, \
-     source_file = $9, source_line = $10, source_commit = $11 WHERE kind = $12 AND name = $13 \
-     AND revision = $14 AND uid = $15 AND external_id IS $16";
+/// Its parameters are those of the insert, and the expected revision. They are numbered by `?`:
+/// what `$` marks SQLite takes for names, numbered as they appear.
+const UPDATE: &str = "UPDATE resources SET set_name = ?4, generation = ?5, revision = ?6, \
+     metadata = ?7, spec = ?8, last_applied = ?9, observed = ?10, conditions = ?12, \
+     source_file = ?13, source_line = ?14, source_commit = ?15 \
+     WHERE kind = ?1 AND name = ?2 AND revision = ?16 AND uid = ?3 AND external_id IS ?11";
+
+impl ToSql for KindName {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(self.as_str().into())
+    }
+}
+
+impl ToSql for ResourceName {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(self.as_str().into())
+    }
+}
 
 /// Reads rows as values. What those that are read after each other have in common they share.
 #[derive(Default)]
@@ -142,24 +157,7 @@ pub(super) fn put(
 }
 
 fn insert(statements: &mut Statements<'_>, row: &Stored, texts: &Texts) -> rusqlite::Result<()> {
-    let Stored { id, uid, set, generation, revision, external_id, source, .. } = row;
-    statements.of(&INSERT)?.execute(params![
-        id.kind.as_str(),
-        id.name.as_str(),
-        uid,
-        set,
-        generation,
-        revision,
-        texts.metadata,
-        texts.spec,
-        texts.last_applied,
-        texts.observed,
-        external_id,
-        texts.conditions,
-        source.file,
-        source.line,
-        source.commit,
-    ])?;
+    statements.of(&INSERT)?.execute(values(row, texts))?;
     Ok(())
 }
 
@@ -171,26 +169,30 @@ fn update(
     (row, texts): (&Stored, &Texts),
     expected: i64,
 ) -> rusqlite::Result<bool> {
+    let values = values(row, texts).into_iter().chain([&expected as &dyn ToSql]);
+    Ok(statements.of(UPDATE)?.execute(params_from_iter(values))? == 1)
+}
+
+/// What a row says, in the order of [`COLUMNS`].
+fn values<'a>(row: &'a Stored, texts: &'a Texts) -> [&'a dyn ToSql; 15] {
     let Stored { id, uid, set, generation, revision, external_id, source, .. } = row;
-    let updated = statements.of(UPDATE)?.execute(params![
+    [
+        &id.kind,
+        &id.name,
+        uid,
         set,
         generation,
         revision,
-        texts.metadata,
-        texts.spec,
-        texts.last_applied,
-        texts.observed,
-        texts.conditions,
-        source.file,
-        source.line,
-        source.commit,
-        id.kind.as_str(),
-        id.name.as_str(),
-        expected,
-        uid,
+        &texts.metadata,
+        &texts.spec,
+        &texts.last_applied,
+        &texts.observed,
         external_id,
-    ])?;
-    Ok(updated == 1)
+        &texts.conditions,
+        &source.file,
+        &source.line,
+        &source.commit,
+    ]
 }
 
 /// The columns of a row that hold JSON.
@@ -258,6 +260,7 @@ mod tests {
     use crate::model::condition::{ConditionType, Truth};
     use crate::model::{Condition, Metadata, ResourceId, Source, Spec, Stored};
     use crate::store::migrate::migrate;
+    use crate::store::sqlite::conditions;
     use crate::store::sqlite::statements::Statements;
     use rusqlite::Connection;
     use serde_json::json;
@@ -291,7 +294,7 @@ mod tests {
     }
 
     fn only(connection: &Connection) -> Stored {
-        let sql = format!("SELECT {COLUMNS} FROM resources");
+        let sql = format!("SELECT {COLUMNS} FROM resources WHERE name = 'contoso'");
         let read = |row: &rusqlite::Row<'_>| Ok(Reader::default().stored(row));
         connection.query_row(&sql, [], read).unwrap().unwrap()
     }
@@ -313,5 +316,48 @@ mod tests {
         let conditions = serde_json::to_string(row().conditions.as_ref()).unwrap();
         connection.execute(long, [conditions]).unwrap();
         assert_eq!(only(&connection), row());
+    }
+
+    #[test]
+    fn an_update_stays_where_it_is_and_says_everything_new() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        migrate(&mut connection, |source| panic!("{source}")).unwrap();
+        let transaction = connection.transaction().unwrap();
+        let mut statements = Statements::new(&transaction);
+        let mut alike = conditions::Texts::default();
+        let mut put = |row: &Stored, expected| {
+            assert!(
+                put(&mut statements, (row, &Texts::of(row, &mut alike)), expected, None).is_ok()
+            );
+        };
+        let fabrikam = ResourceId::new("Budget", "fabrikam");
+        let after = Stored { id: fabrikam, uid: "another".into(), ..row() };
+        put(&row(), None);
+        put(&after, None);
+        let place = || -> i64 {
+            let sql = "SELECT rowid FROM resources WHERE name = 'contoso'";
+            transaction.query_row(sql, [], |row| row.get(0)).unwrap()
+        };
+        let before = place();
+        let new = Stored {
+            set: "another".into(),
+            generation: 2,
+            revision: 2,
+            metadata: serde_json::from_value(json!({"labels": {"tier": "gold"}})).unwrap(),
+            spec: Spec::from_value(json!({"customerRef": {"name": "zonnebloem"}})),
+            last_applied: None,
+            observed: Some(Spec::from_value(json!({"customerRef": {"name": "fabrikam"}}))),
+            conditions: Arc::new(row().conditions[..1].to_vec()),
+            source: Source {
+                file: Some("budgets.yaml".into()),
+                line: Some(3),
+                commit: Some("cafe".into()),
+                author: None,
+            },
+            ..row()
+        };
+        put(&new, Some(1));
+        assert_eq!(place(), before, "removed and inserted");
+        assert_eq!(only(&transaction), new);
     }
 }
