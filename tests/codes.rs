@@ -2,7 +2,6 @@
 
 use crate::common::{AT, carry_out};
 use chrono::{DateTime, TimeDelta, Utc};
-use partnerctl::engine::apply::directory_of;
 use partnerctl::engine::gather::load;
 use partnerctl::engine::tree::Texts;
 use partnerctl::engine::{gather, ingest};
@@ -60,7 +59,7 @@ fn state(folder: &tempfile::TempDir, code: &str, example: &CodeText) -> Box<dyn 
     carry_out(&kinds, store.as_mut(), &first);
     if let Some(outside) = &example.ingest {
         let gathered = gather(Some(store.as_ref()), &Embedded).unwrap();
-        let mut directory = directory_of(&kinds, &gathered);
+        let mut directory = gathered.directory(&kinds);
         let mut ids = Ids::new(store.lineage(), 1);
         let taken =
             ingest::read(&kinds, &"state.yaml".into(), outside, &mut directory, &mut ids).unwrap();

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use partnerctl::engine::cold::{Ground, cold};
+use partnerctl::engine::gather;
 use partnerctl::engine::gather::{Gathered, load};
 use partnerctl::engine::look::Look;
 use partnerctl::engine::memory::{Kept, Key, Page, Place};
@@ -12,7 +13,6 @@ use partnerctl::engine::narrow::{Narrow, narrow};
 use partnerctl::engine::remember::{Recollection, places, remember};
 use partnerctl::engine::tree::{Found, Sources, find};
 use partnerctl::engine::wake::wake;
-use partnerctl::engine::{apply::directory_of, gather};
 use partnerctl::kinds::Kinds;
 use partnerctl::model::Resource;
 use partnerctl::model::lookup::Lookup;
@@ -208,7 +208,7 @@ impl Workspace {
 
     /// Does what proceeds in a plan, and says that everything was looked at.
     fn apply(&mut self, plan: &Plan, gathered: &Gathered) {
-        let mut directory = directory_of(&self.kinds, gathered);
+        let mut directory = gathered.directory(&self.kinds);
         let mut ids = Ids::new(self.store.lineage(), 1);
         let conditions = plan.records.iter().map(|r| (r.resource.clone(), r.conditions.clone()));
         let context = Context {

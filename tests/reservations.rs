@@ -1,7 +1,6 @@
 //! Reservations over time: what has ended, what shares a cap, what became worse meanwhile.
 
 use crate::common::TestEnv;
-use partnerctl::engine::apply::directory_of;
 use partnerctl::engine::gather;
 use partnerctl::kinds::Kinds;
 use partnerctl::plan::{Change, Plan};
@@ -144,7 +143,7 @@ fn effects_of(env: &TestEnv, changes: &[Change], at: &str) -> Result<Vec<String>
     let url = format!("sqlite:{}", env.path().join(".partnerctl/state.db").display());
     let store = open(&url, Missing::Leave).unwrap().unwrap();
     let gathered = gather(Some(store.as_ref()), &Embedded).unwrap();
-    let mut directory = directory_of(&Kinds::default(), &gathered);
+    let mut directory = gathered.directory(&Kinds::default());
     let context = Context {
         at: at.parse().unwrap(),
         actor: "a".into(),

@@ -6,11 +6,12 @@ use crate::cli::pass::{Pass, Planned};
 use crate::cli::session::{self, Input};
 use crate::cli::settings::Settings;
 use crate::cli::ui::Ui;
-use crate::engine::apply::{Applied, Progress, apply, directory_of};
+use crate::engine::apply::{Applied, apply};
 use crate::engine::executor::{Pace, Status};
 use crate::engine::gather::gather_shared;
 use crate::engine::lease::SharedStore;
 use crate::engine::operate::Ended;
+use crate::engine::progress::Progress;
 use crate::engine::resume::{can_resume, resume};
 use crate::engine::work::{Notice, Work};
 use crate::engine::{Gathered, Workspace};
@@ -158,7 +159,7 @@ impl Place<'_> {
             refunds: self.refunds.clone(),
             conditions: Arc::new(conditions.collect()),
         };
-        let mut directory = directory_of(&self.settings.kinds, gathered);
+        let mut directory = gathered.directory(&self.settings.kinds);
         directory.reserve(plan.map_or(0, |plan| plan.proceeding().count()));
         let work = Work {
             provider: self.provider.clone(),

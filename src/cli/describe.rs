@@ -6,7 +6,6 @@ use crate::cli::settings::{FileArgs, Settings};
 use crate::cli::table::{Cell, Leave, Table};
 use crate::cli::ui::Ui;
 use crate::cli::{calendar, get, log, session, support};
-use crate::engine::apply::directory_of;
 use crate::kinds::{Dated, KindEntry, World};
 use crate::model::condition::Truth;
 use crate::model::text::printable;
@@ -58,7 +57,7 @@ pub fn run(args: &DescribeArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit
         CommandError::new(format!("{id} is not in the store"))
             .hint(format!("`partnerctl get {}` lists what is", entry.facts.plural))
     })?;
-    let directory = directory_of(&settings.kinds, &gathered);
+    let directory = gathered.directory(&settings.kinds);
     let observed = row.observed.as_ref().map(|spec| directory.inward(entry, spec));
     let world = get::world(settings, &gathered);
     let customer = world.customer_of(&id);

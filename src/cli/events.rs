@@ -2,8 +2,8 @@
 
 use crate::cli::error::{CommandError, Exit};
 use crate::cli::ui::Ui;
-use crate::engine::apply::Progress;
 use crate::engine::executor::Status;
+use crate::engine::progress::Progress;
 use crate::engine::work::Notice;
 use crate::model::ResourceId;
 use crate::model::activity::instant;

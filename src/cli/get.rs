@@ -204,7 +204,7 @@ fn items<'a>(
     entry: &KindEntry,
     gathered: &'a Gathered,
 ) -> Vec<Item<'a>> {
-    let directory = crate::engine::apply::directory_of(&settings.kinds, gathered);
+    let directory = gathered.directory(&settings.kinds);
     let kind = entry.facts.kind;
     if unmanaged {
         let unmanaged = gathered.unmanaged.iter().filter(|observed| observed.kind.as_str() == kind);

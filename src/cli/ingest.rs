@@ -5,7 +5,6 @@ use crate::cli::progress::Progress;
 use crate::cli::session;
 use crate::cli::settings::{FileArgs, Settings};
 use crate::cli::ui::Ui;
-use crate::engine::apply::directory_of;
 use crate::engine::capacity::{self, Reading, Taken};
 use crate::engine::lease::SharedStore;
 use crate::engine::tree::{Texts, read_roots};
@@ -133,7 +132,7 @@ fn take_in(
     progress: &Progress,
 ) -> Result<Result<Sum, Vec<Problem>>, CommandError> {
     let gathered = gather(Some(store.lock().as_ref()), &Embedded)?;
-    let mut directory = directory_of(&settings.kinds, &gathered);
+    let mut directory = gathered.directory(&settings.kinds);
     let mut ids = Ids::new(store.lock().lineage(), session::nonce());
     let mut batch = Batch { epoch: Some(how.epoch), ..Batch::default() };
     let mut sum = Sum::default();

@@ -1,7 +1,6 @@
 //! From what is there to what a manifest would declare of it: for `dump` and `adopt`.
 
 use crate::engine::Gathered;
-use crate::engine::apply::directory_of;
 use crate::kinds::{KindEntry, Kinds, ReferenceTo, Standing, World};
 use crate::manifest::write::Writer;
 use crate::model::resource::{EXTERNAL_ID, PREVIOUS_NAME};
@@ -47,7 +46,7 @@ impl<'a> Dumper<'a> {
     /// Looks at a state of the store.
     #[must_use]
     pub fn new(kinds: &'a Kinds, gathered: &'a Gathered) -> Self {
-        let directory = directory_of(kinds, gathered);
+        let directory = gathered.directory(kinds);
         let taken = gathered.stored.iter().map(|row| row.id.clone()).collect();
         let (writer, adopted) = (Writer::new(kinds), BTreeMap::new());
         Self { kinds, gathered, directory, writer, taken, adopted }

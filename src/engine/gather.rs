@@ -10,7 +10,7 @@ use crate::model::parallel::each;
 use crate::model::{KindName, Observed, Resource, ResourceId, Spec, Stored, Suspension};
 use crate::plan::intent::Intent;
 use crate::provider::effects::own_name;
-use crate::provider::{CallError, ObserveError, Provider};
+use crate::provider::{CallError, Directory, ObserveError, Provider};
 use crate::store::{Head, Store, StoreError, Version};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -53,6 +53,12 @@ impl Gathered {
         Ok(self.version.as_ref() == Some(&store.version()?)
             && self.intents == store.intents()?
             && self.suspensions == store.suspensions()?)
+    }
+
+    /// What a pass knows at its beginning.
+    #[must_use]
+    pub fn directory(&self, kinds: &Kinds) -> Directory {
+        Directory::new(kinds.clone(), self.stored.to_vec(), self.actual.clone())
     }
 }
 

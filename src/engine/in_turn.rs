@@ -1,9 +1,9 @@
 //! Carrying groups out one after another, each as one transaction of the store: while one is
 //! committed the next is prepared, and the disk takes in those before.
 
-use crate::engine::apply::{Progress, chain, directory_of, tell};
 use crate::engine::executor::{Command, Event, State, step};
 use crate::engine::gather::{GatherError, gather};
+use crate::engine::progress::{Progress, chain, tell};
 use crate::engine::work::Work;
 use crate::model::ResourceId;
 use crate::plan::Change;
@@ -167,7 +167,7 @@ impl Turns<'_, '_> {
             // Nothing of the group was done, but the directory went ahead.
             let gathered = gather(Some(work.store.lock().as_ref()), work.provider.as_ref())?;
             let kinds = work.directory().kinds.clone();
-            *work.directory() = directory_of(&kinds, &gathered);
+            *work.directory() = gathered.directory(&kinds);
         }
         tell(&self.state, &event, self.changes, self.told);
         let (next, commands) = step(std::mem::take(&mut self.state), event);
@@ -219,9 +219,9 @@ fn refused(state: &State, group: usize, changes: &[&Change], error: StoreError) 
 #[cfg(test)]
 mod tests {
     use super::{Ahead, OntoTheDisk, Turns, performs};
-    use crate::engine::apply::Progress;
     use crate::engine::executor::{Event, Pace, State, step};
     use crate::engine::lease::SharedStore;
+    use crate::engine::progress::Progress;
     use crate::engine::work::Work;
     use crate::kinds::Kinds;
     use crate::model::ResourceId;

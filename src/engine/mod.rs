@@ -1,6 +1,7 @@
 //! gather → plan → apply, and what that needs from the machine.
 
 pub mod apply;
+mod by_hands;
 pub mod capacity;
 pub mod cases;
 pub mod cold;
@@ -25,6 +26,7 @@ pub mod operation;
 pub mod pause;
 pub mod pieces;
 pub mod policies;
+pub mod progress;
 pub mod reach;
 pub mod records;
 pub mod remember;

@@ -1,7 +1,6 @@
 //! Whether a saved plan still fits what there is.
 
 use crate::engine::Gathered;
-use crate::engine::apply::directory_of;
 use crate::finance::RefundTerms;
 use crate::kinds::{Kinds, ReferenceTo, Staff};
 use crate::model::{Observed, ResourceId, Spec, Stored, Suspension};
@@ -71,7 +70,7 @@ pub fn worse(
     if changes.peek().is_none() {
         return Vec::new();
     }
-    let directory = directory_of(kinds, gathered);
+    let directory = gathered.directory(kinds);
     let wrong = |change: &Change| {
         let error = refund::settled(change, &directory, refunds, at).err()?;
         Some(format!("{}: {error}", change.id))
@@ -114,7 +113,7 @@ impl<'a> Newcomers<'a> {
         let is_new =
             |thing: &&Observed| !known.contains(&(thing.kind.as_str(), thing.external_id.as_str()));
         let things = gathered.actual.iter().filter(is_new).collect();
-        Self { kinds, directory: directory_of(kinds, gathered), things }
+        Self { kinds, directory: gathered.directory(kinds), things }
     }
 
     /// Operations without a known end on what the plan changes, or that may have made what it makes:

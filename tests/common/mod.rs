@@ -7,7 +7,6 @@ pub mod transcript;
 pub mod watching;
 
 use chrono::{NaiveDate, Timelike, Utc};
-use partnerctl::engine::apply::directory_of;
 use partnerctl::engine::gather;
 use partnerctl::kinds::Kinds;
 use partnerctl::plan::Plan;
@@ -128,7 +127,7 @@ impl TestEnv {
 /// Carries out what proceeds in a plan, in one batch.
 pub fn carry_out(kinds: &Kinds, store: &mut dyn Store, plan: &Plan) {
     let gathered = gather(Some(store), &Embedded).unwrap();
-    let mut directory = directory_of(kinds, &gathered);
+    let mut directory = gathered.directory(kinds);
     let mut ids = Ids::new(store.lineage(), gathered.head.unwrap().seq.unsigned_abs());
     let context = Context {
         at: AT.parse().unwrap(),

@@ -9,7 +9,6 @@ use crate::cli::session::{self, PassArgs};
 use crate::cli::settings::{FileArgs, Settings, parse_at};
 use crate::cli::ui::Ui;
 use crate::engine::Workspace;
-use crate::engine::apply::directory_of;
 use crate::engine::gather::Gathered;
 use crate::finance::reading::{held, wanted};
 use crate::finance::{self, Cancelled, Held, QuoteError, Terms, Wanted};
@@ -222,7 +221,7 @@ fn declared(
 
 /// Everything that is there, managed or not, by name.
 pub fn observed(settings: &Settings, gathered: &Gathered) -> World {
-    let directory = directory_of(&settings.kinds, gathered);
+    let directory = gathered.directory(&settings.kinds);
     let mut world = World::default();
     let mut put = |id: ResourceId, spec: &crate::model::Spec| {
         if let Some(entry) = settings.kinds.get(id.kind.as_str()) {
