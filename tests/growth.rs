@@ -16,6 +16,7 @@ use partnerctl::engine::wake::wake;
 use partnerctl::kinds::Kinds;
 use partnerctl::model::Resource;
 use partnerctl::model::lookup::Lookup;
+use partnerctl::plan::change::Outlook;
 use partnerctl::plan::{LeftOut, Plan, PlanInput, plan};
 use partnerctl::provider::embedded::{Embedded, carry_out};
 use partnerctl::provider::{Context, Ids};
@@ -210,7 +211,6 @@ impl Workspace {
     fn apply(&mut self, plan: &Plan, gathered: &Gathered) {
         let mut directory = gathered.directory(&self.kinds);
         let mut ids = Ids::new(self.store.lineage(), 1);
-        let conditions = plan.records.iter().map(|r| (r.resource.clone(), r.conditions.clone()));
         let context = Context {
             at: "2026-11-21T12:00:00Z".parse().unwrap(),
             actor: "a".into(),
@@ -218,7 +218,7 @@ impl Workspace {
             plan_id: plan.id.as_str().into(),
             note: String::new(),
             refunds: Default::default(),
-            conditions: std::sync::Arc::new(conditions.collect()),
+            outlook: std::sync::Arc::new(Outlook::of(&plan.records)),
         };
         let mut writes: Vec<Write> = plan
             .proceeding()

@@ -151,7 +151,7 @@ fn effects_of(env: &TestEnv, changes: &[Change], at: &str) -> Result<Vec<String>
         plan_id: "".into(),
         note: String::new(),
         refunds: Default::default(),
-        conditions: Default::default(),
+        outlook: Default::default(),
     };
     let mut ids = Ids::new("lineage", 7);
     let mut refunds = Vec::new();

@@ -68,7 +68,7 @@ pub fn plan_of(env: &TestEnv) -> Plan {
 }
 
 /// The saved plan as somebody would write it who knows how.
-fn forge(env: &TestEnv, alter: impl FnOnce(&mut Plan)) {
+pub fn forge(env: &TestEnv, alter: impl FnOnce(&mut Plan)) {
     let mut plan = plan_of(env);
     alter(&mut plan);
     plan.digest = digest_of(&mut plan);
@@ -281,6 +281,24 @@ fn a_saved_plan_is_applied_once_also_when_it_is_killed() {
         codes.insert(code);
     }
     assert_eq!(codes, BTreeSet::from([Some(0), Some(4)]));
+}
+
+#[test]
+fn what_is_made_and_is_well_says_so_although_the_plan_has_no_record_of_it() {
+    let env = TestEnv::workspace(&customer("contoso"));
+    env.ok(&["plan", "--out", "plan.json"]);
+    let plan = plan_of(&env);
+    assert!(plan.summary.create > 3 && plan.records.is_empty() && plan.basis.is_empty());
+    env.ok(&APPLY);
+    for change in &plan.changes {
+        let one = env.ok(&["get", change.kind.as_str(), &change.name, "-o", "json"]);
+        let one: Value = serde_json::from_str(&one).unwrap();
+        let conditions = one["items"][0]["status"]["conditions"].as_array().unwrap();
+        let said: Vec<_> =
+            conditions.iter().map(|c| format!("{} {}", c["type"], c["status"])).collect();
+        assert_eq!(said, [r#""Ready" "True""#, r#""Synced" "True""#], "{}", change.id);
+    }
+    env.assert_settled();
 }
 
 #[test]

@@ -2,7 +2,11 @@
 //! apply.
 
 use crate::common::{TestEnv, customer};
-use crate::saved::{APPLY, append, applied, assert_refused, log, outside, plan_of, replace, text};
+use crate::saved::{
+    APPLY, append, applied, assert_refused, forge, log, outside, plan_of, replace, text,
+};
+use partnerctl::model::ResourceId;
+use partnerctl::plan::change::Basis;
 
 /// What the outside has, with one text replaced.
 fn drifted(env: &TestEnv, kind: &str, name: &str, from: &str, to: &str) {
@@ -148,6 +152,18 @@ const IN_BETWEEN: &[(&str, Doing, Doing, &str)] = &[
         "Customer/contoso was changed outside",
     ),
     (
+        "another apply makes the very same",
+        &|env| append(env, READER),
+        &|env| meanwhile(env, str::to_owned),
+        "RoleAssignment/reader was not in the store, and is at revision 1 now",
+    ),
+    (
+        "another set takes the name",
+        &|env| append(env, READER),
+        &|env| other_set(env, &READER.replace("b@contoso", "else@contoso")),
+        "RoleAssignment/reader was not in the store, and is at revision 1 now",
+    ),
+    (
         "one of the same offer is there",
         &|env| append(env, LICENCE),
         &|env| {
@@ -266,6 +282,25 @@ fn what_a_plan_does_not_touch_may_move() {
         assert_eq!(done.len(), 1, "{what}");
         assert_eq!(done[0]["resource"], "Budget/contoso", "{what}");
         assert_eq!(done[0]["after"]["spec.monthly.amount"], "1600.00", "{what}");
+    }
+}
+
+#[test]
+fn what_is_made_new_rests_on_not_being_there_whether_the_plan_says_it_or_not() {
+    for says_it in [false, true] {
+        let env = applied();
+        append(&env, READER);
+        env.ok(&["plan", "--out", "plan.json"]);
+        let id = ResourceId::new("RoleAssignment", "reader");
+        assert!(plan_of(&env).basis.iter().all(|basis| basis.resource != id));
+        if says_it {
+            // As earlier versions did.
+            forge(&env, |plan| plan.basis.push(Basis::of_new(&id)));
+        }
+        meanwhile(&env, str::to_owned);
+        let why = "RoleAssignment/reader was not in the store, and is at revision 1 now";
+        assert_refused(&env, why, "");
+        assert_eq!(text(&env.run(&APPLY).stderr).matches(why).count(), 1);
     }
 }
 

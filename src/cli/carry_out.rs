@@ -18,6 +18,7 @@ use crate::engine::{Gathered, Workspace};
 use crate::finance::RefundTerms;
 use crate::model::ResourceId;
 use crate::model::text::{counted, printable};
+use crate::plan::change::Outlook;
 use crate::plan::intent::Intent;
 use crate::plan::{Change, Plan};
 use crate::provider::{Context, Ids, Outside, Provider};
@@ -146,10 +147,7 @@ impl Place<'_> {
             let used = Write::WithdrawApproval { plan_id: begun.plan_id.clone() };
             [Write::BeginApply(Box::new(begun)), used]
         });
-        let conditions = plan
-            .iter()
-            .flat_map(|plan| &plan.records)
-            .map(|record| (record.resource.clone(), record.conditions.clone()));
+        let outlook = plan.map_or_else(Outlook::default, |plan| Outlook::of(&plan.records));
         let context = Context {
             at: now(),
             actor: self.actor.as_str().into(),
@@ -157,7 +155,7 @@ impl Place<'_> {
             plan_id: plan.map_or("", |plan| &plan.id).into(),
             note: note.to_owned(),
             refunds: self.refunds.clone(),
-            conditions: Arc::new(conditions.collect()),
+            outlook: Arc::new(outlook),
         };
         let mut directory = gathered.directory(&self.settings.kinds);
         directory.reserve(plan.map_or(0, |plan| plan.proceeding().count()));

@@ -262,7 +262,7 @@ mod tests {
                 plan_id: "".into(),
                 note: String::new(),
                 refunds: Arc::default(),
-                conditions: Arc::default(),
+                outlook: Arc::default(),
             },
             clock: || DateTime::<Utc>::UNIX_EPOCH,
             apply_id: None,

@@ -407,7 +407,7 @@ fn context_of(work: &Work, intent: &Intent) -> Context {
             plan_id: intent.plan_id.as_str().into(),
             note: String::new(),
             refunds: work.context.refunds.clone(),
-            conditions: work.context.conditions.clone(),
+            outlook: work.context.outlook.clone(),
         },
         IntentState::Unknown | IntentState::Retried => {
             Context { at, plan_id: intent.plan_id.as_str().into(), ..work.context.clone() }

@@ -11,6 +11,7 @@ use crate::plan::unended::Unended;
 use crate::plan::{Change, Plan, roles};
 use crate::provider::{Directory, refund};
 use chrono::{DateTime, NaiveDate, Utc};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What moved on since a plan was made, one sentence for each resource; empty when it still fits.
@@ -23,15 +24,18 @@ pub fn moved(plan: &Plan, gathered: &Gathered, kinds: &Kinds, at: DateTime<Utc>)
         .iter()
         .map(|thing| ((thing.kind.as_str(), thing.external_id.as_str()), thing))
         .collect();
-    let mut moved: Vec<String> = plan
-        .basis
-        .iter()
-        .filter_map(|basis| {
-            let external_id = basis.external_id.as_deref().unwrap_or_default();
-            let thing = things.get(&(basis.resource.kind.as_str(), external_id)).copied();
-            one(basis, rows.get(&basis.resource).copied(), thing)
-        })
-        .collect();
+    let one = |basis: &Basis| {
+        let external_id = basis.external_id.as_deref().unwrap_or_default();
+        let thing = things.get(&(basis.resource.kind.as_str(), external_id)).copied();
+        one(basis, rows.get(&basis.resource).copied(), thing)
+    };
+    let mut rests: Vec<Cow<'_, Basis>> = plan.basis.iter().map(Cow::Borrowed).collect();
+    let new = plan.proceeding().filter(|change| change.is_new());
+    rests.extend(new.map(|change| Cow::Owned(Basis::of_new(&change.id))));
+    rests.sort_by(|a, b| a.resource.cmp(&b.resource));
+    // A plan that an earlier version saved names what is new too.
+    rests.dedup();
+    let mut moved: Vec<String> = rests.iter().filter_map(|basis| one(basis)).collect();
     if plan.proceeding().next().is_some() {
         let newcomers = Newcomers::of(plan, gathered, kinds);
         moved.extend(newcomers.alike(plan));

@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 /// The basis of the changes that proceed: each one's resource, what it refers to and is referred to
 /// by, and what else refers there, since an Owner of the same subscription may be what a permission
 /// rests on; its customer, which may take the relationship back; and what is like something new.
-/// Other resources of the same customer are not part of it.
+/// Other resources of the same customer are not part of it, nor is what is made new itself.
 #[must_use]
 pub fn basis(
     input: &PlanInput,
@@ -24,13 +24,16 @@ pub fn basis(
 ) -> Vec<Basis> {
     let alike = alike(input, changes, worlds);
     let proceeding = || changes.iter().filter(|change| change.proceeds());
-    let customers: BTreeSet<ResourceId> =
-        proceeding().filter_map(|change| worlds.customer_of(&change.id)).collect();
-    let mut touched: Vec<&ResourceId> = alike.iter().chain(&customers).collect();
+    let new: Known<&ResourceId> =
+        proceeding().filter(|change| change.is_new()).map(|change| &change.id).collect();
+    let customers: BTreeSet<ResourceId> = proceeding()
+        .filter_map(|change| worlds.customer_of(&change.id))
+        .filter(|customer| !new.contains(customer))
+        .collect();
+    let mut touched = Touched { new: &new, ids: alike.iter().chain(&customers).collect() };
     let mut targets: Vec<&ResourceId> = Vec::new();
     for change in proceeding() {
-        touched.push(&change.id);
-        touched.extend(&change.previous);
+        touched.extend(std::iter::once(&change.id).chain(&change.previous));
         for world in [&worlds.before, &worlds.after] {
             touched.extend(world.referrers(&change.id, None).map(|other| &other.id));
             targets.extend(world.targets(&change.id));
@@ -39,13 +42,14 @@ pub fn basis(
     targets.sort_unstable();
     targets.dedup();
     for target in targets {
-        touched.push(target);
+        touched.extend([target]);
         if target.kind.as_str() != "Customer" {
             for world in [&worlds.before, &worlds.after] {
                 touched.extend(world.referrers(target, None).map(|other| &other.id));
             }
         }
     }
+    let mut touched = touched.ids;
     touched.sort_unstable();
     touched.dedup();
     let rows: Lookup<&ResourceId, &Stored> = input.stored.iter().map(|s| (&s.id, s)).collect();
@@ -83,6 +87,18 @@ pub fn basis(
         })
     };
     touched.into_iter().filter_map(one).collect()
+}
+
+/// Resources that changes touch, but for those that are new.
+struct Touched<'a> {
+    new: &'a Known<&'a ResourceId>,
+    ids: Vec<&'a ResourceId>,
+}
+
+impl<'a> Touched<'a> {
+    fn extend(&mut self, ids: impl IntoIterator<Item = &'a ResourceId>) {
+        self.ids.extend(ids.into_iter().filter(|id| !self.new.contains(id)));
+    }
 }
 
 /// What is there already and is like something new, a second purchase that is meant: what is not

@@ -3,7 +3,7 @@
 mod rests;
 mod whole;
 
-pub use rests::{Basis, ConditionNow, Record};
+pub use rests::{Basis, ConditionNow, Outlook, Record};
 pub use whole::{OnlyObserved, PLAN_API_VERSION, Plan, Refusal, Summary, Undeclared, Warning};
 
 use crate::finance::{ExchangeQuote, Quote};
@@ -240,6 +240,12 @@ impl Change {
     #[must_use]
     pub fn proceeds(&self) -> bool {
         self.blocked.is_empty() && self.waiting.is_none()
+    }
+
+    /// True when it makes what neither the store nor the provider has.
+    #[must_use]
+    pub fn is_new(&self) -> bool {
+        self.revision.is_none() && self.external_id.is_none()
     }
 
     /// What the policies say that ask for an approval.

@@ -1,6 +1,6 @@
 //! What is written down beside the changes: where resources are declared now, and how they are.
 
-use crate::model::condition::{self, ConditionType, Truth};
+use crate::model::condition::{ConditionType, Truth};
 use crate::model::lookup::Lookup;
 use crate::model::{Condition, ResourceId, Stored};
 use crate::plan::PlanInput;
@@ -8,7 +8,6 @@ use crate::plan::change::{Change, ConditionNow, Desired, Record};
 use crate::plan::diff::keep_protection;
 use crate::plan::draft::Drafts;
 use crate::plan::judge::{Ailments, Worlds};
-use chrono::DateTime;
 use std::sync::Arc;
 
 /// The reason of `Synced=False` while something that was changed outside is left alone; its time is
@@ -16,6 +15,7 @@ use std::sync::Arc;
 pub const DRIFTED: &str = "Drifted";
 
 /// Records of resources whose stored source, wording or conditions differ from what they are now.
+/// What a change makes, and is well then, has none: its row begins so.
 #[must_use]
 pub fn records(
     input: &PlanInput,
@@ -28,7 +28,7 @@ pub fn records(
     // The rows as the store has them: pairs carry references under their new names.
     let rows: Lookup<&ResourceId, &Stored> = input.stored.iter().map(|s| (&s.id, s)).collect();
     let is_left = |id: &ResourceId| drafts.left.contains(id);
-    let well = well();
+    let well = ConditionNow::well();
     let mut records = Vec::new();
     for pair in &drafts.unchanged {
         let (Some(desired), Some(id)) = (&pair.desired, pair.id()) else { continue };
@@ -59,21 +59,18 @@ pub fn records(
             draft.pair.stored.as_ref().map_or(&[][..], |stored| stored.conditions.as_slice());
         let vanishes = change.is_some_and(|c| c.proceeds() && c.desired.is_none());
         let appears = draft.pair.stored.is_none() && !change.is_some_and(Change::proceeds);
-        if !vanishes && !appears {
+        if vanishes || appears {
+            continue;
+        }
+        let stands = Stands { change, drifted: is_left(&draft.id) };
+        let now = conditions(&draft.id, (ailments, worlds), stands, &well);
+        if draft.pair.stored.is_some() || now != well {
             records.push(Record {
                 resource: draft.id.clone(),
                 revision: draft.pair.stored.as_ref().map(|stored| stored.revision),
                 source: None,
                 desired: None,
-                conditions: differing(
-                    stored,
-                    conditions(
-                        &draft.id,
-                        (ailments, worlds),
-                        Stands { change, drifted: is_left(&draft.id) },
-                        &well,
-                    ),
-                ),
+                conditions: differing(stored, now),
             });
         }
     }
@@ -92,18 +89,6 @@ struct Stands<'a> {
 fn ailing(kind: ConditionType, reason: &str, message: &str) -> ConditionNow {
     let (reason, message) = (reason.to_owned(), message.to_owned());
     ConditionNow { kind, status: Truth::False, reason, message }
-}
-
-/// How most resources are.
-fn well() -> Arc<[ConditionNow]> {
-    let well = condition::well(DateTime::UNIX_EPOCH).into_iter();
-    well.map(|Condition { kind, status, reason, message, .. }| ConditionNow {
-        kind,
-        status,
-        reason,
-        message,
-    })
-    .collect()
 }
 
 /// How a resource is; where all is well, `well`, which is shared.

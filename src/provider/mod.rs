@@ -18,9 +18,8 @@ pub use effects::effects;
 pub use ids::Ids;
 
 use crate::finance::RefundTerms;
-use crate::model::lookup::Lookup;
-use crate::model::{Effect, KindName, Observed, ResourceId, Spec};
-use crate::plan::change::ConditionNow;
+use crate::model::{Effect, KindName, Observed, Spec};
+use crate::plan::change::Outlook;
 use crate::store::{Store, StoreError};
 use chrono::{DateTime, Utc};
 use std::sync::Arc;
@@ -42,7 +41,7 @@ pub struct Context {
     /// By what refunds are reckoned.
     pub refunds: Arc<RefundTerms>,
     /// How resources are once their change is done, as the plan says.
-    pub conditions: Arc<Lookup<ResourceId, Arc<[ConditionNow]>>>,
+    pub outlook: Arc<Outlook>,
 }
 
 /// What can go wrong with a change before anything is asked of a provider.

@@ -180,7 +180,7 @@ fn conditions(
     directory: &Directory,
     context: &Context,
 ) -> Arc<Vec<Condition>> {
-    let now = context.conditions.get(&change.id).map(AsRef::as_ref).unwrap_or_default();
+    let now = context.outlook.on(&change.id, old.is_none());
     let made = |(condition, now): (&Condition, &ConditionNow)| {
         now.says(condition) && condition.last_transition_time == context.at
     };

@@ -136,7 +136,7 @@ pub fn carry_out(kinds: &Kinds, store: &mut dyn Store, plan: &Plan) {
         plan_id: plan.id.as_str().into(),
         note: String::new(),
         refunds: Default::default(),
-        conditions: Default::default(),
+        outlook: Default::default(),
     };
     let writes = plan
         .proceeding()

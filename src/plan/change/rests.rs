@@ -1,14 +1,16 @@
 //! What a plan rests on, and what apply writes down without any change.
 
 use super::Desired;
-use crate::model::condition::{Condition, ConditionType, Truth, set};
+use crate::model::condition::{Condition, ConditionType, Truth, set, well};
+use crate::model::lookup::Lookup;
 use crate::model::{ResourceId, Source};
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-/// The state of one resource that the plan rests on: apply refuses the plan when it moved on.
+/// The state of one resource that the plan rests on: apply refuses the plan when it moved on. What a
+/// change makes new is not among them: it rests on not being there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Basis {
@@ -24,8 +26,16 @@ pub struct Basis {
     pub observed: Option<String>,
 }
 
+impl Basis {
+    /// That of what is made new.
+    #[must_use]
+    pub fn of_new(resource: &ResourceId) -> Self {
+        Self { resource: resource.clone(), revision: None, external_id: None, observed: None }
+    }
+}
+
 /// What is written down about a resource beside its change: where it is declared now, how it is.
-/// Nothing outside the store changes by it.
+/// Nothing outside the store changes by it. What a change makes, and is well then, has none.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Record {
     /// `Kind/name`.
@@ -44,6 +54,35 @@ pub struct Record {
     pub conditions: Arc<[ConditionNow]>,
 }
 
+/// How resources are once their changes are done.
+#[derive(Debug, Clone, Default)]
+pub struct Outlook {
+    /// What a plan says of them.
+    said: Lookup<ResourceId, Arc<[ConditionNow]>>,
+    /// How what is made new is, where the plan says nothing of it; nothing is known without a plan.
+    new: Arc<[ConditionNow]>,
+}
+
+impl Outlook {
+    /// As a plan says it.
+    #[must_use]
+    pub fn of(records: &[Record]) -> Self {
+        let said =
+            records.iter().map(|record| (record.resource.clone(), record.conditions.clone()));
+        Self { said: said.collect(), new: ConditionNow::well() }
+    }
+
+    /// What becomes of the conditions of a resource, which may be new.
+    #[must_use]
+    pub fn on(&self, id: &ResourceId, is_new: bool) -> &[ConditionNow] {
+        match self.said.get(id) {
+            Some(said) => said,
+            None if is_new => &self.new,
+            None => &[],
+        }
+    }
+}
+
 /// A condition without its time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ConditionNow {
@@ -59,6 +98,18 @@ pub struct ConditionNow {
 }
 
 impl ConditionNow {
+    /// How most resources are: all is well.
+    #[must_use]
+    pub fn well() -> Arc<[Self]> {
+        let now = |Condition { kind, status, reason, message, .. }| Self {
+            kind,
+            status,
+            reason,
+            message,
+        };
+        well(DateTime::UNIX_EPOCH).into_iter().map(now).collect()
+    }
+
     /// True when it is one of the conditions of a resource.
     #[must_use]
     pub fn is_among(&self, conditions: &[Condition]) -> bool {
