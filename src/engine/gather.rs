@@ -6,7 +6,7 @@ use crate::kinds::{Kinds, ReferenceTo, staff};
 use crate::manifest::document::FileRead;
 use crate::manifest::{self, Beyond, Manifests};
 use crate::model::lookup::{Known, Lookup};
-use crate::model::parallel::each;
+use crate::model::parallel::{each, parts};
 use crate::model::{KindName, Observed, Resource, ResourceId, Spec, Stored, Suspension};
 use crate::plan::intent::Intent;
 use crate::provider::effects::own_name;
@@ -332,9 +332,16 @@ pub fn read_files(
 /// folder it was made in.
 #[must_use]
 pub fn from_workspace(mut resources: Vec<Resource>, workspace: &Path) -> Vec<Resource> {
-    let mut from_workspace = FromWorkspace::new(workspace, true);
+    let files: Known<&Arc<str>> = resources.iter().filter_map(|r| r.source.file.as_ref()).collect();
+    let named = parts(&files.sorted(), |files| {
+        let mut from_workspace = FromWorkspace::new(workspace, true);
+        let named = |file: &&&Arc<str>| ((**file).clone(), from_workspace.name((**file).clone()));
+        files.iter().map(named).collect::<Vec<_>>()
+    });
+    let named: Lookup<Arc<str>, Arc<str>> = named.into_iter().flatten().collect();
     for resource in &mut resources {
-        resource.source.file = resource.source.file.take().map(|file| from_workspace.name(file));
+        let file = resource.source.file.as_mut();
+        file.into_iter().for_each(|file| *file = named[&*file].clone());
     }
     resources
 }

@@ -3,7 +3,7 @@
 use crate::kinds::staff::{self, Staff};
 use crate::kinds::{Kinds, Reference, ReferenceTo};
 use crate::model::lookup::Lookup;
-use crate::model::parallel::each;
+use crate::model::parallel::{ALONE_MAX, both, each};
 use crate::model::{ResourceId, Spec};
 use std::sync::Arc;
 
@@ -51,9 +51,10 @@ impl World {
             return;
         }
         let things = Arc::make_mut(&mut self.0);
-        things.standing.reserve(resources.len());
-        for new in each(resources, |standing| Thing::of(kinds, standing)) {
-            things.put(&new);
+        let new = each(resources, |standing| Thing::of(kinds, standing));
+        if !things.fill(&new) {
+            things.standing.reserve(new.len());
+            new.iter().for_each(|new| things.put(new));
         }
     }
 
@@ -161,9 +162,45 @@ impl Thing {
         let targets = references.iter().filter_map(target).collect();
         Arc::new(Self { standing, targets })
     }
+
+    /// Notes it with what it refers to.
+    fn refer(&self, referrers: &mut Lookup<ResourceId, Arc<Vec<ResourceId>>>) {
+        let id = &self.standing.id;
+        for target in &self.targets {
+            let referrers = referrers.or_default(target.clone());
+            if let Err(place) = referrers.binary_search(id) {
+                Arc::make_mut(referrers).insert(place, id.clone());
+            }
+        }
+    }
 }
 
 impl Things {
+    /// Puts resources where there is nothing yet, and notes beside it who refers to whom. False where
+    /// they must be put one after another, as some take the places of others.
+    fn fill(&mut self, new: &[Arc<Thing>]) -> bool {
+        if !self.standing.is_empty() || new.len() < ALONE_MAX {
+            return false;
+        }
+        let refer = || {
+            let mut referrers = Lookup::default();
+            new.iter().for_each(|thing| thing.refer(&mut referrers));
+            referrers
+        };
+        let stand = || -> Lookup<_, _> {
+            new.iter().map(|thing| (thing.standing.id.clone(), thing.clone())).collect()
+        };
+        let (referrers, standing) = both(true, refer, stand);
+        let is_each_once = standing.len() == new.len();
+        if is_each_once {
+            (self.referrers, self.standing) = (referrers, standing);
+            let staff = new.iter().map(|thing| &thing.standing);
+            let staff = staff.filter(|standing| standing.id.kind.as_str() == staff::KIND);
+            staff.for_each(|standing| self.staff.put(&standing.spec));
+        }
+        is_each_once
+    }
+
     /// Puts a resource among them, in place of the one with its id.
     fn put(&mut self, new: &Arc<Thing>) {
         let id = &new.standing.id;
@@ -173,12 +210,7 @@ impl Things {
         if let Some(old) = self.standing.insert(id.clone(), new.clone()) {
             self.forget(id, &old.targets);
         }
-        for target in &new.targets {
-            let referrers = self.referrers.or_default(target.clone());
-            if let Err(place) = referrers.binary_search(id) {
-                Arc::make_mut(referrers).insert(place, id.clone());
-            }
-        }
+        new.refer(&mut self.referrers);
     }
 
     /// Takes a resource from those who refer to what it referred to.

@@ -8,7 +8,7 @@ use crate::manifest::document::{Document, FileRead, Unclear};
 use crate::manifest::yaml;
 use crate::model::code::{self, Code};
 use crate::model::lookup::{Known, Lookup};
-use crate::model::parallel::map;
+use crate::model::parallel::{ALONE_MAX, both, map};
 use crate::model::problem::{Location, Problem, did_you_mean};
 use crate::model::tree::{Node, Span};
 use crate::model::{Resource, ResourceId};
@@ -57,18 +57,18 @@ pub fn check(
             file.documents.iter().map(|document| Declared { file: &file.file, document })
         })
         .collect();
-    let mut checker = Checker {
-        kinds,
-        places: Places { texts: &texts, trees: BTreeMap::new() },
-        problems: Vec::new(),
-        beyond,
-        selectors: Vec::new(),
-    };
+    let mut checker = Checker::new(kinds, &texts, beyond);
     let firsts = checker.names(&documents);
-    checker.references(&documents, &firsts, known);
-    checker.circles(&documents, &firsts);
-    let resources = checker.identities(&firsts);
+    let led = || {
+        let mut checker = Checker::new(kinds, &texts, beyond);
+        checker.references(&documents, &firsts, known);
+        checker.circles(&documents, &firsts);
+        checker.problems
+    };
+    let (mut led, resources) =
+        both(documents.len() >= ALONE_MAX, led, || checker.identities(&firsts));
     checker.among(&resources, &firsts);
+    problems.append(&mut led);
     problems.append(&mut checker.problems);
     let selectors = std::mem::take(&mut checker.selectors);
     problems.sort_by(|a, b| {
@@ -126,7 +126,12 @@ struct Checker<'a> {
     selectors: Vec<Resource>,
 }
 
-impl Checker<'_> {
+impl<'a> Checker<'a> {
+    fn new(kinds: &'a Kinds, texts: &'a BTreeMap<Arc<str>, Arc<str>>, beyond: &'a Beyond) -> Self {
+        let places = Places { texts, trees: BTreeMap::new() };
+        Self { kinds, places, problems: Vec::new(), beyond, selectors: Vec::new() }
+    }
+
     fn problem(
         &mut self,
         code: Code,

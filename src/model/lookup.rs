@@ -64,6 +64,12 @@ impl<K: Hash + Eq, V> Lookup<K, V> {
         self.0.remove(key)
     }
 
+    /// How many keys have a value.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// True when no key has a value.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -2,6 +2,7 @@
 
 use crate::model::Source;
 use crate::model::digest::Digest;
+use crate::model::parallel::parts;
 use crate::plan::Plan;
 use crate::plan::change::{Change, PLAN_API_VERSION};
 
@@ -25,13 +26,12 @@ pub(super) fn hash(
 ) -> Hashed {
     let mut id = Digest::default().text(PLAN_API_VERSION).optional(lineage).text(set);
     let mut whole = Digest::default().text(PLAN_API_VERSION).number(length(changes));
-    let mut text = Vec::new();
-    for (change, Source { file, line, commit, author }) in changes.iter().zip(sources) {
-        text.clear();
-        // Writing into memory does not fail, and every part of a change has a JSON.
-        let written = serde_json::to_writer(&mut text, change);
-        let bytes = if written.is_ok() { text.as_slice() } else { b"" };
-        id = id.bytes(bytes);
+    for changes in changes.chunks(WRITTEN_AT_ONCE) {
+        for written in parts(changes, Written::of) {
+            id = written.texts().fold(id, Digest::bytes);
+        }
+    }
+    for Source { file, line, commit, author } in sources {
         let line = line.map(i64::from);
         whole = whole.optional(file.as_deref()).number(line).optional(commit.as_deref());
         if let Some(author) = author {
@@ -39,6 +39,34 @@ pub(super) fn hash(
         }
     }
     Hashed { id, whole }
+}
+
+/// So many changes are written out before they are hashed: that is done on all cores, and hashing on
+/// one.
+const WRITTEN_AT_ONCE: usize = 4_096;
+
+/// Some changes, written out.
+struct Written {
+    all: Vec<u8>,
+    /// Where each ends.
+    ends: Vec<usize>,
+}
+
+impl Written {
+    fn of(changes: &[Change]) -> Self {
+        let mut written = Self { all: Vec::new(), ends: Vec::with_capacity(changes.len()) };
+        for change in changes {
+            // Writing into memory does not fail, and every part of a change has a JSON.
+            let _done = serde_json::to_writer(&mut written.all, change);
+            written.ends.push(written.all.len());
+        }
+        written
+    }
+
+    fn texts(&self) -> impl Iterator<Item = &[u8]> {
+        let starts = std::iter::once(&0).chain(&self.ends);
+        starts.zip(&self.ends).map(|(start, end)| &self.all[*start..*end])
+    }
 }
 
 fn length<T>(items: &[T]) -> Option<i64> {

@@ -2,7 +2,7 @@
 
 use crate::kinds::{Block, Kinds, ReferenceTo, Standing, World};
 use crate::model::lookup::{Known, Lookup};
-use crate::model::parallel::{map, parts_mut};
+use crate::model::parallel::{map, parts, parts_mut};
 use crate::model::{Metadata, ResourceId, Suspension, code};
 use crate::plan::PlanInput;
 use crate::plan::change::Action;
@@ -55,16 +55,17 @@ impl Worlds {
             .collect();
         let changing = drafts.changing.iter().map(|draft| &draft.id);
         let unchanged = drafts.unchanged.iter().filter_map(|pair| pair.id());
-        changing
-            .chain(unchanged)
-            .filter(|id| !held.contains(id))
-            .filter_map(|id| {
+        let stands = changing.chain(unchanged).filter(|id| !held.contains(id));
+        let stands: Vec<&ResourceId> = stands.collect();
+        let ailing = parts(&stands, |ids| -> Vec<_> {
+            let one = |id: &&ResourceId| {
                 let standing = self.after.get(id)?;
                 let entry = self.kinds.get(id.kind.as_str())?;
-                let (reason, message) = (entry.ailment)(standing, &self.after)?;
-                Some((id.clone(), (reason, message)))
-            })
-            .collect()
+                Some(((*id).clone(), (entry.ailment)(standing, &self.after)?))
+            };
+            ids.iter().filter_map(one).collect()
+        });
+        ailing.into_iter().flatten().collect()
     }
 }
 

@@ -102,17 +102,16 @@ pub fn plan(input: &PlanInput) -> Plan {
     warnings.sort();
     let sources: Vec<Source> =
         changes.iter_mut().map(|change| std::mem::take(&mut change.source)).collect();
-    let hash = || {
-        let hashed = identity::hash(input.lineage.as_deref(), &input.set, &changes, &sources);
-        (hashed, money::totals(input, &changes, &worlds))
-    };
-    let rest = || {
-        let basis = basis::basis(input, &changes, &drafts, &pairs, &worlds);
-        let records = records::records(input, &drafts, &worlds, &ailments, &changes);
-        (basis, records)
-    };
     let is_much = changes.len() >= ALONE_MAX;
-    let ((hashed, money), (basis, records)) = both(is_much, hash, rest);
+    let (basis, (records, money)) = both(
+        is_much,
+        || basis::basis(input, &changes, &drafts, &pairs, &worlds),
+        || {
+            let records = records::records(input, &drafts, &worlds, &ailments, &changes);
+            (records, money::totals(input, &changes, &worlds))
+        },
+    );
+    let hashed = identity::hash(input.lineage.as_deref(), &input.set, &changes, &sources);
     identity::put_back(&mut changes, sources);
     let mut plan = Plan {
         api_version: PLAN_API_VERSION.to_owned(),

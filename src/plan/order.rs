@@ -2,7 +2,7 @@
 
 use crate::model::ResourceId;
 use crate::model::lookup::Lookup;
-use crate::model::parallel::map;
+use crate::model::parallel::{map, parts};
 use crate::plan::PlanInput;
 use crate::plan::draft::Draft;
 use crate::plan::judge::Worlds;
@@ -44,10 +44,13 @@ fn after_what_they_rest_on(worlds: &Worlds, sorted: &[(usize, Placed<'_>)]) -> V
         sorted.iter().enumerate().map(|(at, (_, placed))| (&placed.draft.id, at)).collect();
     let mut dependants: Vec<Vec<usize>> = vec![Vec::new(); sorted.len()];
     let mut open: Vec<usize> = Vec::with_capacity(sorted.len());
-    for (at, (_, placed)) in sorted.iter().enumerate() {
-        let first = worlds.rests_on(&placed.draft.id).iter().filter_map(|id| place.get(&id));
-        let number = first.map(|first| dependants[*first].push(at)).count();
-        open.push(number);
+    let rests_on = parts(sorted, |part| -> Vec<Vec<usize>> {
+        let rests_on = part.iter().map(|(_, placed)| worlds.rests_on(&placed.draft.id));
+        rests_on.map(|ids| ids.iter().filter_map(|id| place.get(&id).copied()).collect()).collect()
+    });
+    for (at, first) in rests_on.into_iter().flatten().enumerate() {
+        open.push(first.len());
+        first.into_iter().for_each(|first| dependants[first].push(at));
     }
     let mut ready: BTreeSet<usize> = (0..open.len()).filter(|at| open[*at] == 0).collect();
     let mut order = Vec::with_capacity(sorted.len());

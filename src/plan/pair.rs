@@ -11,7 +11,7 @@ use crate::model::{KindName, Observed, Resource, ResourceId, Spec, Stored, Value
 use crate::plan::unended::{Hold, Unended};
 use crate::plan::{PlanInput, Scope};
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// One resource with all that is known of it.
 #[derive(Debug, Clone, Default)]
@@ -75,14 +75,10 @@ pub fn pair(input: &PlanInput) -> Pairs {
         pairs: Pairs::default(),
         by_external: Lookup::default(),
         renamed: Lookup::default(),
-        declared: input.desired.iter().map(|resource| &resource.id).collect(),
+        by_kind: by_kind(&input.desired, |resource| &resource.id.kind),
+        stored_by_kind: by_kind(&input.stored, |row| &row.id.kind),
+        names: OnceLock::new(),
         contested: Lookup::default(),
-        taken: input
-            .desired
-            .iter()
-            .map(|resource| resource.id.clone())
-            .chain(input.stored.iter().map(|stored| stored.id.clone()))
-            .collect(),
         unended: Unended::default(),
     };
     for entry in input.kinds.iter() {
@@ -96,13 +92,45 @@ struct Pairing<'a> {
     pairs: Pairs,
     by_external: Lookup<(KindName, String), ResourceId>,
     renamed: Lookup<ResourceId, ResourceId>,
-    declared: Known<&'a ResourceId>,
+    /// What is declared, and the rows.
+    by_kind: Lookup<&'a KindName, Vec<&'a Resource>>,
+    stored_by_kind: Lookup<&'a KindName, Vec<&'a Stored>>,
+    names: OnceLock<Names<'a>>,
     /// Undeclared resources that a new one may be the new name of: neither goes ahead.
     contested: Lookup<ResourceId, ResourceId>,
-    /// Names that an unmanaged thing cannot be shown under.
-    taken: Known<ResourceId>,
     /// Operations on the kind at hand that have not ended.
     unended: Unended<'a>,
+}
+
+/// Many things, each kind for itself.
+fn by_kind<T>(things: &[T], kind: impl Fn(&T) -> &KindName) -> Lookup<&KindName, Vec<&T>> {
+    let mut by_kind: Lookup<&KindName, Vec<&T>> = Lookup::default();
+    things.iter().for_each(|thing| by_kind.or_default(kind(thing)).push(thing));
+    by_kind
+}
+
+/// Names that are in use; looked up only where something is renamed or managed by nobody.
+struct Names<'a> {
+    declared: Known<&'a ResourceId>,
+    /// Names that an unmanaged thing cannot be shown under.
+    taken: Known<ResourceId>,
+}
+
+impl<'a> Names<'a> {
+    fn of(input: &'a PlanInput) -> Self {
+        let declared = input.desired.iter().map(|resource| &resource.id);
+        let stored = input.stored.iter().map(|stored| &stored.id);
+        let taken = declared.clone().chain(stored).cloned().collect();
+        Self { declared: declared.collect(), taken }
+    }
+}
+
+/// What a manifest says, as pairing needs it.
+struct Wanted {
+    /// References under the names that hold after the plan.
+    spec: Spec,
+    /// What it is, whatever it is called.
+    identity: Option<String>,
 }
 
 /// The resources of one kind that are not yet paired.
@@ -120,39 +148,56 @@ impl Pairing<'_> {
         let kind = KindName::new(entry.facts.kind);
         let mut candidates = self.candidates(entry);
         self.unended = Unended::of(entry, &self.input.intents, |spec| self.settled(entry, spec));
-        let mut desired: Vec<&Resource> =
-            self.input.desired.iter().filter(|d| d.id.kind == kind).collect();
+        let mut desired = self.by_kind.remove(&kind).unwrap_or_default();
         // Names first, then those that give an old name: an identity or a likeness may only claim
         // what no manifest names.
         desired.sort_by_cached_key(|d| {
             let named = candidates.own.contains_key(&d.id);
             (!named, d.metadata.annotation(PREVIOUS_NAME).is_none(), &d.id)
         });
+        let first = self.pairs.own.len();
+        let refers_to_itself = entry.facts.references.iter().any(|r| r.kind == entry.facts.kind);
+        // Where names of this very kind count, each is settled when those before it are paired.
+        let ahead = if refers_to_itself {
+            Vec::new()
+        } else {
+            map(&desired, |declared| self.wanted(entry, declared))
+        };
+        let mut ahead = ahead.into_iter();
+        let mut identities = Vec::with_capacity(desired.len());
         for declared in desired {
-            let spec = self.settled(entry, &declared.spec);
+            let wanted = ahead.next().unwrap_or_else(|| self.wanted(entry, declared));
             self.note_outdated(entry, declared);
-            let resource = Resource { spec, ..declared.clone() };
+            let resource = Resource { spec: wanted.spec, ..declared.clone() };
             let pair = match candidates.own.remove(&resource.id) {
-                Some(stored) => self.named(entry, resource, stored, &mut candidates),
-                None => self.claim(entry, resource, &mut candidates),
+                Some(stored) => {
+                    let identity = wanted.identity.as_ref();
+                    self.named(entry, (resource, identity), stored, &mut candidates)
+                }
+                None => self.claim(entry, (resource, wanted.identity.as_ref()), &mut candidates),
             };
             let id = declared.id.clone();
             self.push(Pair { declared: Some(declared.spec.clone()), ..pair });
+            identities.push(wanted.identity);
             // A name in use again is no longer an old name of something else.
             self.renamed.remove(&id);
         }
-        self.refuse_second_ones(entry, &candidates);
+        self.refuse_second_ones(entry, first, identities, &candidates);
         self.rest(kind.as_str(), candidates);
-        if entry.facts.references.iter().any(|reference| reference.kind == entry.facts.kind) {
-            self.settle_own_references(entry);
+        if refers_to_itself {
+            self.settle_own_references(entry, first);
         }
     }
 
+    fn wanted(&self, entry: &KindEntry, declared: &Resource) -> Wanted {
+        let spec = self.settled(entry, &declared.spec);
+        Wanted { identity: (entry.identity)(&spec), spec }
+    }
+
     /// For a kind that refers to itself: names that changed while it was paired.
-    fn settle_own_references(&mut self, entry: &KindEntry) {
+    fn settle_own_references(&mut self, entry: &KindEntry, first: usize) {
         let mut pairs = std::mem::take(&mut self.pairs.own);
-        let kind = KindName::new(entry.facts.kind);
-        let own = pairs.iter_mut().filter(|pair| pair.id().is_some_and(|id| id.kind == kind));
+        let own = pairs[first..].iter_mut();
         for stored in own.filter_map(|pair| Arc::make_mut(pair).stored.as_mut()) {
             stored.spec = self.settled(entry, &stored.spec);
             stored.last_applied =
@@ -165,7 +210,7 @@ impl Pairing<'_> {
     fn candidates(&mut self, entry: &KindEntry) -> Candidates {
         let kind = KindName::new(entry.facts.kind);
         let (mut own, mut foreign) = (BTreeMap::new(), BTreeMap::new());
-        let stored: Vec<&Stored> = self.input.stored.iter().filter(|s| s.id.kind == kind).collect();
+        let stored = self.stored_by_kind.remove(&kind).unwrap_or_default();
         // A kind may refer to itself: its names are known before its references are settled.
         for row in &stored {
             self.know(&row.id, row);
@@ -227,6 +272,9 @@ impl Pairing<'_> {
     }
 
     fn note_outdated(&mut self, entry: &KindEntry, declared: &Resource) {
+        if self.renamed.is_empty() {
+            return;
+        }
         for reference in entry.facts.references {
             if let Some(ReferenceTo::Resource(old)) = reference.target(&declared.spec)
                 && let Some(new) = self.renamed.get(&old)
@@ -296,7 +344,9 @@ impl Pairing<'_> {
         }
         for (external, observed) in candidates.unmanaged {
             let mut id = ResourceId::new(kind, &observed.name);
-            if !self.taken.insert(id.clone()) {
+            self.names.get_or_init(|| Names::of(self.input));
+            let is_free = |names: &mut Names<'_>| names.taken.insert(id.clone());
+            if !self.names.get_mut().is_some_and(is_free) {
                 id = ResourceId::new(kind, &format!("{} ({external})", observed.name));
             }
             self.by_external.insert((id.kind.clone(), external), id.clone());

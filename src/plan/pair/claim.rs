@@ -1,7 +1,7 @@
 //! What a declared resource stands for: what the store has under its name, what had another name
 //! until now, what is there and nobody manages, or something new.
 
-use super::{Candidates, Pair, Pairing};
+use super::{Candidates, Names, Pair, Pairing};
 use crate::kinds::{Block, KindEntry};
 use crate::model::lookup::Lookup;
 use crate::model::resource::{EXTERNAL_ID, PREVIOUS_NAME};
@@ -19,7 +19,7 @@ impl Pairing<'_> {
     pub(super) fn named(
         &self,
         entry: &KindEntry,
-        resource: Resource,
+        (resource, identity): (Resource, Option<&String>),
         stored: Box<Stored>,
         candidates: &mut Candidates,
     ) -> Pair {
@@ -29,10 +29,7 @@ impl Pairing<'_> {
             .annotation(EXTERNAL_ID)
             .filter(|external| candidates.unmanaged.contains_key(*external))
             .map(str::to_owned);
-        let by_identity = || {
-            let identity = (entry.identity)(&resource.spec)?;
-            candidates.unmanaged_by_identity.get(&identity)?.first().cloned()
-        };
+        let by_identity = || candidates.unmanaged_by_identity.get(identity?)?.first().cloned();
         let heir = || self.heir(entry, &resource, &stored, candidates);
         let external = by_annotation.or_else(by_identity).filter(|_| gone).or_else(heir);
         let found = external.and_then(|external| candidates.unmanaged.remove(&external));
@@ -72,20 +69,20 @@ impl Pairing<'_> {
     pub(super) fn claim(
         &mut self,
         entry: &KindEntry,
-        desired: Resource,
+        (desired, identity): (Resource, Option<&String>),
         candidates: &mut Candidates,
     ) -> Pair {
         let mut pair = Pair::default();
-        let identity = (entry.identity)(&desired.spec);
         let previous = desired.metadata.annotation(PREVIOUS_NAME).map(|name| {
             let kind = desired.id.kind.clone();
             ResourceId { kind, name: ResourceName::accepted(name) }
         });
-        let same = identity.as_ref().and_then(|i| candidates.own_by_identity.get(i)).cloned();
+        let same = identity.and_then(|i| candidates.own_by_identity.get(i)).cloned();
         let same = same.filter(|id| candidates.own.contains_key(id));
-        let foreign = candidates.foreign.get(&desired.id).or_else(|| {
-            candidates.foreign.get(candidates.foreign_by_identity.get(identity.as_ref()?)?)
-        });
+        let foreign = candidates
+            .foreign
+            .get(&desired.id)
+            .or_else(|| candidates.foreign.get(candidates.foreign_by_identity.get(identity?)?));
         let foreign = foreign.map(|row| (row.id.clone(), row.set.clone()));
         if let Some(previous) = previous.filter(|id| self.is_known(id, candidates)) {
             match candidates.own.remove(&previous) {
@@ -120,7 +117,7 @@ impl Pairing<'_> {
                 pair.previous = Some(same);
             }
         } else if let Some(there) =
-            identity.and_then(|i| candidates.unmanaged_by_identity.get(&i).cloned())
+            identity.and_then(|i| candidates.unmanaged_by_identity.get(i).cloned())
         {
             match there.as_slice() {
                 [one] => pair.found = candidates.unmanaged.remove(one),
@@ -182,7 +179,7 @@ impl Pairing<'_> {
     /// long forgotten.
     fn is_known(&self, id: &ResourceId, candidates: &Candidates) -> bool {
         candidates.own.contains_key(id)
-            || self.declared.contains(id)
+            || self.names.get_or_init(|| Names::of(self.input)).declared.contains(id)
             || self.renamed.contains_key(id)
     }
 
@@ -240,12 +237,17 @@ impl Pairing<'_> {
         ))
     }
 
-    /// Whoever would make a second thing of an identity that something has already.
-    pub(super) fn refuse_second_ones(&mut self, entry: &KindEntry, candidates: &Candidates) {
-        let kind = KindName::new(entry.facts.kind);
-        let own = |pair: &Pair| pair.id().is_some_and(|id| id.kind == kind);
+    /// Whoever would make a second thing of an identity that something has already. `first` is where
+    /// pairs of this kind begin, of which `identities` tells what each is declared as.
+    pub(super) fn refuse_second_ones(
+        &mut self,
+        entry: &KindEntry,
+        first: usize,
+        identities: Vec<Option<String>>,
+        candidates: &Candidates,
+    ) {
         let mut taken: Lookup<String, ResourceId> = Lookup::default();
-        for pair in self.pairs.own.iter().filter(|pair| own(pair)) {
+        for pair in &self.pairs.own[first..] {
             // A replacement gives its identity up.
             if entry.facts.replaceable && pair.desired.is_some() {
                 continue;
@@ -255,9 +257,9 @@ impl Pairing<'_> {
                 taken.insert(identity, id.clone());
             }
         }
-        for pair in self.pairs.own.iter_mut().filter(|pair| own(pair) && pair.blocked.is_empty()) {
-            let Some(desired) = &pair.desired else { continue };
-            let Some(identity) = (entry.identity)(&desired.spec) else { continue };
+        let declared = self.pairs.own[first..].iter_mut().zip(identities);
+        for (pair, identity) in declared.filter(|(pair, _)| pair.blocked.is_empty()) {
+            let (Some(desired), Some(identity)) = (&pair.desired, identity) else { continue };
             // What it becomes by this plan may also be there already under another name, in another
             // set, or unmanaged.
             let undeclared = candidates.own_by_identity.get(&identity);
@@ -270,7 +272,7 @@ impl Pairing<'_> {
                 Some(other) if *other != desired.id => other.to_string(),
                 Some(_) => continue,
                 None => {
-                    taken.insert(identity.clone(), desired.id.clone());
+                    taken.insert(identity, desired.id.clone());
                     match (undeclared.or(foreign), unmanaged) {
                         (Some(other), _) => other.to_string(),
                         (None, Some(found)) => format!("the unmanaged {}", found.name),
