@@ -9,6 +9,10 @@ pub const ELLIPSIS: char = '…';
 /// The columns that a line takes on a terminal.
 #[must_use]
 pub fn columns(line: &str) -> usize {
+    // As most are: each character takes one.
+    if line.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        return line.len();
+    }
     if line.contains('\u{1b}') { plain(line).width() } else { line.width() }
 }
 
@@ -69,7 +73,8 @@ pub fn wrapped(text: &str, width: usize, hang: impl Fn(&str) -> usize) -> String
     let mut out = String::with_capacity(text.len());
     for line in text.split_inclusive('\n') {
         let (line, end) = line.strip_suffix('\n').map_or((line, ""), |line| (line, "\n"));
-        if columns(line) <= width {
+        // No character takes more columns than bytes.
+        if line.len() <= width || columns(line) <= width {
             out.push_str(line);
         } else {
             wrap(&mut out, line, width, hang(line).min(width / 2));
@@ -140,7 +145,10 @@ mod tests {
     fn columns_are_counted_as_a_terminal_shows_them() {
         for (text, expected) in [
             ("contoso", 7),
+            ("", 0),
+            ("a\tb\u{7f}", 4),
             ("日本", 4),
+            ("1\u{fe0f}\u{20e3}", 2),
             ("e\u{301}te\u{301}", 3),
             ("\u{1f680}", 2),
             ("\u{1b}[1m\u{1b}[31mred\u{1b}[0m", 3),

@@ -4,7 +4,7 @@ use crate::model::digest::Digest;
 use crate::model::lookup::{Known, Lookup};
 use crate::model::{Observed, ResourceId, Spec, Stored};
 use crate::plan::PlanInput;
-use crate::plan::change::{Basis, Change};
+use crate::plan::change::{Basis, Change, customers_of};
 use crate::plan::draft::Drafts;
 use crate::plan::judge::Worlds;
 use crate::plan::pair::Pairs;
@@ -26,17 +26,17 @@ pub fn basis(
     let proceeding = || changes.iter().filter(|change| change.proceeds());
     let new: Known<&ResourceId> =
         proceeding().filter(|change| change.is_new()).map(|change| &change.id).collect();
-    let customers: BTreeSet<ResourceId> = proceeding()
-        .filter_map(|change| worlds.customer_of(&change.id))
-        .filter(|customer| !new.contains(customer))
-        .collect();
-    let mut touched = Touched { new: &new, ids: alike.iter().chain(&customers).collect() };
+    let customers = customers_of(changes);
+    let mut touched = Touched { new: &new, ids: Vec::new() };
+    touched.extend(alike.iter().chain(&customers));
     let mut targets: Vec<&ResourceId> = Vec::new();
     for change in proceeding() {
         touched.extend(std::iter::once(&change.id).chain(&change.previous));
         for world in [&worlds.before, &worlds.after] {
             touched.extend(world.referrers(&change.id, None).map(|other| &other.id));
-            targets.extend(world.targets(&change.id));
+            // What refers to something new is found where that is at hand itself.
+            let others = world.targets(&change.id).iter().filter(|id| !new.contains(id));
+            targets.extend(others);
         }
     }
     targets.sort_unstable();

@@ -235,6 +235,18 @@ pub struct Change {
     pub customer: Option<Arc<str>>,
 }
 
+/// The customers of changes that go ahead, in order.
+#[must_use]
+pub fn customers_of(changes: &[Change]) -> Vec<ResourceId> {
+    let proceeding = changes.iter().filter(|change| change.proceeds());
+    let mut names: Vec<&Arc<str>> = proceeding.filter_map(|c| c.customer.as_ref()).collect();
+    // Those of one customer mostly follow each other.
+    names.dedup();
+    names.sort_unstable();
+    names.dedup();
+    names.into_iter().map(|name| ResourceId::new("Customer", name)).collect()
+}
+
 impl Change {
     /// True when apply does it.
     #[must_use]

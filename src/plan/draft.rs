@@ -75,7 +75,13 @@ pub struct Drafts {
 /// Compares every pair.
 #[must_use]
 pub fn draft(input: &PlanInput, pairs: &Pairs) -> Drafts {
-    let mut all = parts(&pairs.own, |pairs| Drafts::of(input, pairs)).into_iter();
+    let new = |pairs: &[Arc<Pair>]| pairs.iter().filter(|pair| pair.stored.is_none()).count();
+    // Drafts are large: there is room for all of them where the first ones stand.
+    let of = |part: &[Arc<Pair>]| {
+        let is_first = std::ptr::eq(part.as_ptr(), pairs.own.as_ptr());
+        Drafts::of(input, part, new(if is_first { &pairs.own } else { part }))
+    };
+    let mut all = parts(&pairs.own, of).into_iter();
     let mut drafts = all.next().unwrap_or_default();
     all.for_each(|part| drafts.append(part));
     for (id, old, new) in &pairs.outdated {
@@ -88,10 +94,9 @@ pub fn draft(input: &PlanInput, pairs: &Pairs) -> Drafts {
 }
 
 impl Drafts {
-    fn of(input: &PlanInput, pairs: &[Arc<Pair>]) -> Self {
-        let mut drafts = Self::default();
-        let is_new = |pair: &&Arc<Pair>| pair.stored.is_none();
-        drafts.changing.reserve(pairs.iter().filter(is_new).count());
+    /// With room for so many that change.
+    fn of(input: &PlanInput, pairs: &[Arc<Pair>], changing: usize) -> Self {
+        let mut drafts = Self { changing: Vec::with_capacity(changing), ..Self::default() };
         for pair in pairs {
             let Some(entry) = pair.id().and_then(|id| input.kinds.get(id.kind.as_str())) else {
                 continue;

@@ -4,9 +4,9 @@ use crate::finance::Billing;
 use crate::kinds::{KindEntry, Liability, Transition, World, reservation};
 use crate::model;
 use crate::model::money::{Totals, show};
-use crate::model::{Currency, ResourceId, Spec};
+use crate::model::{Currency, Spec};
 use crate::plan::PlanInput;
-use crate::plan::change::{Change, Money, MoneyEffect};
+use crate::plan::change::{Change, Money, MoneyEffect, customers_of};
 use crate::plan::draft::Draft;
 use crate::plan::judge::Worlds;
 use rust_decimal::Decimal;
@@ -136,11 +136,7 @@ fn add(sum: &mut Option<String>, more: &Option<String>, code: &str) {
 /// Totals over the customers that the plan touches.
 #[must_use]
 pub fn totals(input: &PlanInput, changes: &[Change], worlds: &Worlds) -> Money {
-    let touched: BTreeSet<ResourceId> = changes
-        .iter()
-        .filter(|change| change.proceeds())
-        .filter_map(|change| worlds.customer_of(&change.id))
-        .collect();
+    let touched = customers_of(changes);
     let sum = |world: &World| {
         let mut totals = Totals::default();
         for customer in &touched {

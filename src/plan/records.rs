@@ -24,7 +24,12 @@ pub fn records(
     ailments: &Ailments,
     changes: &[Change],
 ) -> Vec<Record> {
-    let by_id: Lookup<&ResourceId, &Change> = changes.iter().map(|c| (&c.id, c)).collect();
+    // All others go ahead, and leave what is declared.
+    let special: Lookup<&ResourceId, &Change> = changes
+        .iter()
+        .filter(|change| !change.proceeds() || change.desired.is_none())
+        .map(|change| (&change.id, change))
+        .collect();
     // The rows as the store has them: pairs carry references under their new names.
     let rows: Lookup<&ResourceId, &Stored> = input.stored.iter().map(|s| (&s.id, s)).collect();
     let is_left = |id: &ResourceId| drafts.left.contains(id);
@@ -54,11 +59,12 @@ pub fn records(
         });
     }
     for draft in drafts.changing.iter().filter(|draft| !drafts.outside.contains(&draft.id)) {
-        let change = by_id.get(&draft.id).copied();
+        let change = special.get(&draft.id).copied();
         let stored =
             draft.pair.stored.as_ref().map_or(&[][..], |stored| stored.conditions.as_slice());
         let vanishes = change.is_some_and(|c| c.proceeds() && c.desired.is_none());
-        let appears = draft.pair.stored.is_none() && !change.is_some_and(Change::proceeds);
+        let appears =
+            draft.pair.stored.is_none() && change.is_some_and(|change| !change.proceeds());
         if vanishes || appears {
             continue;
         }
