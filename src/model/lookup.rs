@@ -2,6 +2,7 @@
 
 #![expect(clippy::disallowed_types, reason = "entries are given in the order of their keys only")]
 
+use crate::model::parallel::sort_by;
 use foldhash::fast::RandomState;
 use std::borrow::Borrow;
 use std::collections::HashMap;
@@ -80,10 +81,11 @@ impl<K: Hash + Eq, V> Lookup<K, V> {
     #[must_use]
     pub fn sorted(&self) -> Vec<&V>
     where
-        K: Ord,
+        K: Ord + Sync,
+        V: Sync,
     {
         let mut entries: Vec<(&K, &V)> = self.0.iter().collect();
-        entries.sort_unstable_by(|a, b| a.0.cmp(b.0));
+        sort_by(&mut entries, |a, b| a.0.cmp(b.0));
         entries.into_iter().map(|(_, value)| value).collect()
     }
 
@@ -152,10 +154,10 @@ impl<K: Hash + Eq> Known<K> {
     #[must_use]
     pub fn sorted(&self) -> Vec<&K>
     where
-        K: Ord,
+        K: Ord + Sync,
     {
         let mut keys: Vec<&K> = self.0.0.keys().collect();
-        keys.sort_unstable();
+        sort_by(&mut keys, |a, b| a.cmp(b));
         keys
     }
 }

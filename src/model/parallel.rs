@@ -1,5 +1,6 @@
 //! Work that the cores share. What comes out is what one core would give, in the same order.
 
+use std::cmp::Ordering;
 use std::num::NonZeroUsize;
 use std::sync::mpsc::channel;
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -7,6 +8,9 @@ use std::thread::ScopedJoinHandle;
 
 /// Fewer things than this are not worth a second thread.
 pub const ALONE_MAX: usize = 16;
+
+/// Fewer things than this are sorted before a second thread has begun.
+const SORTED_ALONE_MAX: usize = 2_000;
 
 /// Does two things that have nothing to do with each other, at once where there is much to do.
 pub fn both<A: Send, B>(
@@ -92,6 +96,15 @@ pub fn parts_mut<T: Send, R: Send>(
     at_once(things.chunks_mut(share_of(things.len())).collect(), work)
 }
 
+/// Sorts things; those that are equal keep their order.
+pub fn sort_by<T: Send>(things: &mut [T], compare: impl Fn(&T, &T) -> Ordering + Sync) {
+    if things.len() >= SORTED_ALONE_MAX {
+        parts_mut(things, |part| part.sort_by(&compare));
+    }
+    // Finds parts that are sorted, and brings them together.
+    things.sort_by(compare);
+}
+
 /// What a thread gives; where it panicked, so does this one.
 fn join<R>(hand: ScopedJoinHandle<'_, R>) -> R {
     hand.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
@@ -124,7 +137,7 @@ fn at_once<P: Send, R: Send>(parts: Vec<P>, work: impl Fn(P) -> R + Sync) -> Vec
 
 #[cfg(test)]
 mod tests {
-    use super::{each, map, parts, parts_mut, while_found};
+    use super::{each, map, parts, parts_mut, sort_by, while_found};
 
     #[test]
     fn the_order_is_kept_however_many_there_are() {
@@ -143,6 +156,17 @@ mod tests {
                 part.len()
             });
             assert_eq!((changed, counts.iter().sum()), (doubled, number));
+        }
+    }
+
+    #[test]
+    fn many_things_are_sorted_as_few_are() {
+        for number in [0, 1, 1_999, 2_000, 5_001] {
+            let mut things: Vec<usize> = (0..number).map(|n| n * 7_919 % 10_007).collect();
+            let mut expected = things.clone();
+            expected.sort_by_key(|n| n % 100);
+            sort_by(&mut things, |a, b| (a % 100).cmp(&(b % 100)));
+            assert_eq!(things, expected);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::model::ResourceId;
 use crate::model::lookup::Lookup;
-use crate::model::parallel::{map, parts};
+use crate::model::parallel::{map, parts, sort_by};
 use crate::plan::PlanInput;
 use crate::plan::draft::Draft;
 use crate::plan::judge::Worlds;
@@ -31,7 +31,7 @@ pub fn order<'a>(input: &PlanInput, worlds: &Worlds, drafts: &'a [Draft]) -> Vec
         let rank = input.kinds.rank(draft.id.kind.as_str());
         (rank, Placed { draft, customer: worlds.customer_of(&draft.id) })
     });
-    sorted.sort_by(|(rank, a), (other, b)| {
+    sort_by(&mut sorted, |(rank, a), (other, b)| {
         (a.of_whom(), rank, &a.draft.id).cmp(&(b.of_whom(), other, &b.draft.id))
     });
     let order = after_what_they_rest_on(worlds, &sorted);

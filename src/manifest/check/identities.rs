@@ -2,7 +2,7 @@
 
 use super::{Checker, Firsts};
 use crate::model::lookup::Lookup;
-use crate::model::parallel::map;
+use crate::model::parallel::{map, sort_by};
 use crate::model::{KindName, Resource, ResourceId, code};
 
 /// A resource with the manifest that it comes from.
@@ -84,7 +84,7 @@ impl Checker<'_> {
         for (first, others) in things.groups {
             resources.extend(self.one_of(firsts, first, others));
         }
-        resources.sort_by(|a, b| a.id.cmp(&b.id));
+        sort_by(&mut resources, |a, b| a.id.cmp(&b.id));
         resources
     }
 
