@@ -51,29 +51,23 @@ pub fn check(
     let wanted = reach.things(named, &looked, touched);
     // Of what is settled the row says what is there.
     let settled: Vec<Observed> = settled.into_iter().filter_map(gather::as_thing).collect();
-    let mut places: Lookup<ResourceId, usize> = Lookup::default();
-    let by_id: Lookup<&ResourceId, &Stored> = rows.iter().map(|row| (&row.id, row)).collect();
-    let mut files = Vec::with_capacity(read.len() + 1);
-    let mut marks = Lookup::default();
-    for one in read {
-        marks.extend(one.marks());
-        let Read { place, file, .. } = one;
-        places.extend(file.documents.iter().filter_map(|d| Some((d.id.clone()?, place))));
-        files.push(file);
-    }
-    let Some(documents) = remembered(reach, look.kinds, named, &by_id) else { return Ok(None) };
-    for (place, one) in &reach.looked {
-        let id = id_of(named, one.kind, one.name);
-        marks.extend(one.mark.try_into().ok().map(|mark| (id.clone(), mark)));
-        // Declared here and in a file that moved: the check says so.
-        places.insert(id, *place);
-    }
+    let is_much = rows.len() >= ALONE_MAX;
+    let (documents, declared) = both(
+        is_much,
+        || {
+            let by_id: Lookup<&ResourceId, &Stored> =
+                rows.iter().map(|row| (&row.id, row)).collect();
+            remembered(reach, look.kinds, named, &by_id)
+        },
+        || Declarations::of(reach, named, read),
+    );
+    let Some(documents) = documents else { return Ok(None) };
+    let Declarations { mut files, mut places, marks } = declared;
     files.push(FileRead { file: "".into(), documents, problems: Vec::new() });
-    drop(by_id);
     let known: Known<ResourceId> = rows.iter().map(|row| row.id.clone()).collect();
     let beyond = Beyond { unread: false, chosen };
     let (mut checked, gathered) = both(
-        rows.len() >= ALONE_MAX,
+        is_much,
         || manifest::check(look.kinds, files, BTreeMap::new(), &known, &beyond),
         || {
             let mut things = look.store.actual_of(&wanted)?;
@@ -94,6 +88,33 @@ pub fn check(
     gathered.beside = Arc::new(beside);
     checked.resources.retain(|one| !gathered.beside.contains(&one.id));
     Ok(Some(Checked { desired: checked.resources, gathered, places, marks }))
+}
+
+/// The files that moved, and where everything that is looked at is declared.
+struct Declarations {
+    files: Vec<FileRead>,
+    places: Lookup<ResourceId, usize>,
+    marks: Lookup<ResourceId, Mark>,
+}
+
+impl Declarations {
+    fn of(reach: &Reach<'_>, named: &[String], read: Vec<Read<'_>>) -> Self {
+        let (mut places, mut marks) = (Lookup::default(), Lookup::default());
+        let mut files = Vec::with_capacity(read.len() + 1);
+        for one in read {
+            marks.extend(one.marks());
+            let Read { place, file, .. } = one;
+            places.extend(file.documents.iter().filter_map(|d| Some((d.id.clone()?, place))));
+            files.push(file);
+        }
+        for (place, one) in &reach.looked {
+            let id = id_of(named, one.kind, one.name);
+            marks.extend(one.mark.try_into().ok().map(|mark| (id.clone(), mark)));
+            // Declared here and in a file that moved: the check says so.
+            places.insert(id, *place);
+        }
+        Self { files, places, marks }
+    }
 }
 
 /// What is looked at in files that did not move, as if it had been read; `None` where a row is missed.

@@ -2,7 +2,7 @@
 
 use crate::engine::memory::{File, Front};
 use crate::engine::tree::{Found, Sources};
-use crate::model::parallel::each;
+use crate::model::parallel::{each, map};
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -73,7 +73,7 @@ impl Moved {
             found.stat?;
             Some((path.trim_start_matches('/').to_owned(), None))
         };
-        let files = sources.files.iter().map(below).collect::<Option<Vec<_>>>()?;
+        let files = map(&sources.files, below).into_iter().collect::<Option<Vec<_>>>()?;
         let (same, before) = (vec![None; files.len()], vec![None; files.len()]);
         let (former, unsure) = (BTreeSet::new(), Vec::new());
         Some(Self { same, before, former, files, restless: false, unsure })

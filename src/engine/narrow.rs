@@ -123,8 +123,9 @@ pub fn look_at<'m>(
     let seeds = seeds(look, &parts, &read, touched)?;
     let split = Split::new(known, &parts, seeds, selectors);
     let chosen = split.chosen(front);
-    let checked = check(&split.reach, &front.kinds, chosen, look, read, touched)?;
-    let Some((checked, files)) = checked.zip(moved.remembered(sources)) else { return Ok(None) };
+    let check = || check(&split.reach, &front.kinds, chosen, look, read, touched);
+    let (files, checked) = both(true, || moved.remembered(sources), check);
+    let Some((checked, files)) = checked?.zip(files) else { return Ok(None) };
     let Checked { desired, gathered, places, marks } = checked;
     let Split { kept, kept_others, reach } = split;
     let settled: usize = kept.iter().map(|page| page.counts().0).sum();

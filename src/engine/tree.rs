@@ -3,7 +3,7 @@
 
 use crate::engine::memory::Stat;
 use crate::model::code::{self, Code};
-use crate::model::parallel::{each, while_found};
+use crate::model::parallel::{each, sort_by, while_found};
 use crate::model::problem::Problem;
 use crate::model::tree::Span;
 use ignore::WalkBuilder;
@@ -86,7 +86,7 @@ pub fn find(roots: &[PathBuf], stdin: &mut dyn Read) -> Sources {
     let stats = |paths: Vec<PathBuf>| paths.into_iter().map(stat).collect::<Vec<_>>();
     let ((), found) = while_found(find, stats);
     let mut files: Vec<Found> = found.into_iter().flatten().collect();
-    files.sort_by(|a, b| a.name.cmp(&b.name));
+    sort_by(&mut files, |a, b| a.name.cmp(&b.name));
     // Roots may overlap: a file is read once, under the name that sorts first.
     let mut seen = BTreeSet::new();
     if roots.len() > 1 {

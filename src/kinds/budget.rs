@@ -3,8 +3,9 @@
 use crate::kinds::reference::Ref;
 use crate::kinds::selector::Selector;
 use crate::kinds::{
-    Column, Facts, Field, Kind, Mend, Missing, Operation, Reference, ReferenceTo, Rule, Standing,
-    Transition, Verdict, Weight, World, customer as customers, permit, rule, subscription,
+    Column, Facts, Field, Kind, Mend, Missing, Monthly, Operation, Reference, ReferenceTo, Rule,
+    Standing, Transition, Verdict, Weight, World, customer as customers, permit, rule,
+    subscription,
 };
 use crate::model::problem::Finding;
 use crate::model::{Money, Resource, ResourceId, ResourceName, Spec, code};
@@ -201,7 +202,5 @@ spec:
         "Update customer spending budget"
     }
 
-    fn monthly(spec: &Spec) -> Option<Money> {
-        Money::from_value(spec.get("monthly")?)
-    }
+    const MONTHLY: Option<Monthly> = Some(|spec| Money::from_value(spec.get("monthly")?));
 }

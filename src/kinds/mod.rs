@@ -89,6 +89,9 @@ pub struct Facts {
 /// Says what a person must hand on of what is observed.
 pub type Handout = fn(&Spec) -> Option<String>;
 
+/// Gives the monthly amount that a state stands for.
+pub type Monthly = fn(&Spec) -> Option<Money>;
+
 /// A kind: its spec as a type, and its rules. The rules see canonical [`Spec`]s, because observed
 /// state may lack what a manifest must have.
 pub trait Kind: Serialize + DeserializeOwned + JsonSchema {
@@ -192,10 +195,8 @@ pub trait Kind: Serialize + DeserializeOwned + JsonSchema {
     /// The operation in the portal's words (domain.md 7).
     fn operation(_transition: &Transition<'_>) -> Operation;
 
-    /// The monthly amount a state stands for.
-    fn monthly(_spec: &Spec) -> Option<Money> {
-        None
-    }
+    /// The monthly amount a state stands for. Most kinds have none, and theirs are not looked at for it.
+    const MONTHLY: Option<Monthly> = None;
 
     /// What the partner answers for from now on.
     fn liability(_transition: &Transition<'_>, _after: &World) -> Option<Liability> {
@@ -294,8 +295,8 @@ pub struct KindEntry {
     pub risk: fn(&Transition<'_>) -> Risk,
     /// See [`Kind::operation`].
     pub operation: fn(&Transition<'_>) -> Operation,
-    /// See [`Kind::monthly`].
-    pub monthly: fn(&Spec) -> Option<Money>,
+    /// See [`Kind::MONTHLY`].
+    pub monthly: Option<Monthly>,
     /// See [`Kind::liability`].
     pub liability: fn(&Transition<'_>, &World) -> Option<Liability>,
     /// See [`Kind::bought`].
@@ -354,7 +355,7 @@ impl KindEntry {
             stops: T::stops,
             risk: T::risk,
             operation: T::operation,
-            monthly: T::monthly,
+            monthly: T::MONTHLY,
             liability: T::liability,
             bought: T::bought,
             handout: T::HANDOUT,

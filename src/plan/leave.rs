@@ -98,7 +98,7 @@ fn moves_money(
     id: &ResourceId,
     (before, after): (Option<&Spec>, Option<&Spec>),
 ) -> bool {
-    let monthly = |spec: Option<&Spec>| spec.and_then(entry.monthly);
+    let monthly = |spec: Option<&Spec>| entry.monthly.and_then(|monthly| monthly(spec?));
     let transition = Transition { id, before, after, at: input.at };
     monthly(before) != monthly(after) || (entry.risk)(&transition) > Risk::Reversible
 }

@@ -20,7 +20,7 @@ pub fn effect(
     transition: &Transition<'_>,
     after: &World,
 ) -> Money {
-    let monthly = |spec: Option<&Spec>| spec.and_then(entry.monthly);
+    let monthly = |spec: Option<&Spec>| entry.monthly.and_then(|monthly| monthly(spec?));
     let (before, then) = (monthly(transition.before), monthly(transition.after));
     let mut money = Money::new();
     if before != then {
@@ -139,13 +139,10 @@ pub fn totals(input: &PlanInput, changes: &[Change], worlds: &Worlds) -> Money {
     let touched = customers_of(changes);
     let sum = |world: &World| {
         let mut totals = Totals::default();
-        for customer in &touched {
-            for standing in world.referrers(customer, None) {
-                let entry = input.kinds.get(standing.id.kind.as_str());
-                if let Some(monthly) = entry.and_then(|entry| (entry.monthly)(&standing.spec)) {
-                    totals.add(monthly);
-                }
-            }
+        let kinds = input.kinds.iter();
+        for (kind, monthly) in kinds.filter_map(|entry| Some((entry.facts.kind, entry.monthly?))) {
+            let spend = touched.iter().flat_map(|customer| world.referrers(customer, Some(kind)));
+            spend.filter_map(|one| monthly(&one.spec)).for_each(|money| totals.add(money));
         }
         totals
     };
