@@ -155,6 +155,7 @@ impl Pairing<'_> {
             let named = candidates.own.contains_key(&d.id);
             (!named, d.metadata.annotation(PREVIOUS_NAME).is_none(), &d.id)
         });
+        // Where the pairs of this kind begin.
         let first = self.pairs.own.len();
         let refers_to_itself = entry.facts.references.iter().any(|r| r.kind == entry.facts.kind);
         // Where names of this very kind count, each is settled when those before it are paired.
@@ -169,12 +170,10 @@ impl Pairing<'_> {
             let wanted = ahead.next().unwrap_or_else(|| self.wanted(entry, declared));
             self.note_outdated(entry, declared);
             let resource = Resource { spec: wanted.spec, ..declared.clone() };
-            let pair = match candidates.own.remove(&resource.id) {
-                Some(stored) => {
-                    let identity = wanted.identity.as_ref();
-                    self.named(entry, (resource, identity), stored, &mut candidates)
-                }
-                None => self.claim(entry, (resource, wanted.identity.as_ref()), &mut candidates),
+            let resource = (resource, wanted.identity.as_ref());
+            let pair = match candidates.own.remove(&declared.id) {
+                Some(stored) => self.named(entry, resource, stored, &mut candidates),
+                None => self.claim(entry, resource, &mut candidates),
             };
             let id = declared.id.clone();
             self.push(Pair { declared: Some(declared.spec.clone()), ..pair });
@@ -194,7 +193,8 @@ impl Pairing<'_> {
         Wanted { identity: (entry.identity)(&spec), spec }
     }
 
-    /// For a kind that refers to itself: names that changed while it was paired.
+    /// For a kind that refers to itself: names that changed while it was paired. Its pairs are those
+    /// from `first` on.
     fn settle_own_references(&mut self, entry: &KindEntry, first: usize) {
         let mut pairs = std::mem::take(&mut self.pairs.own);
         let own = pairs[first..].iter_mut();
