@@ -39,7 +39,8 @@ pub struct Pace {
 /// Changes in one transaction: large enough to be fast, small enough to stop soon on Ctrl-C.
 const TRANSACTION: usize = 5_000;
 /// Changes in the first transaction, each after it having twice as many: what comes after the
-/// preparing soon has something to do.
+/// preparing soon has something to do. Towards the end each has half of what is left: what comes after
+/// the last one is soon done.
 const FIRST_TRANSACTION: usize = 750;
 /// Transactions under way: one is prepared and one committed, while the disk takes in some.
 const TRANSACTIONS: usize = 6;
@@ -56,12 +57,13 @@ impl Pace {
         }
     }
 
-    /// Changes in a group by its number.
-    fn size(&self, group: usize) -> usize {
+    /// Changes in a group by its number, where so many are left.
+    fn size(&self, group: usize, left: usize) -> usize {
         if !self.in_turn {
             return self.group;
         }
-        (FIRST_TRANSACTION << group.min(16)).min(self.group)
+        let half = left.div_ceil(2).max(FIRST_TRANSACTION);
+        (FIRST_TRANSACTION << group.min(16)).min(half).min(self.group)
     }
 }
 
@@ -184,7 +186,7 @@ impl State {
         }
         let mut chosen: BTreeSet<usize> = BTreeSet::new();
         let mut group = Vec::new();
-        let size = self.pace.size(self.next_group);
+        let size = self.pace.size(self.next_group, self.order.len() - self.first_open);
         let comes_before = |status: &Status| {
             *status == Status::Done || (self.pace.in_turn && *status == Status::Running)
         };
@@ -351,11 +353,19 @@ mod tests {
     }
 
     #[test]
-    fn the_first_transactions_are_small_and_the_others_as_large_as_may_be() {
-        let pace = Pace::new(true, 10);
-        let sizes: Vec<_> = (0..5).map(|group| pace.size(group)).collect();
-        assert_eq!(sizes, [750, 1_500, 3_000, 5_000, 5_000]);
-        assert_eq!(Pace::new(false, 10).size(9), 1);
+    fn the_first_and_the_last_transactions_are_small_and_those_between_as_large_as_may_be() {
+        let sizes = |mut left: usize| {
+            let mut sizes = Vec::new();
+            while left > 0 {
+                sizes.push(Pace::new(true, 10).size(sizes.len(), left).min(left));
+                left -= sizes[sizes.len() - 1];
+            }
+            sizes
+        };
+        assert_eq!(sizes(20_000), [750, 1_500, 3_000, 5_000, 4_875, 2_438, 1_219, 750, 468]);
+        assert_eq!(sizes(750), [750]);
+        assert_eq!(sizes(751), [750, 1]);
+        assert_eq!(Pace::new(false, 10).size(9, 100), 1);
     }
 
     #[test]
