@@ -108,9 +108,12 @@ fn begin(
     let provider = session::provider(settings, &workspace)?;
     let store = SharedStore::new(session::make(settings, &workspace, existing)?);
     let (here, how) = ((settings, &workspace), ("apply", args.lock.timeout()));
-    carry_out::under_lease(here, (provider, store), how, ui, |place, ui| {
+    let ended = carry_out::under_lease(here, (provider, store), how, ui, |place, ui| {
         under_lease(args, &workspace, &mut wanted, place, events, ui)
-    })
+    });
+    // The process ends soon: its memory goes at once then, instead of piece by piece.
+    std::mem::forget(wanted);
+    ended
 }
 
 fn under_lease(
@@ -155,7 +158,7 @@ fn under_lease(
     let exit = place.carry_out(&planned, hands, events, ui)?.exit;
     // What could not be ended now is no success, even where everything else is.
     let unknown = resumed.iter().any(|how| matches!(how, Ended::Unknown(_)));
-    // The process ends soon: its memory goes at once then, instead of piece by piece.
+    // As above.
     std::mem::forget(planned);
     Ok(if unknown && exit.went_well() { Exit::Partly } else { exit })
 }

@@ -95,7 +95,10 @@ pub fn run(args: &PlanArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, Co
             ui.data(&markdown(&plan, &view));
         }
     }
-    Ok(if args.detailed_exitcode { detailed(&plan) } else { Exit::Done })
+    let exit = if args.detailed_exitcode { detailed(&plan) } else { Exit::Done };
+    // The process ends soon: its memory goes at once then, instead of piece by piece.
+    std::mem::forget(plan);
+    Ok(exit)
 }
 
 /// The plan of the manifests as they are in the folder.
@@ -113,7 +116,7 @@ fn of_folder(
     let provider = provider.as_ref();
     let pass = Pass::new(settings, workspace, &args.pass, provider, at);
     let Planned { plan, gathered, .. } = pass.plan(&mut input, store.as_deref(), ui)?;
-    // The process ends soon: its memory goes at once then, instead of piece by piece.
+    // As above.
     std::mem::forget((gathered, input));
     Ok(plan)
 }

@@ -58,7 +58,7 @@ impl Gathered {
     /// What a pass knows at its beginning.
     #[must_use]
     pub fn directory(&self, kinds: &Kinds) -> Directory {
-        Directory::new(kinds.clone(), self.stored.to_vec(), self.actual.clone())
+        Directory::new(kinds.clone(), &self.stored, &self.actual)
     }
 }
 

@@ -253,7 +253,7 @@ mod tests {
             provider: Arc::new(Embedded),
             store: SharedStore::new(store),
             epoch: 0,
-            directory: Mutex::new(Directory::new(Kinds::default(), Vec::new(), Vec::new())),
+            directory: Mutex::new(Directory::new(Kinds::default(), &[], &[])),
             ids: Mutex::new(Ids::new("lineage", 1)),
             context: Context {
                 at: DateTime::<Utc>::UNIX_EPOCH,

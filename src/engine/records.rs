@@ -5,7 +5,7 @@ use crate::engine::Gathered;
 use crate::engine::executor::Status;
 use crate::engine::work::Work;
 use crate::model::condition::{ConditionType, Truth};
-use crate::model::lookup::Lookup;
+use crate::model::lookup::{Known, Lookup};
 use crate::model::resource::Management;
 use crate::model::{ResourceId, Spec, Stored};
 use crate::plan::change::{ConditionNow, Record};
@@ -30,20 +30,23 @@ pub fn record(
         .filter(|(_, status)| *status != Status::Done)
         .map(|(id, status)| (id, status))
         .collect();
-    let recorded = gathered.stored.iter().zip(gathered.recorded.iter());
-    let recorded: Lookup<&ResourceId, (i64, &Option<Spec>)> =
-        recorded.map(|(row, observed)| (&row.id, (row.revision, observed))).collect();
+    let spoken_of: Known<&ResourceId> = plan.records.iter().map(|r| &r.resource).collect();
+    let recorded = || gathered.stored.iter().zip(gathered.recorded.iter());
+    let revisions: Lookup<&ResourceId, i64> = recorded()
+        .filter(|(row, _)| spoken_of.contains(&row.id))
+        .map(|(row, _)| (&row.id, row.revision))
+        .collect();
     // A saved plan may be older than what stands in the store of resources it does not touch.
-    let fits = |record: &&Record| match (record.revision, recorded.get(&record.resource)) {
-        (Some(planned), Some((now, _))) => planned == *now,
+    let fits = |record: &&Record| match (record.revision, revisions.get(&record.resource)) {
+        (Some(planned), Some(now)) => planned == *now,
         _ => true,
     };
     // What changed outside and was not put back is written down as it is.
-    let is_stale = |row: &Stored| {
-        recorded.get(&row.id).is_some_and(|(revision, observed)| {
-            *revision == row.revision && **observed != row.observed
-        })
-    };
+    let differs = |(row, observed): &(&Stored, &Option<Spec>)| row.observed != **observed;
+    let drifted: Lookup<&ResourceId, i64> =
+        recorded().filter(differs).map(|(row, _)| (&row.id, row.revision)).collect();
+    let is_stale =
+        |row: &Stored| drifted.get(&row.id).is_some_and(|revision| *revision == row.revision);
     let now = (work.clock)();
     let mut writes = Vec::new();
     let directory = work.directory();
@@ -64,7 +67,7 @@ pub fn record(
     let mut told: Vec<&ResourceId> =
         records.sorted().iter().map(|record| &record.resource).collect();
     told.extend(statuses.iter().map(|(id, _)| id).filter(|id| not_done.contains_key(id)));
-    let ids = gathered.stored.iter().map(|row| &row.id);
+    let ids = recorded().filter(differs).map(|(row, _)| &row.id);
     told.extend(ids.filter(|id| directory.row(id).is_some_and(is_stale)));
     told.sort();
     told.dedup();

@@ -68,7 +68,7 @@ impl Work {
     /// Forgets rows and things beside whatever comes next: of many that takes its time.
     pub fn forget(&self) {
         let mut directory = self.directory();
-        let nothing = Directory::new(directory.kinds.clone(), Vec::new(), Vec::new());
+        let nothing = Directory::new(directory.kinds.clone(), &[], &[]);
         let all = std::mem::replace(&mut *directory, nothing);
         std::thread::spawn(move || drop(all));
     }

@@ -2,6 +2,7 @@
 
 use crate::kinds::{KindEntry, Kinds, Reference, ReferenceTo};
 use crate::model::lookup::{Known, Lookup};
+use crate::model::parallel::{ALONE_MAX, both};
 use crate::model::{KindName, Observed, ResourceId, Spec, Stored, Value};
 use crate::provider::ProviderError;
 use crate::store::Write;
@@ -29,16 +30,21 @@ pub struct Directory {
 impl Directory {
     /// Gathers what the store and the provider say at the beginning of a pass.
     #[must_use]
-    pub fn new(kinds: Kinds, rows: Vec<Stored>, actual: Vec<Observed>) -> Self {
-        let names = rows
-            .iter()
-            .filter_map(|row| {
-                Some(((row.id.kind.clone(), row.external_id.clone()?), row.id.clone()))
-            })
-            .collect();
+    pub fn new(kinds: Kinds, rows: &[Stored], actual: &[Observed]) -> Self {
+        let (by_id, (names, actual)) = both(
+            rows.len() >= ALONE_MAX,
+            || rows.iter().map(|row| (row.id.clone(), Arc::new(row.clone()))).collect(),
+            || {
+                let external = |row: &Stored| Some((row.id.kind.clone(), row.external_id.clone()?));
+                let names = rows.iter().filter_map(|row| Some((external(row)?, row.id.clone())));
+                let thing = |one: &Observed| (one.kind.clone(), one.external_id.clone());
+                let things = actual.iter().map(|one| (thing(one), Arc::new(one.clone())));
+                (names.collect(), things.collect::<BTreeMap<_, _>>())
+            },
+        );
         let mut directory = Self {
             kinds,
-            rows: rows.into_iter().map(|row| (row.id.clone(), Arc::new(row))).collect(),
+            rows: by_id,
             actual: BTreeMap::new(),
             names,
             touched: Known::default(),
@@ -46,7 +52,12 @@ impl Directory {
             referrers: OnceLock::new(),
             by_name: Lookup::default(),
         };
-        actual.into_iter().for_each(|observed| directory.put_actual(observed));
+        for (thing, observed) in &actual {
+            if !directory.names.contains_key(thing) {
+                directory.call(observed);
+            }
+        }
+        directory.actual = actual;
         directory
     }
 

@@ -40,7 +40,7 @@ pub fn state(
         .filter_map(|item| row(kinds, set, &managed.file, item, &mut problems))
         .collect();
     problems.extend(twice(managed));
-    let mut directory = Directory::new(kinds.clone(), rows.clone(), Vec::new());
+    let mut directory = Directory::new(kinds.clone(), &rows, &[]);
     let mut ids = Ids::new(LINEAGE, 0);
     let mut things: BTreeMap<(KindName, String), Observed> = BTreeMap::new();
     // What is nobody's comes first: what is managed may refer to it.
