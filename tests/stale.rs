@@ -298,10 +298,26 @@ fn what_is_made_new_rests_on_not_being_there_whether_the_plan_says_it_or_not() {
             forge(&env, |plan| plan.basis.push(Basis::of_new(&id)));
         }
         meanwhile(&env, str::to_owned);
-        let why = "RoleAssignment/reader was not in the store, and is at revision 1 now";
-        assert_refused(&env, why, "");
-        assert_eq!(text(&env.run(&APPLY).stderr).matches(why).count(), 1);
+        let why = "the plan is stale: RoleAssignment/reader was not in the store, and is at revision 1 now\n";
+        assert_refused(&env, why, "it is said once");
     }
+}
+
+#[test]
+fn of_much_that_moved_some_is_told_and_how_much_more_there_is() {
+    let env = applied();
+    env.write("manifests/all.yaml", customer("tailspin") + "---\n" + &customer("toys"));
+    env.ok(&["plan", "--out", "plan.json"]);
+    env.ok(&["apply", "--yes"]);
+    let plan = plan_of(&env);
+    let new = plan.changes.iter().filter(|change| change.is_new());
+    let mut new: Vec<String> = new.map(|change| change.id.to_string()).collect();
+    new.sort();
+    let said = new.iter().map(|id| format!("{id} was not in the store, and is at revision 1 now"));
+    let shown: Vec<String> = said.take(8).collect();
+    let why = format!("the plan is stale: {}; and {} more\n", shown.join("; "), new.len() - 8);
+    assert!(new.len() > 8);
+    assert_refused(&env, &why, "much moved");
 }
 
 #[test]

@@ -181,6 +181,9 @@ fn approvals(
     })
 }
 
+/// So much of what moved on is told.
+const MOVED_SHOWN_MAX: usize = 8;
+
 /// Refuses a saved plan that was applied already, or whose resources moved on.
 fn fits(plan: &Plan, gathered: &Gathered, place: &Place<'_>) -> Result<(), CommandError> {
     saved::check_not_applied(plan, place.store.lock().as_ref())?;
@@ -189,6 +192,11 @@ fn fits(plan: &Plan, gathered: &Gathered, place: &Place<'_>) -> Result<(), Comma
     moved.extend(stale::worse(plan, gathered, kinds, &place.refunds, now.date_naive()));
     if moved.is_empty() {
         return may(plan, gathered, place);
+    }
+    let more = moved.len().saturating_sub(MOVED_SHOWN_MAX);
+    moved.truncate(MOVED_SHOWN_MAX);
+    if more > 0 {
+        moved.push(format!("and {more} more"));
     }
     let error = CommandError::new(format!("the plan is stale: {}", moved.join("; ")));
     Err(error.exit(Exit::Conflict).hint(

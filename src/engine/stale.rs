@@ -35,11 +35,12 @@ pub fn moved(plan: &Plan, gathered: &Gathered, kinds: &Kinds, at: DateTime<Utc>)
     rests.sort_by(|a, b| a.resource.cmp(&b.resource));
     // A plan that an earlier version saved names what is new too.
     rests.dedup();
-    let mut moved: Vec<String> = rests.iter().filter_map(|basis| one(basis)).collect();
+    let (told, mut moved): (BTreeSet<&ResourceId>, Vec<String>) =
+        rests.iter().filter_map(|basis| Some((&basis.resource, one(basis)?))).unzip();
     if plan.proceeding().next().is_some() {
         let newcomers = Newcomers::of(plan, gathered, kinds);
-        moved.extend(newcomers.alike(plan));
-        moved.extend(newcomers.resting(plan));
+        moved.extend(newcomers.alike(plan, &told));
+        moved.extend(newcomers.resting(plan, &told));
         moved.extend(newcomers.unended(plan, &gathered.intents));
         let lost = roles::lost(plan, kinds, &Staff::of("", &gathered.staff));
         moved.extend(lost.iter().map(|role| format!("nobody would be {} any more", role.as_str())));
@@ -140,8 +141,9 @@ impl<'a> Newcomers<'a> {
         found.into_iter().collect()
     }
 
-    /// For what is made new: things that are the same, or may be.
-    fn alike(&self, plan: &Plan) -> Vec<String> {
+    /// For what is made new: things that are the same, or may be. Of what was `told` already nothing
+    /// more is said; so too below.
+    fn alike(&self, plan: &Plan, told: &BTreeSet<&ResourceId>) -> Vec<String> {
         let mut made: BTreeMap<(&str, String), &Change> = BTreeMap::new();
         for change in plan.proceeding().filter(|change| change.action.makes()) {
             let desired = change.desired.as_ref();
@@ -154,6 +156,9 @@ impl<'a> Newcomers<'a> {
         let same = |thing: &Observed| {
             let kind = thing.kind.as_str();
             let change = made.get(&(kind, self.sameness(kind, &thing.spec)?))?;
+            if told.contains(&change.id) {
+                return None;
+            }
             Some(match self.directory.name(thing) {
                 Some(id) => format!("{} is there already, as {id}", change.id),
                 None => {
@@ -170,7 +175,7 @@ impl<'a> Newcomers<'a> {
     /// Things that rest on what goes or changes, or on what a change rests on as well: a permission
     /// on the Owner that is removed. What else belongs to a customer does not count, unless the
     /// customer goes.
-    fn resting(&self, plan: &Plan) -> Vec<String> {
+    fn resting(&self, plan: &Plan, told: &BTreeSet<&ResourceId>) -> Vec<String> {
         let mut watched: BTreeSet<ResourceId> = BTreeSet::new();
         for change in plan.proceeding().filter(|change| !change.release) {
             let external_id = change.external_id.as_deref().unwrap_or_default();
@@ -188,7 +193,11 @@ impl<'a> Newcomers<'a> {
         let rests = |thing: &Observed| {
             let targets = self.targets(thing.kind.as_str(), &thing.spec);
             let target = targets.into_iter().find(|target| watched.contains(target))?;
-            let id = self.directory.name(thing).map(ToString::to_string);
+            let id = self.directory.name(thing);
+            if id.is_some_and(|id| told.contains(id)) {
+                return None;
+            }
+            let id = id.map(ToString::to_string);
             let id = id.unwrap_or_else(|| format!("{} {}", thing.kind, thing.external_id));
             Some(format!("{id} is new, and refers to {target}"))
         };
