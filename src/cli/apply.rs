@@ -14,6 +14,7 @@ use crate::engine::lease::SharedStore;
 use crate::engine::operate::Ended;
 use crate::engine::{Gathered, Workspace, policies, stale};
 use crate::kinds::{AgentRole, Staff};
+use crate::model::text::few;
 use crate::model::{ResourceId, Stored};
 use crate::plan::{Change, Plan, render, roles};
 use crate::store::Missing;
@@ -181,9 +182,6 @@ fn approvals(
     })
 }
 
-/// So much of what moved on is told.
-const MOVED_SHOWN_MAX: usize = 8;
-
 /// Refuses a saved plan that was applied already, or whose resources moved on.
 fn fits(plan: &Plan, gathered: &Gathered, place: &Place<'_>) -> Result<(), CommandError> {
     saved::check_not_applied(plan, place.store.lock().as_ref())?;
@@ -193,12 +191,7 @@ fn fits(plan: &Plan, gathered: &Gathered, place: &Place<'_>) -> Result<(), Comma
     if moved.is_empty() {
         return may(plan, gathered, place);
     }
-    let more = moved.len().saturating_sub(MOVED_SHOWN_MAX);
-    moved.truncate(MOVED_SHOWN_MAX);
-    if more > 0 {
-        moved.push(format!("and {more} more"));
-    }
-    let error = CommandError::new(format!("the plan is stale: {}", moved.join("; ")));
+    let error = CommandError::new(format!("the plan is stale: {}", few(moved)));
     Err(error.exit(Exit::Conflict).hint(
         "nothing was applied; plan again, `plan --compare` with this file shows what is different",
     ))

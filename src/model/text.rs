@@ -41,9 +41,31 @@ pub fn counted(count: usize, noun: &str) -> String {
     if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }
 
+/// So many sentences are told in one line.
+const SENTENCES_MAX: usize = 8;
+
+/// Sentences in one line: some of them, and how many more there are.
+#[must_use]
+pub fn few(mut sentences: Vec<String>) -> String {
+    let more = sentences.len().saturating_sub(SENTENCES_MAX);
+    sentences.truncate(SENTENCES_MAX);
+    if more > 0 {
+        sentences.push(format!("and {more} more"));
+    }
+    sentences.join("; ")
+}
+
 #[cfg(test)]
 mod tests {
-    use super::printable;
+    use super::{few, printable};
+
+    #[test]
+    fn of_many_sentences_a_few_are_told() {
+        let sentences = |number: usize| (1..=number).map(|n| n.to_string()).collect();
+        assert_eq!(few(sentences(0)), "");
+        assert_eq!(few(sentences(8)), "1; 2; 3; 4; 5; 6; 7; 8");
+        assert_eq!(few(sentences(10)), "1; 2; 3; 4; 5; 6; 7; 8; and 2 more");
+    }
 
     #[test]
     fn nothing_that_moves_the_cursor_or_turns_text_around_is_printed() {

@@ -1,6 +1,6 @@
 //! Brakes: plans that do too much at once are printed, and not applied.
 
-use crate::model::text::counted;
+use crate::model::text::{counted, few};
 use crate::plan::change::{Action, Change, MoneyEffect, Plan, Reason, Refusal};
 use crate::plan::judge::Worlds;
 use crate::plan::money::number;
@@ -42,7 +42,7 @@ pub fn refusals(input: &PlanInput, plan: &Plan, worlds: &Worlds) -> Vec<Refusal>
     if vanished.len() > limits.vanished_folders && !input.declares_nothing() {
         let message = match vanished.as_slice() {
             [one] => format!("{one} would be deleted"),
-            several => format!("these would be deleted: {}", several.join("; ")),
+            _ => format!("these would be deleted: {}", few(vanished)),
         };
         refusals.push(refuse(
             "limits.vanishedFolders",
