@@ -1,7 +1,8 @@
 //! What a declared resource stands for: what the store has under its name, what had another name
 //! until now, what is there and nobody manages, or something new.
 
-use super::{Candidates, Names, Pair, Pairing};
+use super::candidates::Candidates;
+use super::{Names, Pair, Pairing};
 use crate::kinds::{Block, KindEntry};
 use crate::model::lookup::Lookup;
 use crate::model::resource::{EXTERNAL_ID, PREVIOUS_NAME};
