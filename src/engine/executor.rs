@@ -136,11 +136,11 @@ impl State {
     /// The beginning of an apply of what proceeds in a plan.
     #[must_use]
     pub fn new(plan: &Plan, pace: Pace) -> Self {
-        let order: Vec<_> = plan.proceeding().map(|change| change.id.clone()).collect();
-        let places: Lookup<&ResourceId, usize> =
-            plan.proceeding().enumerate().map(|(place, change)| (&change.id, place)).collect();
-        let first = |id| places.get(&id).copied();
         let changes: Vec<&Change> = plan.proceeding().collect();
+        let order = changes.iter().map(|change| change.id.clone()).collect();
+        let places: Lookup<&ResourceId, usize> =
+            changes.iter().enumerate().map(|(place, change)| (&change.id, place)).collect();
+        let first = |id| places.get(&id).copied();
         let depends_on =
             map(&changes, |change| change.depends_on.iter().filter_map(first).collect());
         Self::of(order, depends_on, pace)

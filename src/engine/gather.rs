@@ -332,10 +332,10 @@ pub fn read_files(
 /// folder it was made in.
 #[must_use]
 pub fn from_workspace(mut resources: Vec<Resource>, workspace: &Path) -> Vec<Resource> {
-    let files: Known<&Arc<str>> = resources.iter().filter_map(|r| r.source.file.as_ref()).collect();
+    let files: Known<Arc<str>> = resources.iter().filter_map(|r| r.source.file.clone()).collect();
     let named = parts(&files.sorted(), |files| {
         let mut from_workspace = FromWorkspace::new(workspace, true);
-        let named = |file: &&&Arc<str>| ((**file).clone(), from_workspace.name((**file).clone()));
+        let named = |file: &&Arc<str>| (Arc::clone(file), from_workspace.name(Arc::clone(file)));
         files.iter().map(named).collect::<Vec<_>>()
     });
     let named: Lookup<Arc<str>, Arc<str>> = named.into_iter().flatten().collect();

@@ -7,7 +7,7 @@ use crate::engine::work::Work;
 use crate::model::condition::{ConditionType, Truth};
 use crate::model::lookup::{Known, Lookup};
 use crate::model::resource::Management;
-use crate::model::{ResourceId, Spec, Stored};
+use crate::model::{ResourceId, Stored};
 use crate::plan::change::{ConditionNow, Record};
 use crate::plan::{Action, Plan};
 use crate::store::{ApplyEnd, Judgement, StoreError, Write};
@@ -42,11 +42,12 @@ pub fn record(
         _ => true,
     };
     // What changed outside and was not put back is written down as it is.
-    let differs = |(row, observed): &(&Stored, &Option<Spec>)| row.observed != **observed;
-    let drifted: Lookup<&ResourceId, i64> =
-        recorded().filter(differs).map(|(row, _)| (&row.id, row.revision)).collect();
+    let drifted: Lookup<&ResourceId, &Stored> = recorded()
+        .filter(|(row, observed)| row.observed != **observed)
+        .map(|(row, _)| (&row.id, row))
+        .collect();
     let is_stale =
-        |row: &Stored| drifted.get(&row.id).is_some_and(|revision| *revision == row.revision);
+        |row: &Stored| drifted.get(&row.id).is_some_and(|then| then.revision == row.revision);
     let now = (work.clock)();
     let mut writes = Vec::new();
     let directory = work.directory();
@@ -67,7 +68,7 @@ pub fn record(
     let mut told: Vec<&ResourceId> =
         records.sorted().iter().map(|record| &record.resource).collect();
     told.extend(statuses.iter().map(|(id, _)| id).filter(|id| not_done.contains_key(id)));
-    let ids = recorded().filter(differs).map(|(row, _)| &row.id);
+    let ids = drifted.sorted().into_iter().map(|row| &row.id);
     told.extend(ids.filter(|id| directory.row(id).is_some_and(is_stale)));
     told.sort();
     told.dedup();

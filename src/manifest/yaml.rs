@@ -5,6 +5,7 @@ mod usual;
 
 use crate::model::code::{self, Code};
 use crate::model::decode::Fault;
+use crate::model::text::is_plain;
 use crate::model::tree::{Entry, Node, Span, Value};
 use input::Text;
 use saphyr_parser::{Event, Parser, ScalarStyle, Tag};
@@ -228,7 +229,7 @@ impl Builder {
 
     /// Line breaks and tabs pass here; fields of one line refuse them by their own grammar.
     fn check_text(&mut self, text: &str, span: Span) {
-        if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        if is_plain(text) {
             return;
         }
         let bad = |c: char| {

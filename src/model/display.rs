@@ -1,6 +1,7 @@
 //! How wide a text is on a terminal, and how it is cut and wrapped to fit: characters of East Asia
 //! and pictures take two columns, accents none. Colours in a text take none either.
 
+use crate::model::text::is_plain;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// The sign for what was cut away.
@@ -9,8 +10,7 @@ pub const ELLIPSIS: char = '…';
 /// The columns that a line takes on a terminal.
 #[must_use]
 pub fn columns(line: &str) -> usize {
-    // As most are: each character takes one.
-    if line.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+    if is_plain(line) {
         return line.len();
     }
     if line.contains('\u{1b}') { plain(line).width() } else { line.width() }

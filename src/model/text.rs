@@ -1,10 +1,16 @@
 //! Text from outside, made safe to print.
 
+/// True for a text of letters that each take one byte and one column, as most are.
+#[must_use]
+pub fn is_plain(text: &str) -> bool {
+    text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
+}
+
 /// Text from outside, safe to print: control characters and those that change the direction of
 /// text become their escapes.
 #[must_use]
 pub fn printable(text: &str) -> String {
-    if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+    if is_plain(text) {
         return text.to_owned();
     }
     text.chars()

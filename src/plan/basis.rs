@@ -27,29 +27,29 @@ pub fn basis(
     let new: Known<&ResourceId> =
         proceeding().filter(|change| change.is_new()).map(|change| &change.id).collect();
     let customers = customers_of(changes);
-    let mut touched = Touched { new: &new, ids: Vec::new() };
-    touched.extend(alike.iter().chain(&customers));
+    let mut touched: Vec<&ResourceId> = alike.iter().chain(&customers).collect();
     let mut targets: Vec<&ResourceId> = Vec::new();
     for change in proceeding() {
-        touched.extend(std::iter::once(&change.id).chain(&change.previous));
+        touched.push(&change.id);
+        touched.extend(&change.previous);
         for world in [&worlds.before, &worlds.after] {
             touched.extend(world.referrers(&change.id, None).map(|other| &other.id));
-            // What refers to something new is found where that is at hand itself.
-            let others = world.targets(&change.id).iter().filter(|id| !new.contains(id));
-            targets.extend(others);
+            targets.extend(world.targets(&change.id));
         }
     }
+    // What refers to something new was found where that was at hand itself.
+    targets.retain(|id| !new.contains(id));
     targets.sort_unstable();
     targets.dedup();
     for target in targets {
-        touched.extend([target]);
+        touched.push(target);
         if target.kind.as_str() != "Customer" {
             for world in [&worlds.before, &worlds.after] {
                 touched.extend(world.referrers(target, None).map(|other| &other.id));
             }
         }
     }
-    let mut touched = touched.ids;
+    touched.retain(|id| !new.contains(id));
     touched.sort_unstable();
     touched.dedup();
     let rows: Lookup<&ResourceId, &Stored> = input.stored.iter().map(|s| (&s.id, s)).collect();
@@ -87,18 +87,6 @@ pub fn basis(
         })
     };
     touched.into_iter().filter_map(one).collect()
-}
-
-/// Resources that changes touch, but for those that are new.
-struct Touched<'a> {
-    new: &'a Known<&'a ResourceId>,
-    ids: Vec<&'a ResourceId>,
-}
-
-impl<'a> Touched<'a> {
-    fn extend(&mut self, ids: impl IntoIterator<Item = &'a ResourceId>) {
-        self.ids.extend(ids.into_iter().filter(|id| !self.new.contains(id)));
-    }
 }
 
 /// What is there already and is like something new, a second purchase that is meant: what is not

@@ -5,6 +5,7 @@ use crate::model::digest::Digest;
 use crate::model::parallel::parts;
 use crate::plan::Plan;
 use crate::plan::change::{Change, PLAN_API_VERSION};
+use serde::Serialize;
 
 /// Digests over the changes of a plan, from which its id and its digest go on.
 pub(super) struct Hashed {
@@ -26,11 +27,7 @@ pub(super) fn hash(
 ) -> Hashed {
     let mut id = Digest::default().text(PLAN_API_VERSION).optional(lineage).text(set);
     let mut whole = Digest::default().text(PLAN_API_VERSION).number(length(changes));
-    for changes in changes.chunks(WRITTEN_AT_ONCE) {
-        for written in parts(changes, Written::of) {
-            id = written.texts().fold(id, Digest::bytes);
-        }
-    }
+    id = texts(id, changes);
     for Source { file, line, commit, author } in sources {
         let line = line.map(i64::from);
         whole = whole.optional(file.as_deref()).number(line).optional(commit.as_deref());
@@ -41,11 +38,21 @@ pub(super) fn hash(
     Hashed { id, whole }
 }
 
-/// So many changes are written out before they are hashed: that is done on all cores, and hashing on
+/// So many items are written out before they are hashed: that is done on all cores, and hashing on
 /// one.
 const WRITTEN_AT_ONCE: usize = 4_096;
 
-/// Some changes, written out.
+/// Adds the JSON of each item.
+fn texts<T: Serialize + Sync>(mut digest: Digest, items: &[T]) -> Digest {
+    for items in items.chunks(WRITTEN_AT_ONCE) {
+        for written in parts(items, Written::of) {
+            digest = written.texts().fold(digest, Digest::bytes);
+        }
+    }
+    digest
+}
+
+/// Some items, written out.
 struct Written {
     all: Vec<u8>,
     /// Where each ends.
@@ -53,11 +60,11 @@ struct Written {
 }
 
 impl Written {
-    fn of(changes: &[Change]) -> Self {
-        let mut written = Self { all: Vec::new(), ends: Vec::with_capacity(changes.len()) };
-        for change in changes {
-            // Writing into memory does not fail, and every part of a change has a JSON.
-            let _done = serde_json::to_writer(&mut written.all, change);
+    fn of<T: Serialize>(items: &[T]) -> Self {
+        let mut written = Self { all: Vec::new(), ends: Vec::with_capacity(items.len()) };
+        for item in items {
+            // Writing into memory does not fail, and every part of a plan has a JSON.
+            let _done = serde_json::to_writer(&mut written.all, item);
             written.ends.push(written.all.len());
         }
         written
@@ -131,15 +138,8 @@ impl Hashed {
 }
 
 /// Adds the JSON of each item, and before them how many there are.
-fn each<T: serde::Serialize>(digest: Digest, items: &[T]) -> Digest {
-    let mut digest = digest.number(length(items));
-    let mut text = Vec::new();
-    for item in items {
-        text.clear();
-        let written = serde_json::to_writer(&mut text, item);
-        digest = digest.bytes(if written.is_ok() { &text } else { b"" });
-    }
-    digest
+fn each<T: Serialize + Sync>(digest: Digest, items: &[T]) -> Digest {
+    texts(digest.number(length(items)), items)
 }
 
 /// Gives changes their sources again.

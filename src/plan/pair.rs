@@ -78,7 +78,8 @@ pub fn pair(input: &PlanInput) -> Pairs {
         renamed: Lookup::default(),
         by_kind: by_kind(&input.desired, |resource| &resource.id.kind),
         stored_by_kind: by_kind(&input.stored, |row| &row.id.kind),
-        names: OnceLock::new(),
+        declared: OnceLock::new(),
+        taken: None,
         contested: Lookup::default(),
         unended: Unended::default(),
     };
@@ -96,7 +97,10 @@ struct Pairing<'a> {
     /// What is declared, and the rows.
     by_kind: Lookup<&'a KindName, Vec<&'a Resource>>,
     stored_by_kind: Lookup<&'a KindName, Vec<&'a Stored>>,
-    names: OnceLock<Names<'a>>,
+    /// Names that are declared; looked up only where something is renamed.
+    declared: OnceLock<Known<&'a ResourceId>>,
+    /// Names that an unmanaged thing cannot be shown under; looked up only where there is one.
+    taken: Option<Known<ResourceId>>,
     /// Undeclared resources that a new one may be the new name of: neither goes ahead.
     contested: Lookup<ResourceId, ResourceId>,
     /// Operations on the kind at hand that have not ended.
@@ -110,20 +114,10 @@ fn by_kind<T>(things: &[T], kind: impl Fn(&T) -> &KindName) -> Lookup<&KindName,
     by_kind
 }
 
-/// Names that are in use; looked up only where something is renamed or managed by nobody.
-struct Names<'a> {
-    declared: Known<&'a ResourceId>,
-    /// Names that an unmanaged thing cannot be shown under.
-    taken: Known<ResourceId>,
-}
-
-impl<'a> Names<'a> {
-    fn of(input: &'a PlanInput) -> Self {
-        let declared = input.desired.iter().map(|resource| &resource.id);
-        let stored = input.stored.iter().map(|stored| &stored.id);
-        let taken = declared.clone().chain(stored).cloned().collect();
-        Self { declared: declared.collect(), taken }
-    }
+/// The names of everything that is declared or has a row.
+fn taken(input: &PlanInput) -> Known<ResourceId> {
+    let declared = input.desired.iter().map(|resource| &resource.id);
+    declared.chain(input.stored.iter().map(|stored| &stored.id)).cloned().collect()
 }
 
 /// What a manifest says, as pairing needs it.
@@ -271,9 +265,8 @@ impl Pairing<'_> {
         }
         for (external, observed) in candidates.unmanaged {
             let mut id = ResourceId::new(kind, &observed.name);
-            self.names.get_or_init(|| Names::of(self.input));
-            let is_free = |names: &mut Names<'_>| names.taken.insert(id.clone());
-            if !self.names.get_mut().is_some_and(is_free) {
+            let taken = self.taken.get_or_insert_with(|| taken(self.input));
+            if !taken.insert(id.clone()) {
                 id = ResourceId::new(kind, &format!("{} ({external})", observed.name));
             }
             self.by_external.insert((id.kind.clone(), external), id.clone());

@@ -2,7 +2,7 @@
 //! until now, what is there and nobody manages, or something new.
 
 use super::candidates::Candidates;
-use super::{Names, Pair, Pairing};
+use super::{Pair, Pairing};
 use crate::kinds::{Block, KindEntry};
 use crate::model::lookup::Lookup;
 use crate::model::resource::{EXTERNAL_ID, PREVIOUS_NAME};
@@ -179,8 +179,9 @@ impl Pairing<'_> {
     /// True for a name that this set has or had until now: an old annotation may name something
     /// long forgotten.
     fn is_known(&self, id: &ResourceId, candidates: &Candidates) -> bool {
+        let declared = || self.input.desired.iter().map(|resource| &resource.id).collect();
         candidates.own.contains_key(id)
-            || self.names.get_or_init(|| Names::of(self.input)).declared.contains(id)
+            || self.declared.get_or_init(declared).contains(id)
             || self.renamed.contains_key(id)
     }
 
