@@ -117,8 +117,8 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             return if usage { Exit::Error.into() } else { Exit::Done.into() };
         }
     };
-    let mut ui = Ui::new(&cli.global);
     let settings = Settings::new(cli.global);
+    let mut ui = Ui::new(&settings.manner());
     let result =
         dispatch(cli.command, &settings, &mut ui).and_then(|exit| ui.finish().map(|()| exit));
     match result {

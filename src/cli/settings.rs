@@ -2,7 +2,7 @@
 //! that reads the environment.
 
 use crate::cli::error::CommandError;
-use crate::cli::ui::Ui;
+use crate::cli::ui::{Manner, Ui};
 use crate::engine::machine;
 use crate::engine::workspace::{self, Workspace};
 use crate::kinds::{KindEntry, Kinds};
@@ -75,6 +75,12 @@ impl Settings {
             CommandError::new(format!("`{text}` is not KIND/NAME")).hint("write Budget/contoso")
         })?;
         Ok(ResourceId::new(self.kind(kind)?.facts.kind, name))
+    }
+
+    /// How the terminal is spoken to.
+    pub fn manner(&self) -> Manner {
+        let GlobalArgs { no_color, quiet, width, .. } = self.given;
+        Manner { no_color, quiet, width: width.or_else(width_of_terminal) }
     }
 
     /// True when only data and errors are wanted.
@@ -250,18 +256,16 @@ fn from_here(folder: &Path) -> PathBuf {
     }
 }
 
-/// The columns that tables, plans and logs must fit: `--width`, else on a terminal `COLUMNS` or what
-/// the terminal says. `None` in a pipe: programs read there, and get everything.
-pub fn width(given: &GlobalArgs) -> Option<usize> {
+/// The columns of the terminal: `COLUMNS`, else what it says. `None` in a pipe: programs read there,
+/// and get everything.
+fn width_of_terminal() -> Option<usize> {
     let out = std::io::stdout();
     let from_environment = || parse_width(&std::env::var("COLUMNS").ok()?).ok();
     let from_terminal = || {
         let columns = usize::from(rustix::termios::tcgetwinsize(&out).ok()?.ws_col);
         (columns > 0).then_some(columns.max(WIDTH_MIN))
     };
-    let on_terminal =
-        || out.is_terminal().then(|| from_environment().or_else(from_terminal)).flatten();
-    given.width.or_else(on_terminal)
+    out.is_terminal().then(|| from_environment().or_else(from_terminal)).flatten()
 }
 
 /// Fewer columns than this are taken for this many: nothing would be left to read.

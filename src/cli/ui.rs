@@ -3,7 +3,6 @@
 
 use crate::cli::error::CommandError;
 use crate::cli::progress::{Progress, Watched};
-use crate::cli::settings::{self, GlobalArgs};
 use crate::cli::table::Table;
 use crate::model::display;
 use crate::model::text::printable;
@@ -27,6 +26,16 @@ pub enum Tone {
 /// Where everything goes that is said, in place of the terminal.
 pub type Listener = Box<dyn FnMut(Tone, &str)>;
 
+/// How the terminal is spoken to, as it was asked for.
+pub struct Manner {
+    /// Whether colours are never wanted.
+    pub no_color: bool,
+    /// Whether only data and errors are.
+    pub quiet: bool,
+    /// The columns that tables and texts must fit; `None` in a pipe.
+    pub width: Option<usize>,
+}
+
 /// The terminal, or what stands in for it.
 pub struct Ui {
     /// Whether stdout may have colours.
@@ -42,14 +51,14 @@ pub struct Ui {
 
 impl Ui {
     /// Colours only on a terminal, and not under `NO_COLOR` or `--no-color`.
-    pub fn new(given: &GlobalArgs) -> Self {
+    pub fn new(manner: &Manner) -> Self {
+        let Manner { no_color, quiet, width } = *manner;
         let choice = anstream::AutoStream::choice(&io::stdout());
-        let colours = !given.no_color && choice != ColorChoice::Never && io::stdout().is_terminal();
-        let width = settings::width(given);
+        let colours = !no_color && choice != ColorChoice::Never && io::stdout().is_terminal();
         Self {
             colours,
             width,
-            quiet: given.quiet,
+            quiet,
             left_out: Vec::new(),
             failed: None,
             progress: Watched::default(),

@@ -3,8 +3,8 @@
 
 use crate::finance::QuoteError;
 use crate::finance::policy::{Cap, Counts};
-use crate::finance::quote::Terms;
 use crate::finance::rounding::{cut_off, money, within_bounds};
+use crate::finance::terms::Terms;
 use crate::model::money::show;
 use crate::model::term::months_before;
 use crate::model::{Currency, Money};

@@ -2,9 +2,10 @@
 
 use crate::finance::billing::Billing;
 use crate::finance::exchange::Wanted;
-use crate::finance::quote::{Held, Terms, assumptions, paid, refund};
+use crate::finance::quote::{assumptions, paid, refund};
 use crate::finance::rounding::{money, share, within_bounds};
 use crate::finance::run::Run;
+use crate::finance::terms::{Held, Terms};
 use crate::finance::{QuoteError, exchange};
 use crate::model::Money;
 use crate::model::day::Day;

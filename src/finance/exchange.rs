@@ -3,9 +3,10 @@
 //! It carries no fee and never counts toward a cap (domain.md 3).
 
 use crate::finance::QuoteError;
-use crate::finance::quote::{Held, Terms, assumptions, paid};
+use crate::finance::quote::{assumptions, paid};
 use crate::finance::rounding::{money, share, within_bounds};
 use crate::finance::run::Run;
+use crate::finance::terms::{Held, Terms};
 use crate::model::Money;
 use crate::model::day::Day;
 use crate::model::money::show;

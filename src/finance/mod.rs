@@ -15,6 +15,7 @@ pub mod rates;
 pub mod reading;
 pub mod rounding;
 mod run;
+pub mod terms;
 pub mod window;
 
 pub use billing::Billing;
@@ -23,7 +24,8 @@ pub use comparison::{Comparison, compare};
 pub use error::QuoteError;
 pub use exchange::{ExchangeQuote, Wanted, exchange};
 pub use policy::{PolicySet, RefundPolicies};
-pub use quote::{Cancelled, Held, Quote, Terms, Use, refund};
+pub use quote::{Quote, refund};
 pub use rates::{Rate, Rates};
 pub use reading::RefundTerms;
+pub use terms::{Cancelled, Held, Terms, Use};
 pub use window::{Closing, closings};

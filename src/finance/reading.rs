@@ -3,8 +3,8 @@
 use crate::finance::billing::Billing;
 use crate::finance::exchange::Wanted;
 use crate::finance::policy::RefundPolicies;
-use crate::finance::quote::{Cancelled, Held, Use};
 use crate::finance::rates::Rates;
+use crate::finance::terms::{Cancelled, Held, Use};
 use crate::model::term::Term;
 use crate::model::{Amount, Currency, Money, Spec, moment};
 use chrono::NaiveDate;

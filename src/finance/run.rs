@@ -1,7 +1,7 @@
 //! How far a reservation has run on a day, counted in UTC calendar days.
 
 use crate::finance::QuoteError;
-use crate::finance::quote::Held;
+use crate::finance::terms::Held;
 use chrono::NaiveDate;
 
 /// How far a reservation has run.

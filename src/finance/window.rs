@@ -1,7 +1,7 @@
 //! When a refund becomes worse by itself: the free days are over, or other rules begin.
 
 use crate::finance::policy::{Credit, RefundPolicies, Row};
-use crate::finance::quote::{Held, Use};
+use crate::finance::terms::{Held, Use};
 use crate::model::day::Day;
 use chrono::{Days, NaiveDate};
 use std::collections::BTreeSet;

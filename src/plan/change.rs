@@ -1,5 +1,6 @@
 //! A plan as a value: what it holds is what users see, what is saved and what apply does.
 
+mod drafted;
 mod rests;
 mod whole;
 
@@ -9,7 +10,7 @@ pub use whole::{OnlyObserved, PLAN_API_VERSION, Plan, Refusal, Summary, Undeclar
 use crate::finance::{ExchangeQuote, Quote};
 use crate::kinds::{Block, Risk};
 use crate::model::{KindName, Metadata, ResourceId, Source, Spec, Suspension, Value};
-use crate::plan::policy::{Effect, Ruling};
+use crate::plan::policy::ruling::{Effect, Ruling};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;

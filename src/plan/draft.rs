@@ -1,22 +1,14 @@
-//! The first version of each change: what differs, before anything is judged.
-
-mod declared;
-mod removed;
+//! Drafts: the first version of each change, before it is judged and put in order.
 
 use crate::finance::{ExchangeQuote, Quote};
-use crate::kinds::{Block, KindEntry, Risk, Transition};
-use crate::model::parallel::parts;
-use crate::model::{Metadata, Resource, ResourceId, Source, Spec, Stored, Suspension};
-use crate::plan::change::{Action, Change, Desired, FieldChange, OnlyObserved, Reason, Warning};
-use crate::plan::judge::Worlds;
-use crate::plan::pair::{Pair, Pairs};
-use crate::plan::policy::Ruling;
-use crate::plan::{PlanInput, diff, money};
+use crate::kinds::{Block, Risk, Transition};
+use crate::model::{Metadata, ResourceId, Spec, Stored, Suspension};
+use crate::plan::change::{Action, FieldChange, OnlyObserved, Reason, Warning};
+use crate::plan::pair::Pair;
+use crate::plan::policy::ruling::Ruling;
+use crate::plan::{PlanInput, diff};
 use std::collections::BTreeSet;
 use std::sync::Arc;
-
-/// What a delete means that only ends management.
-const RELEASED: &str = "released from management, nothing else happens";
 
 /// A change before it has been judged and put in order.
 #[derive(Debug, Clone)]
@@ -72,46 +64,9 @@ pub struct Drafts {
     pub left: BTreeSet<ResourceId>,
 }
 
-/// Compares every pair.
-#[must_use]
-pub fn draft(input: &PlanInput, pairs: &Pairs) -> Drafts {
-    let new = |pairs: &[Arc<Pair>]| pairs.iter().filter(|pair| pair.stored.is_none()).count();
-    // Drafts are large: there is room for all of them where the first ones stand.
-    let of = |part: &[Arc<Pair>]| {
-        let is_first = std::ptr::eq(part.as_ptr(), pairs.own.as_ptr());
-        Drafts::of(input, part, new(if is_first { &pairs.own } else { part }))
-    };
-    let mut all = parts(&pairs.own, of).into_iter();
-    let mut drafts = all.next().unwrap_or_default();
-    all.for_each(|part| drafts.append(part));
-    for (id, old, new) in &pairs.outdated {
-        drafts.warn(
-            id,
-            &format!("it refers to {old}, which is {new} from now on: change the reference"),
-        );
-    }
-    drafts
-}
-
 impl Drafts {
-    /// With room for so many that change.
-    fn of(input: &PlanInput, pairs: &[Arc<Pair>], changing: usize) -> Self {
-        let mut drafts = Self { changing: Vec::with_capacity(changing), ..Self::default() };
-        for pair in pairs {
-            let Some(entry) = pair.id().and_then(|id| input.kinds.get(id.kind.as_str())) else {
-                continue;
-            };
-            match (&pair.desired, &pair.stored) {
-                (Some(desired), _) => declared::declared(input, entry, pair, desired, &mut drafts),
-                (None, Some(stored)) => removed::undeclared(input, pair, stored, &mut drafts),
-                (None, None) => {}
-            }
-        }
-        drafts
-    }
-
     /// Adds those of the pairs that follow.
-    fn append(&mut self, next: Self) {
+    pub(super) fn append(&mut self, next: Self) {
         let Self { changing, unchanged, undeclared, warnings, only_observed, outside, left } = next;
         self.changing.extend(changing);
         self.unchanged.extend(unchanged);
@@ -139,7 +94,7 @@ pub(super) fn sentence(field: &FieldChange) -> String {
 
 impl Draft {
     /// Of a pair, with nothing that differs yet.
-    fn of(
+    pub(super) fn of(
         pair: &Arc<Pair>,
         id: &ResourceId,
         (action, reason): (Action, Reason),
@@ -186,77 +141,5 @@ impl Draft {
     pub fn risk(&self, input: &PlanInput) -> Risk {
         let entry = input.kinds.get(self.id.kind.as_str()).filter(|_| !self.release);
         entry.map_or(Risk::Reversible, |entry| (entry.risk)(&self.transition(input)))
-    }
-
-    fn operation(&self, entry: &KindEntry, input: &PlanInput) -> &'static str {
-        let outside = self.fields.iter().any(|field| field.path.starts_with("spec."));
-        match self.action {
-            _ if self.release => "Release from management",
-            Action::Adopt if !outside => "Take under management",
-            Action::Rename | Action::Update if !outside => "Record name and metadata",
-            _ => (entry.operation)(&self.transition(input)),
-        }
-    }
-
-    /// The change as users see it.
-    #[must_use]
-    pub fn change(
-        &self,
-        input: &PlanInput,
-        worlds: &Worlds,
-        customer: Option<&ResourceId>,
-    ) -> Change {
-        let Self { id, pair, action, reason, fields, metadata, release, blocked, waiting, .. } =
-            self;
-        let entry = input.kinds.get(id.kind.as_str());
-        let stored = pair.stored.as_ref();
-        let transition = self.transition(input);
-        let undeclared = || stored.map(|stored| stored.source.clone()).unwrap_or_default();
-        Change {
-            id: id.clone(),
-            kind: id.kind.clone(),
-            name: id.name.to_shared(),
-            uid: stored.map(|stored| stored.uid.to_string()),
-            set: input.set.clone(),
-            revision: stored.map(|stored| stored.revision),
-            action: *action,
-            reason: *reason,
-            risk: self.risk(input),
-            source: pair
-                .desired
-                .as_ref()
-                .map_or_else(undeclared, |d: &Resource| -> Source { d.source.clone() }),
-            fields: fields.clone(),
-            desired: pair
-                .declared
-                .as_ref()
-                .filter(|_| *action != Action::Delete)
-                .map(|declared| Desired { metadata: metadata.clone(), spec: declared.clone() }),
-            operation: entry.map(|entry| self.operation(entry, input)).unwrap_or_default().into(),
-            effect: entry
-                .filter(|_| *action == Action::Delete)
-                .map(|entry| if *release { RELEASED } else { entry.facts.deleting }.to_owned()),
-            removal: entry.filter(|_| *action == Action::Replace).map(|entry| {
-                (entry.operation)(&Transition { after: None, ..transition }).to_owned()
-            }),
-            previous: pair.previous.clone().filter(|_| *action != Action::Delete),
-            external_id: match (&pair.found, stored) {
-                (Some(found), _) => Some(found.external_id.clone()),
-                (None, stored) => stored.and_then(|stored| stored.external_id.clone()),
-            },
-            release: *release,
-            blocked: blocked.clone(),
-            waiting: waiting.clone(),
-            suspended: self.suspended.clone(),
-            money: entry
-                .map(|entry| money::effect(entry, self, &transition, &worlds.after))
-                .unwrap_or_default(),
-            policies: self.policies.clone(),
-            refund: self.refund.clone(),
-            exchange: self.exchange.clone(),
-            later: entry.and_then(|entry| (entry.later)(&transition)).map(str::to_owned),
-            depends_on: worlds.rests_on(id).to_vec(),
-            customer: customer.map(|customer| customer.name.to_shared()),
-        }
     }
 }

@@ -10,6 +10,7 @@ pub mod change;
 pub mod compare;
 pub mod diff;
 pub mod draft;
+pub mod drafting;
 pub mod drift;
 mod identity;
 pub mod input;
@@ -49,7 +50,7 @@ use chrono::SecondsFormat;
 #[must_use]
 pub fn plan(input: &PlanInput) -> Plan {
     let pairs = pair::pair(input);
-    let mut drafts: Drafts = draft::draft(input, &pairs);
+    let mut drafts: Drafts = drafting::draft(input, &pairs);
     settle::mark_exchanged(&mut drafts, &pairs);
     let worlds = judge::judge(input, &pairs, &mut drafts);
     let mut placed = order::order(input, &worlds, &drafts.changing);

@@ -1,14 +1,8 @@
 //! The options of `watch --git`: which branch is followed instead of a folder.
 
-use crate::cli::error::CommandError;
-use crate::cli::settings::{Settings, environment, quoted};
-use crate::cli::watch::following::Following;
-use crate::engine::Workspace;
-use crate::engine::follow::Branch;
-use crate::engine::follow::address::{Address, parse_branch};
+use crate::engine::follow::address::parse_branch;
 use clap::Args;
 use std::path::{Component, Path, PathBuf};
-use tokio::sync::watch;
 
 /// Which branch to follow, and what is asked of its commits.
 #[derive(Args, Debug, Clone)]
@@ -55,40 +49,6 @@ impl BranchArgs {
             |(option, value): (&str, Option<&String>)| Some([option.to_owned(), value?.clone()]);
         values.into_iter().filter_map(pair).flatten().collect()
     }
-
-    /// The branch, with its copy beside the store of the workspace.
-    pub fn follow(
-        &self,
-        settings: &Settings,
-        workspace: &Workspace,
-        stop: watch::Receiver<bool>,
-    ) -> Result<Option<Following>, CommandError> {
-        let Some(url) = &self.git else { return Ok(None) };
-        let here = std::env::current_dir().unwrap_or_default();
-        let address = Address::parse(url, &here)
-            .map_err(|why| CommandError::new(format!("--git cannot be followed: {why}")))?;
-        let keys = self.require_signed.as_deref().map(|keys| here.join(keys));
-        if let Some(keys) = &keys {
-            std::fs::File::open(keys).map_err(|error| {
-                CommandError::new(format!("the keys {} cannot be read: {error}", keys.display()))
-                    .hint("name a file of allowed signers: lines of a name and a public key")
-            })?;
-        }
-        let beside = beside(&settings.store_url(workspace), workspace);
-        let mut branch = Branch::new(address, self.branch.clone(), &beside, environment(), stop);
-        branch.prepare()?;
-        let words = ["partnerctl".to_owned(), "watch".to_owned()].into_iter();
-        let words = words.chain(settings.repeated()).chain(self.repeated());
-        let command = words.map(|word| quoted(&word)).collect::<Vec<_>>().join(" ");
-        Ok(Some(Following::new(branch, self.clone(), keys, command)))
-    }
-}
-
-/// Where copies of repositories are: beside the store, as that can be written.
-fn beside(store: &str, workspace: &Workspace) -> PathBuf {
-    let file = store.strip_prefix("sqlite:").map(Path::new).and_then(Path::parent);
-    let folder = file.map_or_else(|| workspace.folder.join(".partnerctl"), Path::to_owned);
-    std::path::absolute(&folder).unwrap_or(folder)
 }
 
 /// Reads `--path`: below the top of the repository, without detours; empty for the top itself.

@@ -3,7 +3,7 @@
 use crate::cli::error::CommandError;
 use crate::cli::ui::Ui;
 use crate::cli::watch::following::Following;
-use crate::cli::watch::pass::Stopped;
+use crate::cli::watch::stopped::Stopped;
 use crate::engine::Workspace;
 use crate::engine::watch::snapshot::Looks;
 use crate::engine::watch::state::Seen;

@@ -4,12 +4,13 @@
 use crate::cli::commits::{settings_of, short};
 use crate::cli::error::CommandError;
 use crate::cli::session::{self, Input, PassArgs};
-use crate::cli::settings::Settings;
+use crate::cli::settings::{Settings, environment, quoted};
 use crate::cli::ui::Ui;
 use crate::cli::watch::branch::BranchArgs;
-use crate::cli::watch::pass::Stopped;
+use crate::cli::watch::stopped::Stopped;
 use crate::engine::Workspace;
 use crate::engine::commit::{Committed, Origin, read_below};
+use crate::engine::follow::address::Address;
 use crate::engine::follow::signed::Signature;
 use crate::engine::follow::{Branch, Commit, FollowError};
 use crate::engine::git::GitError;
@@ -20,6 +21,7 @@ use crate::plan::policy::Policies;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::watch;
 
 /// How often a branch is looked at, unless it is said: elsewhere, and on this machine.
 const POLL: [Duration; 2] = [Duration::from_secs(60), Duration::from_secs(5)];
@@ -71,20 +73,42 @@ struct Content {
 }
 
 impl Following {
-    /// A branch of which nothing was seen yet. `command` is the one that follows it.
-    pub fn new(branch: Branch, args: BranchArgs, keys: Option<PathBuf>, command: String) -> Self {
-        Self {
+    /// A branch with its copy beside the store of the workspace, of which nothing was seen yet; `None`
+    /// where none is to be followed.
+    pub fn of(
+        args: &BranchArgs,
+        settings: &Settings,
+        workspace: &Workspace,
+        stop: watch::Receiver<bool>,
+    ) -> Result<Option<Self>, CommandError> {
+        let Some(url) = &args.git else { return Ok(None) };
+        let here = std::env::current_dir().unwrap_or_default();
+        let address = Address::parse(url, &here)
+            .map_err(|why| CommandError::new(format!("--git cannot be followed: {why}")))?;
+        let keys = args.require_signed.as_deref().map(|keys| here.join(keys));
+        if let Some(keys) = &keys {
+            std::fs::File::open(keys).map_err(|error| {
+                CommandError::new(format!("the keys {} cannot be read: {error}", keys.display()))
+                    .hint("name a file of allowed signers: lines of a name and a public key")
+            })?;
+        }
+        let beside = beside(&settings.store_url(workspace), workspace);
+        let mut branch = Branch::new(address, args.branch.clone(), &beside, environment(), stop);
+        branch.prepare()?;
+        let words = ["partnerctl".to_owned(), "watch".to_owned()].into_iter();
+        let words = words.chain(settings.repeated()).chain(args.repeated());
+        Ok(Some(Self {
             branch,
-            args,
+            args: args.clone(),
             keys,
-            command,
+            command: words.map(|word| quoted(&word)).collect::<Vec<_>>().join(" "),
             number: 0,
             head: None,
             content: None,
             accepted: None,
             signer: None,
             had_settings: false,
-        }
+        }))
     }
 
     /// What is followed, for people.
@@ -291,4 +315,11 @@ impl From<FollowError> for DecideError {
     fn from(error: FollowError) -> Self {
         Self::Follow(error)
     }
+}
+
+/// Where copies of repositories are: beside the store, as that can be written.
+fn beside(store: &str, workspace: &Workspace) -> PathBuf {
+    let file = store.strip_prefix("sqlite:").map(Path::new).and_then(Path::parent);
+    let folder = file.map_or_else(|| workspace.folder.join(".partnerctl"), Path::to_owned);
+    std::path::absolute(&folder).unwrap_or(folder)
 }

@@ -10,6 +10,7 @@ mod log;
 mod pass;
 pub mod report;
 mod sight;
+mod stopped;
 mod stores;
 
 use crate::cli::error::{CommandError, Exit};
@@ -129,7 +130,7 @@ pub fn run(args: &WatchArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, C
         // Nobody waits for it any more when the watch has ended.
         let _ended = sender.send(Message::Woken);
     };
-    let branch = args.branch.follow(settings, &workspace, stop.clone())?;
+    let branch = Following::of(&args.branch, settings, &workspace, stop.clone())?;
     if let Some(branch) = &branch {
         let (url, name, path) = branch.names();
         let git = BranchReport::new(url, name, path);

@@ -10,6 +10,7 @@ use crate::cli::settings::Settings;
 use crate::cli::ui::Ui;
 use crate::cli::watch::choice::{Choice, Held, Rules, choose};
 use crate::cli::watch::eyes::Eyes;
+use crate::cli::watch::stopped::Stopped;
 use crate::cli::watch::stores::Stores;
 use crate::engine::lease;
 use crate::engine::memory::{self, Kept};
@@ -55,22 +56,6 @@ pub struct Passes<'a> {
     pub stores: Stores,
     /// What the last pass remembered.
     pub kept: Option<Kept>,
-}
-
-/// Why a pass did not get through.
-pub enum Stopped {
-    /// The tree moved under it, or it was told to stop; nothing was done.
-    Moved,
-    /// Somebody else applies.
-    Locked(String),
-    /// Anything else.
-    Error(CommandError),
-}
-
-impl<E: Into<CommandError>> From<E> for Stopped {
-    fn from(error: E) -> Self {
-        Self::Error(error.into())
-    }
 }
 
 /// A pass that got through.

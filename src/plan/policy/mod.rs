@@ -5,9 +5,11 @@
 
 mod declared;
 mod judge;
+pub mod ruling;
 
 pub use declared::{Match, MoneyMatch, Policy};
 pub use judge::{put, rule, wants_approval};
+pub use ruling::{Effect, Ruling};
 
 use crate::kinds::AgentRole;
 use crate::model::Source;
@@ -16,48 +18,6 @@ use crate::plan::change::Change;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
-
-/// What a policy does with the changes that it matches.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
-)]
-#[serde(rename_all = "camelCase", expecting = "an effect: deny, requireApproval or warn")]
-pub enum Effect {
-    /// The change is blocked.
-    Deny,
-    /// Somebody must approve the plan before it is applied.
-    RequireApproval,
-    /// The plan warns of it.
-    Warn,
-}
-
-/// What a policy says of one change.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Ruling {
-    /// The policy's name.
-    pub policy: String,
-    /// What it does.
-    pub effect: Effect,
-    /// The role that whoever approves must have; null: anybody may.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub by: Option<AgentRole>,
-    /// What it says; may be empty.
-    pub message: String,
-}
-
-impl Ruling {
-    /// In one sentence, under the policy's name.
-    #[must_use]
-    pub fn sentence(&self) -> String {
-        let says = match self.effect {
-            _ if !self.message.is_empty() => self.message.as_str(),
-            Effect::Deny => "this is not done here",
-            Effect::Warn => "have a second look at this",
-            Effect::RequireApproval => "somebody else should have a look at this",
-        };
-        format!("policy {}: {says}", self.policy)
-    }
-}
 
 /// The policies of a workspace, checked. Where none is in force, a plan says nothing of them.
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -1,11 +1,11 @@
 //! What becomes of something that is declared: made, changed, replaced, left, or ended.
 
 use super::removed::{protect, removal};
-use super::{Draft, Drafts, sentence};
 use crate::kinds::{AfterEnd, Block, Ending, KindEntry, expiry};
 use crate::model::resource::Management;
 use crate::model::{Resource, Spec, code};
 use crate::plan::change::{Action, FieldChange, OnlyObserved, Reason};
+use crate::plan::draft::{Draft, Drafts, sentence};
 use crate::plan::pair::Pair;
 use crate::plan::{PlanInput, diff, leave};
 use chrono::{DateTime, SecondsFormat, Utc};

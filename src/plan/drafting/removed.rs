@@ -1,11 +1,11 @@
 //! What becomes of something that is declared no longer, or whose end has come; and what is protected
 //! from that.
 
-use super::{Draft, Drafts};
 use crate::kinds::{Block, KindEntry, Transition};
 use crate::model::resource::{DeletionPolicy, Management};
 use crate::model::{Stored, code};
 use crate::plan::change::{Action, FieldChange, Reason};
+use crate::plan::draft::{Draft, Drafts};
 use crate::plan::pair::Pair;
 use crate::plan::{PlanInput, Scope, diff};
 use std::sync::Arc;
