@@ -137,14 +137,14 @@ impl Workspace {
         assert_eq!(manifests.problems, []);
         let mut moved = Moved::new(&self.manifests(), &sources).unwrap();
         moved.digest_all(&sources).unwrap();
-        let files = moved.remembered(&sources).unwrap();
+        let digests = moved.all_digests().unwrap();
         let mut recollection = Recollection {
             version: gathered.version.clone().unwrap(),
             begun: LATE,
             window: partnerctl::engine::memory::Window::default(),
             selectors: Vec::new(),
-            kept: files.iter().map(|_| Page::default()).collect(),
-            files,
+            kept: digests.iter().map(|_| Page::default()).collect(),
+            digests,
             kept_others: Vec::new(),
             places: places(&manifests.resources, &sources.files),
             marks: Lookup::default(),
@@ -156,7 +156,9 @@ impl Workspace {
         let desired = &input.desired;
         recollection.mark(&sources, desired);
         let place = self.place();
-        let noted = recollection.begin(&self.kinds, desired, &gathered, &place);
+        let (manifests, files) = (self.manifests(), sources.files.as_slice());
+        let noted =
+            recollection.begin(&self.kinds, desired, &gathered, (&manifests, files), &place);
         remember(recollection, noted, &self.kinds, desired, &plan, &place);
         (plan, gathered)
     }

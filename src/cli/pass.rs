@@ -7,7 +7,7 @@ use crate::cli::ui::Ui;
 use crate::engine::cold::{Ground, cold};
 use crate::engine::gather::from_workspace;
 use crate::engine::look::Look;
-use crate::engine::memory::{Kept, Key, Page, Place, Window};
+use crate::engine::memory::{Kept, Key, Listing, Page, Place, Window};
 use crate::engine::moved::Moved;
 use crate::engine::narrow::{Narrow, Next, narrow};
 use crate::engine::remember::{Noted, Recollection, may_be_worth_it, places, remember};
@@ -213,13 +213,17 @@ impl<'a> Pass<'a> {
         }
         let is_left = self.applies && is_current;
         let next = if input.selection.is_everything() && !is_left { next } else { Next::Holds };
+        let (folder, found) = input.found();
         let note = |recollection: &Recollection<'_>| {
-            recollection.begin(&self.settings.kinds, &planned.desired, &gathered, place)
+            let (kinds, desired) = (&self.settings.kinds, &planned.desired);
+            recollection.begin(kinds, desired, &gathered, (folder, found), place)
         };
         let (plan, noted) = meanwhile(&next, note, || plan(&planned));
         match next {
             Next::Holds => {}
-            Next::Renewed(front) => place.renew(&front),
+            Next::Renewed(front, digests) => {
+                place.renew(&front, Listing { folder, found, digests: &digests });
+            }
             Next::Another(recollection) => {
                 let kinds = &self.settings.kinds;
                 remember(*recollection, noted, kinds, &planned.desired, &plan, place);
@@ -253,7 +257,7 @@ impl<'a> Pass<'a> {
             let (desired, mut noted) = (&planned.desired, None);
             if recollection.is_worth_it(desired, &plan) {
                 recollection.mark(&input.sources, desired);
-                noted = recollection.begin(kinds, desired, &gathered, &place);
+                noted = recollection.begin(kinds, desired, &gathered, input.found(), &place);
             }
             remember(recollection, noted, kinds, desired, &plan, &place);
         }
@@ -413,7 +417,7 @@ impl<'a> Pass<'a> {
         let version = gathered.version.clone()?;
         let mut moved = Moved::new(input.folder.as_ref()?, &input.sources)?;
         moved.digest_all(&input.sources)?;
-        let files = moved.remembered(&input.sources)?;
+        let digests = moved.all_digests()?;
         let places_of_selectors = places(&manifests.selectors, &input.sources.files);
         let mut selectors = manifests.selectors.clone();
         let folder = &self.workspace.folder;
@@ -425,8 +429,8 @@ impl<'a> Pass<'a> {
             version,
             begun: input.begun,
             selectors: selectors.into_iter().filter_map(with_place).collect(),
-            kept: files.iter().map(|_| Page::default()).collect(),
-            files,
+            kept: digests.iter().map(|_| Page::default()).collect(),
+            digests,
             kept_others: Vec::new(),
             places: places(&manifests.resources, &input.sources.files),
             marks: Lookup::default(),

@@ -7,7 +7,7 @@ use crate::cli::ui::Ui;
 use crate::engine::commit::Origin;
 use crate::engine::gather::{gather, load, recorded};
 use crate::engine::lease::{self, Held, SharedStore};
-use crate::engine::tree::{Sources, Texts, find};
+use crate::engine::tree::{Found, Sources, Texts, find};
 use crate::engine::{Gathered, Workspace, machine};
 use crate::kinds::selector::Selector;
 use crate::manifest::{Manifests, report};
@@ -24,7 +24,7 @@ use chrono::Utc;
 use clap::Args;
 use std::collections::BTreeSet;
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -261,6 +261,11 @@ impl Input {
     pub fn of_commit(texts: &Texts, selection: Selection, origin: Option<Origin>) -> Self {
         let sources = Sources { texts: texts.clone(), ..Sources::default() };
         Self { sources, folder: None, begun: 0, whole: true, selection, checked: None, origin }
+    }
+
+    /// The folder that the manifests are in, and what was found there.
+    pub fn found(&self) -> (&Path, &[Found]) {
+        (self.folder.as_deref().unwrap_or(Path::new("")), &self.sources.files)
     }
 }
 

@@ -110,7 +110,6 @@ pub fn cold<'m>(
         quiet: false,
         window: Window::default(),
         kinds: look.kinds.iter().map(|entry| entry.facts.kind.to_owned()).collect(),
-        files: Vec::new(),
     };
     let back = back(ground, &moved);
     let found = look_at(look, sources, moved, back, &touched, &front)?;
@@ -228,7 +227,7 @@ fn rows(store: &dyn Store, set: &str, touched: &Touched) -> Result<Rows, StoreEr
 fn compare(ground: &mut Ground, mut rows: Rows, moved: &mut Moved) -> Rows {
     let mut number = 0;
     for (place, file) in ground.files.iter_mut().enumerate() {
-        moved.files[place].1 = Some(file.digest);
+        moved.digests[place] = Some(file.digest);
         let agrees = |said: &Said| {
             !said.ends
                 && rows

@@ -1,8 +1,8 @@
 //! Which files moved since they were remembered.
 
-use crate::engine::memory::{File, Front};
-use crate::engine::tree::{Found, Sources};
-use crate::model::parallel::{each, map};
+use crate::engine::memory::Files;
+use crate::engine::tree::Sources;
+use crate::model::parallel::each;
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -16,33 +16,37 @@ pub struct Moved {
     pub before: Vec<Option<usize>>,
     /// The remembered files that are gone or hold something else.
     pub former: BTreeSet<usize>,
-    /// For each file that was found: its path below the folder, its digest once it was read.
-    pub files: Vec<(String, Option<[u8; 32]>)>,
+    /// For each file that was found: SHA-256 of its bytes, once that is known.
+    pub digests: Vec<Option<[u8; 32]>>,
     /// True when a remembered stat is to be renewed, or could not be trusted.
     pub restless: bool,
-    /// What only reading tells: places of files, and among those that were remembered.
-    unsure: Vec<(usize, usize)>,
+    /// How many files were remembered.
+    remembered: usize,
+    /// What only reading tells: places of files and among those that were remembered, and the digests
+    /// of these.
+    unsure: Vec<(usize, usize, [u8; 32])>,
 }
 
 impl Moved {
-    /// Compares by stat; what that does not settle waits in `unsure`. `None` when a file has no path
-    /// that can be remembered.
+    /// Compares those that were remembered by a pass that began at `begun` by stat; what that does not
+    /// settle waits in `unsure`. `None` when a file has no path that can be remembered.
     #[must_use]
-    pub fn of(folder: &Path, sources: &Sources, front: &Front) -> Option<Self> {
-        let mut moved = Self::new(folder, sources)?;
-        let mut remembered = front.files.iter().enumerate().peekable();
+    pub fn of(folder: &Path, sources: &Sources, files: &Files, begun: i64) -> Option<Self> {
+        let mut moved = Self { remembered: files.count(), ..Self::new(folder, sources)? };
+        let mut remembered = files.iter().enumerate().peekable();
         for (place, found) in sources.files.iter().enumerate() {
-            let path = moved.files[place].0.as_str();
-            while remembered.next_if(|(_, file)| file.path.as_str() < path).is_some() {}
+            let path = found.below(folder)?;
+            while remembered.next_if(|(_, file)| file.path < path).is_some() {}
             let Some((number, file)) = remembered.next_if(|(_, file)| file.path == path) else {
                 continue;
             };
             moved.before[place] = Some(number);
-            if found.stat == Some(file.stat) && file.stat.holds_from(front.begun) {
+            let digest = file.digest()?;
+            if found.stat == Some(file.stat) && file.stat.holds_from(begun) {
                 moved.same[place] = Some(number);
-                moved.files[place].1 = Some(file.digest);
+                moved.digests[place] = Some(digest);
             } else {
-                moved.unsure.push((place, number));
+                moved.unsure.push((place, number, digest));
             }
         }
         moved.restless = !moved.unsure.is_empty();
@@ -50,33 +54,36 @@ impl Moved {
     }
 
     /// Reads what the stats did not settle, and compares by digest; `None` when one cannot be read.
-    pub fn settle(&mut self, sources: &mut Sources, front: &Front) -> Option<()> {
+    pub fn settle(&mut self, sources: &mut Sources) -> Option<()> {
         let unsure = std::mem::take(&mut self.unsure);
-        let places: Vec<usize> = unsure.iter().map(|(place, _)| *place).collect();
+        let places: Vec<usize> = unsure.iter().map(|(place, ..)| *place).collect();
         self.read(sources, &places)?;
-        for (place, number) in unsure {
-            let same = self.files[place].1 == Some(front.files[number].digest);
+        for (place, number, digest) in unsure {
+            let same = self.digests[place] == Some(digest);
             self.same[place] = same.then_some(number);
         }
-        let mut is_same = vec![false; front.files.len()];
+        let mut is_same = vec![false; self.remembered];
         self.same.iter().flatten().for_each(|number| is_same[*number] = true);
-        self.former = (0..front.files.len()).filter(|number| !is_same[*number]).collect();
+        self.former = (0..self.remembered).filter(|number| !is_same[*number]).collect();
         Some(())
     }
 
-    /// The files of a pass that remembers nothing.
+    /// The files of a pass that remembers nothing; `None` when one cannot be remembered.
     #[must_use]
     pub fn new(folder: &Path, sources: &Sources) -> Option<Self> {
-        let folder = folder.to_str()?;
-        let below = |found: &Found| {
-            let path = found.path.to_str()?.strip_prefix(folder)?;
-            found.stat?;
-            Some((path.trim_start_matches('/').to_owned(), None))
-        };
-        let files = map(&sources.files, below).into_iter().collect::<Option<Vec<_>>>()?;
-        let (same, before) = (vec![None; files.len()], vec![None; files.len()]);
-        let (former, unsure) = (BTreeSet::new(), Vec::new());
-        Some(Self { same, before, former, files, restless: false, unsure })
+        let files = &sources.files;
+        if files.iter().any(|found| found.stat.is_none() || found.below(folder).is_none()) {
+            return None;
+        }
+        Some(Self {
+            same: vec![None; files.len()],
+            before: vec![None; files.len()],
+            former: BTreeSet::new(),
+            digests: vec![None; files.len()],
+            restless: false,
+            remembered: 0,
+            unsure: Vec::new(),
+        })
     }
 
     /// True when every file is the one that was remembered.
@@ -104,7 +111,7 @@ impl Moved {
             .collect::<Option<_>>()?;
         let digests = each(texts, |text| -> [u8; 32] { Sha256::digest(&*text).into() });
         for (place, digest) in places.iter().zip(digests) {
-            self.files[*place].1 = Some(digest);
+            self.digests[*place] = Some(digest);
         }
         Some(())
     }
@@ -115,12 +122,9 @@ impl Moved {
         (0..self.same.len()).filter(|place| self.same[*place].is_none()).collect()
     }
 
-    /// The files as they will be remembered; `None` when one was not read.
+    /// The digests of all files, to be remembered; `None` when one was not read.
     #[must_use]
-    pub fn remembered(self, sources: &Sources) -> Option<Vec<File>> {
-        let one = |(found, (path, digest)): (&Found, (String, Option<[u8; 32]>))| {
-            Some(File { path, stat: found.stat?, digest: digest? })
-        };
-        sources.files.iter().zip(self.files).map(one).collect()
+    pub fn all_digests(self) -> Option<Vec<[u8; 32]>> {
+        self.digests.into_iter().collect()
     }
 }

@@ -44,8 +44,8 @@ pub struct Narrow<'m> {
 pub enum Next<'m> {
     /// It holds as it is.
     Holds,
-    /// It holds, and its stats were seen again.
-    Renewed(Box<Front>),
+    /// It holds, and its stats were seen again; with the digests of its files.
+    Renewed(Box<Front>, Vec<[u8; 32]>),
     /// Another takes its place.
     Another(Box<Recollection<'m>>),
 }
@@ -67,19 +67,20 @@ pub fn narrow<'m>(
         return Ok(None);
     }
     let Some(touched) = touched(look.store, &memory.front.version)? else { return Ok(None) };
-    let Memory { front, body } = memory;
-    let Some(mut moved) = Moved::of(look.folder, sources, front) else { return Ok(None) };
+    let Memory { front, files, body } = memory;
+    let moved = Moved::of(look.folder, sources, files, front.begun);
+    let Some(mut moved) = moved else { return Ok(None) };
     if moved.restless {
         // Most likely something did move: what was remembered is read while the files are.
-        let (is_read, is_settled) = both(true, || body.read(), || moved.settle(sources, front));
+        let (is_read, is_settled) = both(true, || body.read(), || moved.settle(sources));
         if is_read.and(is_settled).is_none() {
             return Ok(None);
         }
-    } else if moved.settle(sources, front).is_none() {
+    } else if moved.settle(sources).is_none() {
         return Ok(None);
     }
     if moved.is_nothing() && touched.is_empty() && front.quiet && look.also.is_empty() {
-        return nothing_moved(look, sources, moved, front);
+        return nothing_moved(look, moved, front);
     }
     if body.read().is_none() {
         return Ok(None);
@@ -123,9 +124,8 @@ pub fn look_at<'m>(
     let seeds = seeds(look, &parts, &read, touched)?;
     let split = Split::new(known, &parts, seeds, selectors);
     let chosen = split.chosen(front);
-    let check = || check(&split.reach, &front.kinds, chosen, look, read, touched);
-    let (files, checked) = both(true, || moved.remembered(sources), check);
-    let Some((checked, files)) = checked?.zip(files) else { return Ok(None) };
+    let checked = check(&split.reach, &front.kinds, chosen, look, read, touched)?;
+    let Some((checked, digests)) = checked.zip(moved.all_digests()) else { return Ok(None) };
     let Checked { desired, gathered, places, marks } = checked;
     let Split { kept, kept_others, reach } = split;
     let settled: usize = kept.iter().map(|page| page.counts().0).sum();
@@ -143,7 +143,7 @@ pub fn look_at<'m>(
         version: look.store.version()?,
         begun: look.begun,
         selectors: reach.selectors,
-        files,
+        digests,
         kept,
         kept_others,
         places,
@@ -166,15 +166,14 @@ pub fn touched(store: &dyn Store, since: &Version) -> Result<Option<Touched>, St
 
 fn nothing_moved<'m>(
     look: &Look<'_>,
-    sources: &Sources,
     moved: Moved,
     front: &Front,
 ) -> Result<Option<Narrow<'m>>, StoreError> {
     let (settled, foreign) = (front.settled, front.foreign);
     let left_out = LeftOut { settled, chosen: settled, foreign };
-    let files = if moved.restless { moved.remembered(sources) } else { None };
-    let next = files.map_or(Next::Holds, |files| {
-        Next::Renewed(Box::new(Front { begun: look.begun, files, ..front.clone() }))
+    let digests = if moved.restless { moved.all_digests() } else { None };
+    let next = digests.map_or(Next::Holds, |digests| {
+        Next::Renewed(Box::new(Front { begun: look.begun, ..front.clone() }), digests)
     });
     let gathered = gather::some(look.store, Vec::new(), Vec::new())?;
     let (desired, unmanaged, window) = (Vec::new(), true, front.window);

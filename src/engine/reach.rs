@@ -13,48 +13,31 @@ use std::collections::BTreeSet;
 
 /// What a memory knows, by the files as they are now.
 pub struct Known<'m> {
-    files: Vec<File<'m>>,
+    /// What each file declares as before; nothing of those that are open.
+    pages: Vec<Page<'m>>,
+    open: Vec<Open<'m>>,
     /// What is declared no longer, or otherwise.
     former: Vec<Declared<'m>>,
     others: Vec<(Other<'m>, Fate)>,
 }
 
-/// What a file declares as before.
-enum File<'m> {
-    /// Nothing of it was looked at until now.
-    Shut(Bound<'m>),
-    /// Each with its fate; and how it is kept where all of it is, if it did not move.
-    Open(Vec<(Declared<'m>, Fate)>, Option<Bound<'m>>),
+/// What a file declares as before, looked at one by one.
+struct Open<'m> {
+    place: usize,
+    ones: Vec<(Declared<'m>, Fate)>,
+    /// How it is kept where all of it is, if the file did not move.
+    bound: Option<Bound<'m>>,
 }
 
-impl<'m> File<'m> {
-    fn new(page: Page<'m>) -> Self {
-        match page {
-            Page::Bound(bound) if bound.unsettled == 0 => Self::Shut(bound),
-            Page::Bound(bound) => Self::open(bound.open(), Some(bound)),
-            Page::Loose(ones) => Self::open(ones, None),
-        }
-    }
-
-    fn open(ones: Vec<Declared<'m>>, bound: Option<Bound<'m>>) -> Self {
-        Self::Open(ones.into_iter().map(|one| (one, Fate::Kept)).collect(), bound)
-    }
-
-    /// Opens it where it may have to do with what is reached; true when it was shut.
-    fn open_near(&mut self, near: &Near) -> bool {
-        let Self::Shut(bound) = self else { return false };
-        let is_near = bound.may_have(near);
-        if is_near {
-            *self = Self::open(bound.open(), Some(*bound));
-        }
-        is_near
+impl<'m> Open<'m> {
+    fn new(place: usize, ones: Vec<Declared<'m>>, bound: Option<Bound<'m>>) -> Self {
+        Self { place, ones: ones.into_iter().map(|one| (one, Fate::Kept)).collect(), bound }
     }
 
     /// Spreads what is reached in it; true when that reaches further.
     fn spread(&mut self, parts: &Parts, seeds: &mut Seeds) -> bool {
-        let Self::Open(ones, _) = self else { return false };
         let mut grown = false;
-        while ones.iter_mut().fold(false, |more, (one, fate)| {
+        while self.ones.iter_mut().fold(false, |more, (one, fate)| {
             more | parts.spread(fate, one.kind, keys(one.keys), seeds)
         }) {
             grown = true;
@@ -63,28 +46,54 @@ impl<'m> File<'m> {
     }
 }
 
+/// Opens those of some pages that may have to do with what is reached; their places are among these.
+fn open_near<'m>(pages: &mut [Page<'m>], near: &Near) -> Vec<Open<'m>> {
+    let mut open = Vec::new();
+    for (place, page) in pages.iter_mut().enumerate() {
+        if let Page::Bound(bound) = page
+            && bound.may_have(near)
+        {
+            open.push(Open::new(place, bound.open(), Some(*bound)));
+            *page = Page::default();
+        }
+    }
+    open
+}
+
 impl<'m> Known<'m> {
     /// Of the files that moved, `read` is what they say beside what stands in them as before.
     #[must_use]
     pub fn new(mut back: Back<'m>, moved: &Moved, read: &mut [Read<'m>]) -> Self {
-        let mut files = Vec::with_capacity(moved.same.len());
-        let (mut former, mut read) = (Vec::new(), read.iter_mut().peekable());
+        let mut pages = Vec::with_capacity(moved.same.len());
+        let (mut open, mut former) = (Vec::with_capacity(read.len()), Vec::new());
+        let mut read = read.iter_mut().peekable();
         for (place, same) in moved.same.iter().enumerate() {
             let page = same.or(moved.before[place]).and_then(|number| back.pages.get_mut(number));
             let page = page.map(std::mem::take).unwrap_or_default();
-            let Some(file) = read.next_if(|file| file.place == place) else {
-                files.push(File::new(page));
+            if let Some(file) = read.next_if(|file| file.place == place) {
+                let mut stands = file.stands.iter();
+                let mut declared = std::mem::take(&mut file.before);
+                former.extend(declared.extract_if(.., |_| stands.next() == Some(&false)));
+                open.push(Open::new(place, declared, None));
+                pages.push(Page::default());
                 continue;
-            };
-            let mut stands = file.stands.iter();
-            let mut declared = std::mem::take(&mut file.before);
-            former.extend(declared.extract_if(.., |_| stands.next() == Some(&false)));
-            files.push(File::open(declared, None));
+            }
+            match page {
+                Page::Bound(bound) if bound.unsettled == 0 => pages.push(page),
+                Page::Bound(bound) => {
+                    open.push(Open::new(place, bound.open(), Some(bound)));
+                    pages.push(Page::default());
+                }
+                Page::Loose(ones) => {
+                    open.push(Open::new(place, ones, None));
+                    pages.push(Page::default());
+                }
+            }
         }
         // What is left are files that are gone.
         former.extend(back.pages.iter().flat_map(Page::open));
         let others = back.rest.others.into_iter().map(|one| (one, Fate::Kept)).collect();
-        Self { files, former, others }
+        Self { pages, open, former, others }
     }
 
     /// Finds what is to be done about each: everything of the islands that anything which moved belongs
@@ -93,12 +102,10 @@ impl<'m> Known<'m> {
         for one in &self.former {
             seeds.add(parts, one.kind, keys(one.keys));
         }
-        for file in &mut self.files {
-            let File::Open(ones, _) = file else { continue };
-            for (one, fate) in ones.iter_mut().filter(|(one, _)| !one.is_settled()) {
-                *fate = Fate::Reached;
-                seeds.add(parts, one.kind, keys(one.keys));
-            }
+        let open = self.open.iter_mut().flat_map(|file| &mut file.ones);
+        for (one, fate) in open.filter(|(one, _)| !one.is_settled()) {
+            *fate = Fate::Reached;
+            seeds.add(parts, one.kind, keys(one.keys));
         }
         for (one, fate) in self.others.iter_mut().filter(|(one, _)| one.whose == Whose::Undeclared)
         {
@@ -109,10 +116,16 @@ impl<'m> Known<'m> {
             // What is open is little: the rest is looked through once that reaches no further.
             while self.spread_once(parts, &mut seeds) {}
             let near = seeds.near();
-            let open_near = |files: &mut [File<'m>]| {
-                files.iter_mut().fold(false, |more, file| more | file.open_near(&near))
-            };
-            if !parts_mut(&mut self.files, open_near).contains(&true) {
+            let opened = parts_mut(&mut self.pages, |part| (part.len(), open_near(part, &near)));
+            let before = self.open.len();
+            let mut first = 0;
+            for (length, opened) in opened {
+                let moved =
+                    opened.into_iter().map(|file| Open { place: first + file.place, ..file });
+                self.open.extend(moved);
+                first += length;
+            }
+            if self.open.len() == before {
                 return;
             }
         }
@@ -121,7 +134,7 @@ impl<'m> Known<'m> {
     /// Spreads what is reached in what is open; true when that reaches further.
     fn spread_once(&mut self, parts: &Parts, seeds: &mut Seeds) -> bool {
         let mut grown = false;
-        for file in &mut self.files {
+        for file in &mut self.open {
             grown |= file.spread(parts, seeds);
         }
         for (one, fate) in &mut self.others {
@@ -151,19 +164,13 @@ impl<'m> Split<'m> {
         selectors: Vec<(usize, Resource)>,
     ) -> Self {
         known.spread(parts, seeds);
+        known.open.sort_unstable_by_key(|file| file.place);
         let mut split = Self {
-            kept: Vec::with_capacity(known.files.len()),
+            kept: known.pages,
             kept_others: Vec::new(),
             reach: Reach { selectors, former: known.former, ..Reach::default() },
         };
-        for (place, file) in known.files.into_iter().enumerate() {
-            let (ones, bound) = match file {
-                File::Shut(bound) => {
-                    split.kept.push(Page::Bound(bound));
-                    continue;
-                }
-                File::Open(ones, bound) => (ones, bound),
-            };
+        for Open { place, ones, bound } in known.open {
             let (all, mut kept) = (ones.len(), Vec::with_capacity(ones.len()));
             for (one, fate) in ones {
                 match fate {
@@ -176,7 +183,7 @@ impl<'m> Split<'m> {
                 }
             }
             let as_it_was = bound.filter(|_| kept.len() == all).map(Page::Bound);
-            split.kept.push(as_it_was.unwrap_or(Page::Loose(kept)));
+            split.kept[place] = as_it_was.unwrap_or(Page::Loose(kept));
         }
         for (one, fate) in known.others {
             let is_kept = fate == Fate::Kept;

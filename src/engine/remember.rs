@@ -3,7 +3,7 @@
 use crate::engine::Gathered;
 use crate::engine::islands;
 use crate::engine::memory::{
-    Begun, Declared, File, Front, Other, Page, Place, Rest, Whose, Window,
+    Begun, Declared, Front, Listing, Other, Page, Place, Rest, Whose, Window,
 };
 use crate::engine::pieces::{Mark, Piece, mark_at, marks};
 use crate::engine::tree::{Found, Sources};
@@ -14,6 +14,7 @@ use crate::plan::Plan;
 use crate::store::Version;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 /// What a pass leaves to be remembered, once it was planned.
 pub struct Recollection<'m> {
@@ -25,8 +26,8 @@ pub struct Recollection<'m> {
     pub window: Window,
     /// Manifests that choose others by a selector, with the places of their files.
     pub selectors: Vec<(usize, Resource)>,
-    /// The files.
-    pub files: Vec<File>,
+    /// SHA-256 of the bytes of each file.
+    pub digests: Vec<[u8; 32]>,
     /// What was not looked at, for each of the files.
     pub kept: Vec<Page<'m>>,
     /// What was not looked at and is not declared.
@@ -67,19 +68,21 @@ impl Recollection<'_> {
     }
 
     /// Writes down what is known before anything is planned. `desired` and `gathered` are what the pass
-    /// looked at.
+    /// looked at, `found` the files below `folder`.
     #[must_use]
     pub fn begin<'p>(
         &self,
         kinds: &Kinds,
         desired: &[Resource],
         gathered: &Gathered,
+        (folder, found): (&Path, &[Found]),
         place: &'p Place,
     ) -> Option<Noted<'p>> {
         let fresh = fresh((&self.places, &self.marks), kinds, desired, gathered);
         let open: BTreeSet<usize> = fresh.iter().map(|one| one.file).collect();
         let pages = self.kept.iter().enumerate().filter(|(place, _)| !open.contains(place));
-        let writing = place.begin(&self.files, &pages.collect::<Vec<_>>())?;
+        let files = Listing { folder, found, digests: &self.digests };
+        let writing = place.begin(files, &pages.collect::<Vec<_>>())?;
         let others = others(kinds, &place.key().set, desired, gathered);
         Some(Noted { writing, open, fresh, others })
     }
@@ -165,7 +168,7 @@ pub fn remember(
     };
     let Noted { writing, open, mut fresh, others } = noted;
     speak(&mut fresh, desired, plan);
-    let Recollection { version, begun, window, selectors, files, mut kept, kept_others, .. } =
+    let Recollection { version, begun, window, selectors, mut kept, kept_others, .. } =
         recollection;
     let selectors: Vec<(usize, String)> =
         selectors.iter().map(|(file, resource)| (*file, self::kept(resource))).collect();
@@ -186,7 +189,6 @@ pub fn remember(
         foreign: count(Whose::Foreign),
         quiet: unsettled == 0 && count(Whose::Undeclared) == 0,
         kinds: kinds.iter().map(|entry| entry.facts.kind.to_owned()).collect(),
-        files,
     };
     let selectors = selectors.iter().map(|(file, resource)| (*file, resource.as_str())).collect();
     let pages: Vec<(usize, &Page<'_>)> = open.iter().map(|place| (*place, &kept[*place])).collect();

@@ -53,6 +53,15 @@ pub struct Found {
     pub stat: Option<Stat>,
 }
 
+impl Found {
+    /// Its path below a folder; `None` where it is not below it, or its name is no text.
+    #[must_use]
+    pub fn below(&self, folder: &Path) -> Option<&str> {
+        let below = self.path.to_str()?.strip_prefix(folder.to_str()?)?;
+        Some(below.trim_start_matches('/'))
+    }
+}
+
 /// Reads every manifest below the roots. Each root is on its own: links may not lead out of it.
 #[must_use]
 pub fn read_roots(roots: &[PathBuf], stdin: &mut dyn Read) -> Texts {

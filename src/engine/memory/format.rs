@@ -5,8 +5,7 @@
 //! that was torn or changed is as good as none. The front is written last: until then the files and
 //! most of the back can be written while the rest of the pass goes on.
 
-use crate::engine::memory::stat::Stat;
-use crate::engine::memory::{Page, Window};
+use crate::engine::memory::{Listing, Page, Window};
 use crate::store::Version;
 use foldhash::quality::{FixedState, FoldHasher};
 use serde::{Deserialize, Serialize};
@@ -46,20 +45,6 @@ pub struct Front {
     pub window: Window,
     /// The kinds that the back's numbers mean.
     pub kinds: Vec<String>,
-    /// The files, in order of their paths below the folder. They stand by themselves.
-    #[serde(skip)]
-    pub files: Vec<File>,
-}
-
-/// A file that was read without problems.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct File {
-    /// Its path below the folder.
-    pub path: String,
-    /// Its stat before it was read.
-    pub stat: Stat,
-    /// SHA-256 of its bytes.
-    pub digest: [u8; 32],
 }
 
 /// Every resource, in the shortest form that serves.
@@ -107,7 +92,7 @@ pub enum Whose {
 }
 
 /// The beginning of every memory of this form.
-const MAGIC: &[u8; 8] = b"pctlmem4";
+const MAGIC: &[u8; 8] = b"pctlmem5";
 
 /// One of the three parts of a memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -203,11 +188,16 @@ impl<W: Write + Seek> Writing<W> {
     /// Begins one, of these files.
     ///
     /// # Errors
-    /// When the file cannot be written; so too below.
-    pub fn begin(mut file: W, files: &[File]) -> io::Result<Self> {
+    /// When the file cannot be written, or one of these cannot be remembered; below, when the file
+    /// cannot be written.
+    pub fn begin(mut file: W, files: Listing<'_>) -> io::Result<Self> {
         file.write_all(&[0; Head::LENGTH])?;
         let mut hashing = Hashing::new(file);
-        hashing.put(files)?;
+        let files = files.iter();
+        hashing.put(&files.len())?;
+        for file in files {
+            hashing.put(&file.ok_or(io::ErrorKind::InvalidData)?)?;
+        }
         let (file, files) = hashing.end()?;
         Ok(Self { files, back: Hashing::new(file), parts: 0 })
     }
@@ -303,12 +293,24 @@ impl<W: Write> Write for Hashing<W> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Back, File, Front, Hashing, Head, Key, PIECE, Part, Rest, Window, Writing, back};
-    use crate::engine::memory::{Declared, Page};
+    use super::{Back, Front, Hashing, Head, Key, PIECE, Part, Rest, Window, Writing, back};
+    use crate::engine::memory::{Declared, Files, Listing, Page, Stat};
+    use crate::engine::tree::Found;
     use crate::store::Version;
     use std::io::{Cursor, Write as _};
+    use std::path::Path;
+
+    fn found() -> Vec<Found> {
+        let found = |name: &str| {
+            let stat = Some(Stat::of(&Path::new("Cargo.toml").metadata().unwrap()));
+            Found { name: name.into(), path: name.into(), stat }
+        };
+        vec![found("m/a.yaml"), found("m/b/c.yaml")]
+    }
 
     fn memory() -> Vec<u8> {
+        let (found, digests) = (found(), [[7; 32], [8; 32]]);
+        let listing = Listing { folder: Path::new("m"), found: &found, digests: &digests };
         let key = Key {
             program: "p".to_owned(),
             lineage: "l".to_owned(),
@@ -324,14 +326,13 @@ mod tests {
             quiet: true,
             window: Window::default(),
             kinds: vec!["Customer".to_owned()],
-            files: Vec::new(),
         };
         let page = |name| {
             let one = Declared { kind: 0, name, resource: "", keys: &[1, 2, 3], mark: &[4] };
             Page::Loose(vec![one])
         };
         let mut file = Cursor::new(Vec::new());
-        let mut writing = Writing::begin(&mut file, &[]).unwrap();
+        let mut writing = Writing::begin(&mut file, listing).unwrap();
         writing.pages(&[(1, &page("b"))]).unwrap();
         writing.pages(&[(0, &page("a"))]).unwrap();
         writing.end(&Rest { selectors: vec![(1, "{}")], others: Vec::new() }, &front).unwrap();
@@ -339,7 +340,7 @@ mod tests {
     }
 
     /// As it is read.
-    fn read(bytes: &[u8]) -> Option<(Front, Back<'_>)> {
+    fn read(bytes: &[u8]) -> Option<(Front, Files, Back<'_>)> {
         let head = Head::of(bytes.first_chunk()?)?;
         let mut rest = &bytes[Head::LENGTH..];
         let mut next = |part: &Part| {
@@ -349,15 +350,18 @@ mod tests {
         };
         let (files, of_back) = (next(&head.files)?, next(&head.back)?);
         let front = head.front.value(next(&head.front)?)?;
-        head.files.value::<Vec<File>>(files)?;
-        Some((front, back(of_back, 2)?))
+        Some((front, Files::new(files.to_vec())?, back(of_back, 2)?))
     }
 
     #[test]
     fn what_is_written_is_read_again() {
         let bytes = memory();
-        let (front, back) = read(&bytes).unwrap();
+        let (front, files, back) = read(&bytes).unwrap();
         assert_eq!(front.begun, 5);
+        let stat = found()[0].stat.unwrap();
+        let all: Vec<_> = files.iter().map(|f| (f.path, f.stat, f.digest().unwrap())).collect();
+        assert_eq!(all, [("a.yaml", stat, [7; 32]), ("b/c.yaml", stat, [8; 32])]);
+        assert_eq!(files.count(), 2);
         let names: Vec<_> = back.pages.iter().map(|page| page.open()[0].name).collect();
         assert_eq!(names, ["a", "b"]);
         assert_eq!(back.pages[0].open()[0].keys, [1, 2, 3]);

@@ -4,7 +4,8 @@
 use crate::engine::islands;
 use crate::engine::memory::index::Index;
 use crate::engine::memory::{
-    Back, Declared, File, Front, Key, Memory, Other, Page, Place, Stat, Whose, Window, id_of,
+    Back, Declared, File, Front, Key, Listing, Memory, Other, Page, Place, Stat, Whose, Window,
+    id_of,
 };
 use crate::engine::reach::Reach;
 use crate::engine::remember::{Beside, Fresh, keys, taken};
@@ -15,12 +16,16 @@ use crate::model::{Resource, ResourceId};
 use crate::plan::LeftOut;
 use crate::store::Version;
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 
 /// A memory in the process.
 pub struct Kept {
     front: Front,
-    /// The files as they were found, in the order of those of the front.
+    folder: PathBuf,
+    /// The files below the folder as they were found, in order of their names.
     found: Vec<Found>,
+    /// SHA-256 of the bytes of each.
+    digests: Vec<[u8; 32]>,
     /// Every resource; `None` at places that are free.
     ones: Vec<Option<One>>,
     free: Vec<u32>,
@@ -94,17 +99,17 @@ impl Kept {
     /// A memory that was read whole, of exactly these files below a folder, as they were found;
     /// `None` when it is of others, or of an older state of them.
     #[must_use]
-    pub fn new(memory: &Memory, found: &[Found], folder: &std::path::Path) -> Option<Self> {
-        let (front, body) = (&memory.front, &memory.body);
+    pub fn new(memory: &Memory, found: &[Found], folder: &Path) -> Option<Self> {
+        let Memory { front, files, body } = memory;
         let back = body.back().filter(|_| body.is_whole())?;
-        let is_it = |(file, found): (&File, &Found)| {
-            found.stat == Some(file.stat)
-                && found
-                    .path
-                    .strip_prefix(folder)
-                    .is_ok_and(|below| below.to_str() == Some(&file.path))
+        let digest_of = |(file, found): (File<'_>, &Found)| {
+            let is_it = found.stat == Some(file.stat)
+                && found.below(folder).is_some_and(|p| p == file.path);
+            is_it.then(|| file.digest())?
         };
-        if front.files.len() != found.len() || !front.files.iter().zip(found).all(is_it) {
+        let digests: Vec<[u8; 32]> =
+            files.iter().zip(found).map(digest_of).collect::<Option<_>>()?;
+        if files.count() != found.len() || digests.len() != found.len() {
             return None;
         }
         let mut selectors = Vec::with_capacity(back.rest.selectors.len());
@@ -114,7 +119,9 @@ impl Kept {
         let mut kept = Self {
             in_file: vec![Vec::new(); found.len()],
             front: Front { settled: 0, foreign: 0, ..front.clone() },
+            folder: folder.to_owned(),
             found: found.to_vec(),
+            digests,
             ones: Vec::new(),
             free: Vec::new(),
             index: Index::default(),
@@ -167,7 +174,7 @@ impl Kept {
     /// A file, as it was found and with the digest of what was read.
     #[must_use]
     pub fn file(&self, number: usize) -> Option<(&Found, &[u8; 32])> {
-        Some((self.found.get(number)?, &self.front.files.get(number)?.digest))
+        Some((self.found.get(number)?, self.digests.get(number)?))
     }
 
     /// The number of a file.
@@ -317,10 +324,10 @@ impl Kept {
         self.front.window = window;
         looked_at.iter().for_each(|place| self.take(*place));
         for Reread { number, stat, digest } in reread {
-            if let (Some(file), Some(found)) =
-                (self.front.files.get_mut(number), self.found.get_mut(number))
+            if let (Some(held), Some(found)) =
+                (self.digests.get_mut(number), self.found.get_mut(number))
             {
-                (file.stat, file.digest, found.stat) = (stat, digest, Some(stat));
+                (*held, found.stat) = (digest, Some(stat));
             }
         }
         let mut is_due = false;
@@ -363,7 +370,8 @@ impl Kept {
         back.rest.selectors =
             selectors.iter().map(|(number, text)| (*number, text.as_str())).collect();
         let front = Front { quiet: self.loud.is_empty(), ..self.front.clone() };
-        place.write(&front, &back);
+        let Self { folder, found, digests, .. } = self;
+        place.write(&front, Listing { folder, found, digests }, &back);
     }
 
     fn one(&self, place: u32) -> Option<&One> {

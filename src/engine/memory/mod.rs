@@ -6,6 +6,7 @@
 //! as its row stands, observed as declared, and without a condition, warning or record: its row is
 //! all that need be kept of it.
 
+pub mod files;
 pub mod format;
 mod index;
 pub mod kept;
@@ -13,7 +14,8 @@ pub mod page;
 pub mod stat;
 pub mod window;
 
-pub use format::{Back, File, Front, Key, Other, Rest, Whose};
+pub use files::{File, Files, Listing};
+pub use format::{Back, Front, Key, Other, Rest, Whose};
 use format::{Head, Writing};
 pub use kept::Kept;
 pub use page::{Declared, Near, Page};
@@ -35,8 +37,10 @@ pub struct Place {
 
 /// A memory that was found.
 pub struct Memory {
-    /// What it is of, and the files.
+    /// What it is of.
     pub front: Front,
+    /// The files.
+    pub files: Files,
     /// Every resource.
     pub body: Body,
 }
@@ -75,7 +79,7 @@ impl Place {
     /// Begins to write another memory: the pages of files that are known already. Where that fails there
     /// is none: it is not needed.
     #[must_use]
-    pub fn begin(&self, files: &[File], pages: &[(usize, &Page<'_>)]) -> Option<Begun<'_>> {
+    pub fn begin(&self, files: Listing<'_>, pages: &[(usize, &Page<'_>)]) -> Option<Begun<'_>> {
         let mut beside = self.path.as_os_str().to_owned();
         beside.push(format!(".{}", std::process::id()));
         let (place, path) = (self, PathBuf::from(beside));
@@ -90,22 +94,23 @@ impl Place {
     }
 
     /// Writes a memory in place of the last one, or takes that one away.
-    pub fn write(&self, front: &Front, back: &Back<'_>) {
+    pub fn write(&self, front: &Front, files: Listing<'_>, back: &Back<'_>) {
         let pages: Vec<(usize, &Page<'_>)> = back.pages.iter().enumerate().collect();
-        match self.begin(&front.files, &pages) {
+        match self.begin(files, &pages) {
             Some(begun) => begun.end(&[], &back.rest, front),
             None => self.forget(),
         }
     }
 
-    /// Writes the memory again with another front, where it is still the one of that version.
-    pub fn renew(&self, front: &Front) {
+    /// Writes the memory again with another front and the same files as they stand now, where it is still
+    /// the one of that version.
+    pub fn renew(&self, front: &Front, files: Listing<'_>) {
         if let Some(mut memory) = self.read().filter(|last| last.front.version == front.version)
             && memory.body.read().is_some()
             && memory.body.is_whole()
             && let Some(back) = memory.body.back()
         {
-            self.write(front, &back);
+            self.write(front, files, &back);
         }
     }
 
@@ -168,10 +173,11 @@ impl Memory {
             (&file).take(length).read_to_end(&mut bytes).ok()?;
             Some(bytes)
         };
-        let all_files: Vec<File> = files.value(&part(Head::LENGTH as u64, files.length)?)?;
+        let all = part(Head::LENGTH as u64, files.length)?;
+        let files = files.is(&all).then(|| Files::new(all))??;
         let front: Front = front.value(&part(length - front.length, front.length)?)?;
-        let body = Body { head, file, files: all_files.len(), bytes: Vec::new() };
-        Some(Self { front: Front { files: all_files, ..front }, body })
+        let body = Body { head, file, files: files.count(), bytes: Vec::new() };
+        Some(Self { front, files, body })
     }
 }
 
