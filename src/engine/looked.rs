@@ -45,32 +45,33 @@ pub fn check(
     touched: &Touched,
 ) -> Result<Option<Checked>, StoreError> {
     let rows = look.store.resources_of(&reach.rows(named, &read, touched))?;
-    let beside: Known<ResourceId> =
-        reach.beside.iter().map(|one| id_of(named, one.kind, one.name)).collect();
-    let (settled, looked) = rows.iter().partition::<Vec<_>, _>(|row| beside.contains(&row.id));
-    let wanted = reach.things(named, &looked, touched);
-    // Of what is settled the row says what is there.
-    let settled: Vec<Observed> = settled.into_iter().filter_map(gather::as_thing).collect();
     let is_much = rows.len() >= ALONE_MAX;
-    let (documents, declared) = both(
+    let (documents, (declared, known, beside)) = both(
         is_much,
         || {
             let by_id: Lookup<&ResourceId, &Stored> =
                 rows.iter().map(|row| (&row.id, row)).collect();
             remembered(reach, look.kinds, named, &by_id)
         },
-        || Declarations::of(reach, named, read),
+        || {
+            let known: Known<ResourceId> = rows.iter().map(|row| row.id.clone()).collect();
+            let beside = reach.beside.iter().map(|one| id_of(named, one.kind, one.name));
+            (Declarations::of(reach, named, read), known, beside.collect::<Known<ResourceId>>())
+        },
     );
     let Some(documents) = documents else { return Ok(None) };
     let Declarations { mut files, mut places, marks } = declared;
     files.push(FileRead { file: "".into(), documents, problems: Vec::new() });
-    let known: Known<ResourceId> = rows.iter().map(|row| row.id.clone()).collect();
     let beyond = Beyond { unread: false, chosen };
     let (mut checked, gathered) = both(
         is_much,
         || manifest::check(look.kinds, files, BTreeMap::new(), &known, &beyond),
         || {
-            let mut things = look.store.actual_of(&wanted)?;
+            let (settled, looked) =
+                rows.iter().partition::<Vec<_>, _>(|row| beside.contains(&row.id));
+            // Of what is settled the row says what is there.
+            let settled: Vec<Observed> = settled.into_iter().filter_map(gather::as_thing).collect();
+            let mut things = look.store.actual_of(&reach.things(named, &looked, touched))?;
             things.extend(settled);
             gather::some(look.store, rows, things)
         },

@@ -8,6 +8,7 @@ mod intents;
 mod lease;
 mod log;
 mod meta;
+mod opening;
 mod reading;
 mod rows;
 mod statements;
@@ -24,15 +25,12 @@ use crate::store::lease::{Holder, Lease};
 use crate::store::log::{Checkpoint, Filter, Head, Verification};
 use crate::store::sqlite::folding::Folding;
 use crate::store::sqlite::steps::Steps;
-use crate::store::{
-    Batch, Glance, Judgement, Missing, Settling, Store, StoreError, Touched, Version, migrate,
-};
+use crate::store::{Batch, Glance, Judgement, Settling, Store, StoreError, Touched, Version};
 use chrono::{DateTime, Utc};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, Transaction, TransactionBehavior};
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 /// What a backup holds.
 ///
@@ -49,9 +47,6 @@ const CACHE_KIB: i64 = 65_536;
 /// Pages in the journal before they go into the file, for large batches.
 const JOURNAL_PAGES: i64 = 16_384;
 
-/// How long another writer is waited for.
-const BUSY_MAX: Duration = Duration::from_secs(30);
-
 /// A log shorter than this is walked by one alone.
 const WALKED_ALONE_MAX: i64 = 20_000;
 
@@ -64,37 +59,6 @@ pub struct Sqlite {
 }
 
 impl Sqlite {
-    /// Opens a file; `None` when there is no store in it and none shall be made.
-    ///
-    /// # Errors
-    /// When the file cannot be opened or holds something else.
-    pub fn open(path: &Path, missing: Missing) -> Result<Option<Self>, StoreError> {
-        let failed = |source| StoreError::Database { path: path.to_owned(), source };
-        let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        if missing == Missing::Create {
-            if let Some(folder) = path.parent() {
-                std::fs::create_dir_all(folder)
-                    .map_err(|source| StoreError::Io { path: path.to_owned(), source })?;
-            }
-            flags |= OpenFlags::SQLITE_OPEN_CREATE;
-        } else if !path.exists() {
-            return Ok(None);
-        }
-        let mut connection = Connection::open_with_flags(path, flags).map_err(failed)?;
-        connection.busy_timeout(BUSY_MAX).map_err(failed)?;
-        // A program killed while it made the file leaves it without tables: no store yet.
-        if missing == Missing::Leave && migrate::version(&connection).map_err(failed)?.is_none() {
-            return Ok(None);
-        }
-        connection.pragma_update(None, "journal_mode", "WAL").map_err(failed)?;
-        connection.pragma_update(None, "synchronous", "FULL").map_err(failed)?;
-        connection.pragma_update(None, "foreign_keys", "ON").map_err(failed)?;
-        migrate::migrate(&mut connection, failed)?;
-        let lineage = meta::lineage(&connection).map_err(failed)?;
-        let (path, folding) = (path.to_owned(), Folding::default());
-        Ok(Some(Self { connection, path, lineage, folding }))
-    }
-
     /// Many rows touch pages all over the indexes: they stay in memory, and go from the journal into
     /// the file less often. When a commit is durable does not change by that.
     fn make_room(&self) -> rusqlite::Result<()> {

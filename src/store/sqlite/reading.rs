@@ -3,8 +3,10 @@
 use crate::model::parallel::both;
 use crate::store::StoreError;
 use crate::store::sqlite::folding::Folding;
-use crate::store::sqlite::{BUSY_MAX, Sqlite, touches};
+use crate::store::sqlite::opening::BUSY_MAX;
+use crate::store::sqlite::{Sqlite, touches};
 use rusqlite::{Connection, OpenFlags, Row};
+use std::sync::{Mutex, PoisonError};
 
 /// So many rows are read by one alone.
 const ALONE_MAX: usize = 200;
@@ -16,18 +18,19 @@ impl Sqlite {
         parameters: &[&dyn rusqlite::ToSql],
         read: impl FnMut(&Row<'_>) -> Result<T, StoreError>,
     ) -> Result<Vec<T>, StoreError> {
-        self.query_each(sql, std::iter::once(parameters), read)
+        self.query_each(sql, 0, std::iter::once(parameters), read)
     }
 
-    /// The rows for one set of parameters after the other.
+    /// The rows for one set of parameters after the other, with room for so many.
     fn query_each<T, P: rusqlite::Params>(
         &self,
         sql: &str,
+        room: usize,
         all_parameters: impl Iterator<Item = P>,
         mut read: impl FnMut(&Row<'_>) -> Result<T, StoreError>,
     ) -> Result<Vec<T>, StoreError> {
         let mut statement = self.connection.prepare_cached(sql).map_err(|e| self.failed(e))?;
-        let mut found = Vec::with_capacity(all_parameters.size_hint().0);
+        let mut found = Vec::with_capacity(room);
         for parameters in all_parameters {
             let mut rows = statement.query(parameters).map_err(|e| self.failed(e))?;
             while let Some(row) = rows.next().map_err(|e| self.failed(e))? {
@@ -37,30 +40,37 @@ impl Sqlite {
         Ok(found)
     }
 
-    /// The same for many, on two cores where there is much to read. The other one reads what this one's
-    /// transaction sees: the version tells of every write to resources and things.
+    /// The row, if there is one, for each of many sets of parameters, on two cores where they are many.
+    /// The other one reads what this one's transaction sees: the version tells of every write to
+    /// resources and things.
     pub(super) fn query_many<T: Send, P: rusqlite::Params + Send, R>(
         &self,
         sql: &str,
-        mut all_parameters: Vec<P>,
+        all_parameters: Vec<P>,
         reader: impl Fn() -> R + Sync,
     ) -> Result<Vec<T>, StoreError>
     where
         R: FnMut(&Row<'_>) -> Result<T, StoreError>,
     {
-        let other = if all_parameters.len() < ALONE_MAX { None } else { self.beside()? };
+        let room = all_parameters.len();
+        let other = if room < ALONE_MAX { None } else { self.beside()? };
         let Some(other) = other else {
-            return self.query_each(sql, all_parameters.into_iter(), reader());
+            return self.query_each(sql, room, all_parameters.into_iter(), reader());
         };
-        let rest = all_parameters.split_off(all_parameters.len() / 2);
-        let reader = &reader;
-        let (rest, found) = both(
-            true,
-            move || other.query_each(sql, rest.into_iter(), reader()),
-            || self.query_each(sql, all_parameters.into_iter(), reader()),
-        );
-        let mut found = found?;
-        found.extend(rest?);
+        // This one begins with the first and the other with the last, until they meet.
+        let left = Mutex::new(all_parameters.into_iter());
+        let (left, reader) = (|| left.lock().unwrap_or_else(PoisonError::into_inner), &reader);
+        let from_the_end = move || {
+            let last = std::iter::from_fn(|| left().next_back());
+            other.query_each(sql, 0, last, reader())
+        };
+        let from_the_start = || {
+            let next = std::iter::from_fn(|| left().next());
+            self.query_each(sql, room, next, reader())
+        };
+        let (end, start) = both(true, from_the_end, from_the_start);
+        let mut found = start?;
+        found.extend(end?.into_iter().rev());
         Ok(found)
     }
 
