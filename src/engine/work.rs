@@ -1,6 +1,7 @@
 //! What the hands of one run share, and what is told of their work.
 
 use crate::engine::lease::SharedStore;
+use crate::model::parallel::let_go;
 use crate::model::{Observed, ResourceId};
 use crate::provider::{Context, Directory, Ids, Provider};
 use crate::store::{Batch, Judgement, Settling, Store, StoreError, Write};
@@ -70,7 +71,7 @@ impl Work {
         let mut directory = self.directory();
         let nothing = Directory::new(directory.kinds.clone(), &[], &[]);
         let all = std::mem::replace(&mut *directory, nothing);
-        std::thread::spawn(move || drop(all));
+        let_go(true, all);
     }
 
     /// A new id.

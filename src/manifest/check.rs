@@ -8,7 +8,7 @@ use crate::manifest::document::{Document, FileRead, Unclear};
 use crate::manifest::yaml;
 use crate::model::code::{self, Code};
 use crate::model::lookup::{Known, Lookup};
-use crate::model::parallel::{ALONE_MAX, both, map};
+use crate::model::parallel::{ALONE_MAX, both, let_go, map};
 use crate::model::problem::{Location, Problem, did_you_mean};
 use crate::model::tree::{Node, Span};
 use crate::model::{Resource, ResourceId};
@@ -65,8 +65,8 @@ pub fn check(
         checker.circles(&documents, &firsts);
         checker.problems
     };
-    let (mut led, resources) =
-        both(documents.len() >= ALONE_MAX, led, || checker.identities(&firsts));
+    let is_much = documents.len() >= ALONE_MAX;
+    let (mut led, resources) = both(is_much, led, || checker.identities(&firsts));
     checker.among(&resources, &firsts);
     problems.append(&mut led);
     problems.append(&mut checker.problems);
@@ -75,6 +75,8 @@ pub fn check(
         (&a.locations, a.code, &a.message).cmp(&(&b.locations, b.code, &b.message))
     });
     problems.dedup();
+    drop((documents, firsts));
+    let_go(is_much, files);
     Manifests { resources, problems, texts, selectors }
 }
 
@@ -258,6 +260,7 @@ impl<'a> Checker<'a> {
                 self.problem(finding.code, finding.message, finding.hint, &places);
             }
         }
+        let_go(resources.len() >= ALONE_MAX, world);
     }
 }
 

@@ -28,6 +28,15 @@ pub fn both<A: Send, B>(
     })
 }
 
+/// Lets go of something large while the work goes on: to free it takes as long as to make it, and nobody
+/// waits for that, nor does the end of the process.
+pub fn let_go<T: Send + 'static>(is_much: bool, thing: T) {
+    if is_much {
+        let _where_there_is_no_thread_it_is_freed_here =
+            std::thread::Builder::new().spawn(move || drop(thing));
+    }
+}
+
 /// Does the same with each of many things.
 pub fn each<T: Send, R: Send>(things: Vec<T>, work: impl Fn(T) -> R + Sync) -> Vec<R> {
     let share = share_of(things.len());

@@ -38,7 +38,7 @@ pub use identity::digest_of;
 pub use input::{LeftOut, Limits, PlanInput, Scope};
 pub use selection::Selection;
 
-use crate::model::parallel::{ALONE_MAX, both, map};
+use crate::model::parallel::{ALONE_MAX, both, let_go, map};
 use crate::model::text::counted;
 use crate::model::{Source, Suspension};
 use crate::plan::change::{PLAN_API_VERSION, Undeclared, Warning};
@@ -140,15 +140,15 @@ pub fn plan(input: &PlanInput) -> Plan {
         digest: String::new(),
     };
     plan.id = hashed.id(&plan);
-    let let_go = input.override_id.as_ref().is_some_and(|wanted| {
+    let is_overridden = input.override_id.as_ref().is_some_and(|wanted| {
         *wanted == plan.id
             || (input.manages_nothing() && *wanted == identity::first_id_of(&mut plan))
     });
-    if !let_go {
+    if !is_overridden {
         plan.refused = brakes::refusals(input, &plan, &worlds);
     }
-    let judged = (drafts, pairs, worlds);
-    ((), plan.digest) = both(is_much, move || drop(judged), || hashed.digest(&plan));
+    let_go(is_much, (drafts, pairs, worlds));
+    plan.digest = hashed.digest(&plan);
     plan
 }
 
