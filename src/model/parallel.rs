@@ -39,14 +39,17 @@ pub fn let_go<T: Send + 'static>(is_much: bool, thing: T) {
 
 /// Does the same with each of many things.
 pub fn each<T: Send, R: Send>(things: Vec<T>, work: impl Fn(T) -> R + Sync) -> Vec<R> {
-    let share = share_of(things.len());
-    let mut things = things.into_iter();
-    let mut parts: Vec<Vec<T>> = Vec::new();
+    let (length, mut things) = (piece_of(things.len()), things.into_iter());
+    let mut done = Vec::with_capacity(things.len());
+    let mut pieces: Vec<Vec<T>> = Vec::new();
     while things.len() > 0 {
-        parts.push(things.by_ref().take(share).collect());
+        pieces.push(things.by_ref().take(length).collect());
     }
-    let done = at_once(parts, |part| part.into_iter().map(&work).collect::<Vec<R>>());
-    done.into_iter().flatten().collect()
+    let here = |piece: Vec<T>| done.extend(piece.into_iter().map(&work));
+    let there = |piece: Vec<T>| piece.into_iter().map(&work).collect::<Vec<R>>();
+    let rest = from_both_ends(pieces.into_iter(), here, there);
+    rest.into_iter().for_each(|mut next| done.append(&mut next));
+    done
 }
 
 /// Does the same with each of many things while they are still being found, by whoever is free. What
@@ -77,38 +80,52 @@ pub fn while_found<T: Send, R: Send, F>(
     (found, done.into_iter().map(|(_, result)| result).collect())
 }
 
-/// Does the same with the parts of many things that follow each other: one for each core.
+/// Does the same with parts of many things that follow each other.
 pub fn parts<'t, T: Sync, R: Send>(things: &'t [T], work: impl Fn(&'t [T]) -> R + Sync) -> Vec<R> {
-    at_once(things.chunks(share_of(things.len())).collect(), work)
+    let mut done = Vec::new();
+    let rest = pieces(things, |piece| done.push(work(piece)), &work);
+    done.extend(rest);
+    done
 }
 
 /// What comes of each of many things, as `work` gives it. Large results are moved as little as may be:
 /// there is room for all of them where the first ones stand.
 pub fn map<'t, T: Sync, R: Send>(things: &'t [T], work: impl Fn(&'t T) -> R + Sync) -> Vec<R> {
-    let part = |part: &'t [T]| {
-        let is_first = std::ptr::eq(part.as_ptr(), things.as_ptr());
-        let mut done = Vec::with_capacity(if is_first { things.len() } else { part.len() });
-        done.extend(part.iter().map(&work));
-        done
-    };
-    let mut all = parts(things, part).into_iter();
-    let mut first = all.next().unwrap_or_default();
-    all.for_each(|mut next| first.append(&mut next));
-    first
+    let mut done = Vec::with_capacity(things.len());
+    let here = |piece: &'t [T]| done.extend(piece.iter().map(&work));
+    let rest = pieces(things, here, |piece| piece.iter().map(&work).collect::<Vec<R>>());
+    rest.into_iter().for_each(|mut next| done.append(&mut next));
+    done
 }
 
-/// The same with things that are changed.
+/// Goes through many things in pieces that follow each other: `here` takes them from the first on, in
+/// this thread, and `there` from the last on, until they meet. What `there` made comes back, in order.
+pub fn pieces<'t, T: Sync, P: Send>(
+    things: &'t [T],
+    here: impl FnMut(&'t [T]),
+    there: impl Fn(&'t [T]) -> P + Sync,
+) -> Vec<P> {
+    from_both_ends(things.chunks(piece_of(things.len())), here, there)
+}
+
+/// The same as [`parts`] with things that are changed.
 pub fn parts_mut<T: Send, R: Send>(
     things: &mut [T],
     work: impl Fn(&mut [T]) -> R + Sync,
 ) -> Vec<R> {
-    at_once(things.chunks_mut(share_of(things.len())).collect(), work)
+    let mut done = Vec::new();
+    let length = piece_of(things.len());
+    let rest = from_both_ends(things.chunks_mut(length), |piece| done.push(work(piece)), &work);
+    done.extend(rest);
+    done
 }
 
 /// Sorts things; those that are equal keep their order.
 pub fn sort_by<T: Send>(things: &mut [T], compare: impl Fn(&T, &T) -> Ordering + Sync) {
     if things.len() >= SORTED_ALONE_MAX {
-        parts_mut(things, |part| part.sort_by(&compare));
+        let share = things.len().div_ceil(cores());
+        let sort = |part: &mut [T]| part.sort_by(&compare);
+        let _sorted = from_both_ends(things.chunks_mut(share), sort, sort);
     }
     // Finds parts that are sorted, and brings them together.
     things.sort_by(compare);
@@ -119,10 +136,36 @@ fn join<R>(hand: ScopedJoinHandle<'_, R>) -> R {
     hand.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
-/// How many of so many things go to one core.
-fn share_of(things: usize) -> usize {
-    let cores = if things < ALONE_MAX { 1 } else { cores() };
-    things.div_ceil(cores).max(1)
+/// Pieces for each core. Cores are not equally fast, nor are all things the same work: who is done takes
+/// another one.
+const PIECES: usize = 8;
+
+/// How many of so many things make a piece.
+fn piece_of(things: usize) -> usize {
+    let pieces = if things < ALONE_MAX { 1 } else { cores() * PIECES };
+    things.div_ceil(pieces).max(1)
+}
+
+/// See [`pieces`].
+fn from_both_ends<I: Send, P: Send>(
+    pieces: impl DoubleEndedIterator<Item = I> + ExactSizeIterator + Send,
+    mut here: impl FnMut(I),
+    there: impl Fn(I) -> P + Sync,
+) -> Vec<P> {
+    let others = (cores() - 1).min(pieces.len().saturating_sub(1));
+    let left = Mutex::new(pieces.enumerate());
+    let left = || left.lock().unwrap_or_else(PoisonError::into_inner);
+    let hand = || -> Vec<(usize, P)> {
+        let last = std::iter::from_fn(|| left().next_back());
+        last.map(|(number, piece)| (number, there(piece))).collect()
+    };
+    let mut done = std::thread::scope(|scope| {
+        let hands: Vec<_> = (0..others).map(|_| scope.spawn(hand)).collect();
+        std::iter::from_fn(|| left().next()).for_each(|(_, piece)| here(piece));
+        hands.into_iter().flat_map(join).collect::<Vec<_>>()
+    });
+    done.sort_unstable_by_key(|(number, _)| *number);
+    done.into_iter().map(|(_, made)| made).collect()
 }
 
 /// How many cores there are. Asking reads files of the system, so it is asked once.
@@ -131,22 +174,11 @@ fn cores() -> usize {
     *CORES.get_or_init(|| std::thread::available_parallelism().map_or(1, NonZeroUsize::get))
 }
 
-/// Each part by a thread of its own, the first by this one.
-fn at_once<P: Send, R: Send>(parts: Vec<P>, work: impl Fn(P) -> R + Sync) -> Vec<R> {
-    let mut parts = parts.into_iter();
-    let Some(first) = parts.next() else { return Vec::new() };
-    std::thread::scope(|scope| {
-        let work = &work;
-        let hands: Vec<_> = parts.map(|part| scope.spawn(move || work(part))).collect();
-        let mut done = vec![work(first)];
-        done.extend(hands.into_iter().map(join));
-        done
-    })
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{each, map, parts, parts_mut, sort_by, while_found};
+    use super::{cores, each, map, parts, parts_mut, piece_of, sort_by, while_found};
+    use std::sync::atomic::AtomicUsize;
+    use std::sync::atomic::Ordering::SeqCst;
 
     #[test]
     fn the_order_is_kept_however_many_there_are() {
@@ -166,6 +198,25 @@ mod tests {
             });
             assert_eq!((changed, counts.iter().sum()), (doubled, number));
         }
+    }
+
+    #[test]
+    fn who_is_slow_leaves_the_rest_to_the_others() {
+        if cores() == 1 {
+            return; // There are no others.
+        }
+        let numbers: Vec<usize> = (0..1_000).collect();
+        let all = numbers.len().div_ceil(piece_of(numbers.len()));
+        let done = AtomicUsize::new(0);
+        let in_turn = parts(&numbers, |part| {
+            let mut tries = 10_000;
+            while part[0] == 0 && done.load(SeqCst) + 1 < all && tries > 0 {
+                std::thread::sleep(std::time::Duration::from_millis(1));
+                tries -= 1;
+            }
+            done.fetch_add(1, SeqCst)
+        });
+        assert_eq!((in_turn.len(), in_turn[0]), (all, all - 1), "the first piece was done last");
     }
 
     #[test]

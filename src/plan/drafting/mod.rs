@@ -3,7 +3,7 @@
 mod declared;
 mod removed;
 
-use crate::model::parallel::parts;
+use crate::model::parallel::pieces;
 use crate::plan::PlanInput;
 use crate::plan::draft::Drafts;
 use crate::plan::pair::{Pair, Pairs};
@@ -12,15 +12,19 @@ use std::sync::Arc;
 /// Compares every pair.
 #[must_use]
 pub fn draft(input: &PlanInput, pairs: &Pairs) -> Drafts {
-    let new = |pairs: &[Arc<Pair>]| pairs.iter().filter(|pair| pair.stored.is_none()).count();
+    let new = pairs.own.iter().filter(|pair| pair.stored.is_none()).count();
     // Drafts are large: there is room for all of them where the first ones stand.
-    let of = |part: &[Arc<Pair>]| {
-        let is_first = std::ptr::eq(part.as_ptr(), pairs.own.as_ptr());
-        of(input, part, new(if is_first { &pairs.own } else { part }))
-    };
-    let mut all = parts(&pairs.own, of).into_iter();
-    let mut drafts = all.next().unwrap_or_default();
-    all.for_each(|part| drafts.append(part));
+    let mut drafts = Drafts { changing: Vec::with_capacity(new), ..Drafts::default() };
+    let others = pieces(
+        &pairs.own,
+        |piece| add(input, piece, &mut drafts),
+        |piece| {
+            let mut drafts = Drafts::default();
+            add(input, piece, &mut drafts);
+            drafts
+        },
+    );
+    others.into_iter().for_each(|next| drafts.append(next));
     for (id, old, new) in &pairs.outdated {
         drafts.warn(
             id,
@@ -30,18 +34,16 @@ pub fn draft(input: &PlanInput, pairs: &Pairs) -> Drafts {
     drafts
 }
 
-/// Those of some pairs, with room for so many that change.
-fn of(input: &PlanInput, pairs: &[Arc<Pair>], changing: usize) -> Drafts {
-    let mut drafts = Drafts { changing: Vec::with_capacity(changing), ..Drafts::default() };
+/// Adds those of some pairs.
+fn add(input: &PlanInput, pairs: &[Arc<Pair>], drafts: &mut Drafts) {
     for pair in pairs {
         let Some(entry) = pair.id().and_then(|id| input.kinds.get(id.kind.as_str())) else {
             continue;
         };
         match (&pair.desired, &pair.stored) {
-            (Some(desired), _) => declared::declared(input, entry, pair, desired, &mut drafts),
-            (None, Some(stored)) => removed::undeclared(input, pair, stored, &mut drafts),
+            (Some(desired), _) => declared::declared(input, entry, pair, desired, drafts),
+            (None, Some(stored)) => removed::undeclared(input, pair, stored, drafts),
             (None, None) => {}
         }
     }
-    drafts
 }
