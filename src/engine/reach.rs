@@ -70,25 +70,22 @@ impl<'m> Known<'m> {
         for (place, same) in moved.same.iter().enumerate() {
             let page = same.or(moved.before[place]).and_then(|number| back.pages.get_mut(number));
             let page = page.map(std::mem::take).unwrap_or_default();
-            if let Some(file) = read.next_if(|file| file.place == place) {
-                let mut stands = file.stands.iter();
-                let mut declared = std::mem::take(&mut file.before);
-                former.extend(declared.extract_if(.., |_| stands.next() == Some(&false)));
-                open.push(Open::new(place, declared, None));
-                pages.push(Page::default());
-                continue;
-            }
-            match page {
-                Page::Bound(bound) if bound.unsettled == 0 => pages.push(page),
-                Page::Bound(bound) => {
-                    open.push(Open::new(place, bound.open(), Some(bound)));
-                    pages.push(Page::default());
+            let opened = match (read.next_if(|file| file.place == place), page) {
+                (Some(file), _) => {
+                    let mut stands = file.stands.iter();
+                    let mut declared = std::mem::take(&mut file.before);
+                    former.extend(declared.extract_if(.., |_| stands.next() == Some(&false)));
+                    Open::new(place, declared, None)
                 }
-                Page::Loose(ones) => {
-                    open.push(Open::new(place, ones, None));
-                    pages.push(Page::default());
+                (None, Page::Bound(bound)) if bound.unsettled == 0 => {
+                    pages.push(Page::Bound(bound));
+                    continue;
                 }
-            }
+                (None, Page::Bound(bound)) => Open::new(place, bound.open(), Some(bound)),
+                (None, Page::Loose(ones)) => Open::new(place, ones, None),
+            };
+            open.push(opened);
+            pages.push(Page::default());
         }
         // What is left are files that are gone.
         former.extend(back.pages.iter().flat_map(Page::open));
@@ -119,10 +116,9 @@ impl<'m> Known<'m> {
             let opened = parts_mut(&mut self.pages, |part| (part.len(), open_near(part, &near)));
             let before = self.open.len();
             let mut first = 0;
-            for (length, opened) in opened {
-                let moved =
-                    opened.into_iter().map(|file| Open { place: first + file.place, ..file });
-                self.open.extend(moved);
+            for (length, files) in opened {
+                let file = |file: Open<'m>| Open { place: first + file.place, ..file };
+                self.open.extend(files.into_iter().map(file));
                 first += length;
             }
             if self.open.len() == before {
