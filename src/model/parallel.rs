@@ -209,9 +209,9 @@ mod tests {
         let all = numbers.len().div_ceil(piece_of(numbers.len()));
         let done = AtomicUsize::new(0);
         let in_turn = parts(&numbers, |part| {
-            let mut tries = 10_000;
+            let mut tries = 10_000_000;
             while part[0] == 0 && done.load(SeqCst) + 1 < all && tries > 0 {
-                std::thread::sleep(std::time::Duration::from_millis(1));
+                std::thread::yield_now();
                 tries -= 1;
             }
             done.fetch_add(1, SeqCst)
