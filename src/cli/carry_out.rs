@@ -258,7 +258,7 @@ impl Place<'_> {
             apply(&work, plan, gathered, pace, stop, told, &mut tell).await
         })?;
         if !named {
-            work.forget();
+            work.forget(gathered.stored.len() + plan.changes.len());
         }
         shown.finish();
         let done = applied.count(|status| *status == Status::Done);

@@ -32,17 +32,17 @@ impl Moved {
     /// settle waits in `unsure`. `None` when a file has no path that can be remembered.
     #[must_use]
     pub fn of(folder: &Path, sources: &Sources, files: &Files, begun: i64) -> Option<Self> {
-        let mut moved = Self { remembered: files.count(), ..Self::new(folder, sources)? };
+        let mut moved = Self::unread(sources, files.count());
         let mut remembered = files.iter().enumerate().peekable();
         for (place, found) in sources.files.iter().enumerate() {
-            let path = found.below(folder)?;
+            let (path, stat) = (found.below(folder)?, found.stat?);
             while remembered.next_if(|(_, file)| file.path < path).is_some() {}
             let Some((number, file)) = remembered.next_if(|(_, file)| file.path == path) else {
                 continue;
             };
             moved.before[place] = Some(number);
             let digest = file.digest()?;
-            if found.stat == Some(file.stat) && file.stat.holds_from(begun) {
+            if stat == file.stat && file.stat.holds_from(begun) {
                 moved.same[place] = Some(number);
                 moved.digests[place] = Some(digest);
             } else {
@@ -71,19 +71,23 @@ impl Moved {
     /// The files of a pass that remembers nothing; `None` when one cannot be remembered.
     #[must_use]
     pub fn new(folder: &Path, sources: &Sources) -> Option<Self> {
-        let files = &sources.files;
-        if files.iter().any(|found| found.stat.is_none() || found.below(folder).is_none()) {
-            return None;
-        }
-        Some(Self {
-            same: vec![None; files.len()],
-            before: vec![None; files.len()],
+        let mut files = sources.files.iter();
+        let all = files.all(|found| found.stat.is_some() && found.below(folder).is_some());
+        all.then(|| Self::unread(sources, 0))
+    }
+
+    /// Files of which nothing is known, beside so many that were remembered.
+    fn unread(sources: &Sources, remembered: usize) -> Self {
+        let files = sources.files.len();
+        Self {
+            same: vec![None; files],
+            before: vec![None; files],
             former: BTreeSet::new(),
-            digests: vec![None; files.len()],
+            digests: vec![None; files],
             restless: false,
-            remembered: 0,
+            remembered,
             unsure: Vec::new(),
-        })
+        }
     }
 
     /// True when every file is the one that was remembered.

@@ -66,12 +66,12 @@ impl Work {
         self.directory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Forgets rows and things beside whatever comes next: of many that takes its time.
-    pub fn forget(&self) {
+    /// Forgets rows and things, so many, beside whatever comes next: of many that takes its time.
+    pub fn forget(&self, things: usize) {
         let mut directory = self.directory();
         let nothing = Directory::new(directory.kinds.clone(), &[], &[]);
         let all = std::mem::replace(&mut *directory, nothing);
-        let_go(true, all);
+        let_go(things, all);
     }
 
     /// A new id.

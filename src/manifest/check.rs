@@ -65,8 +65,8 @@ pub fn check(
         checker.circles(&documents, &firsts);
         checker.problems
     };
-    let is_much = documents.len() >= ALONE_MAX;
-    let (mut led, resources) = both(is_much, led, || checker.identities(&firsts));
+    let (mut led, resources) =
+        both(documents.len() >= ALONE_MAX, led, || checker.identities(&firsts));
     checker.among(&resources, &firsts);
     problems.append(&mut led);
     problems.append(&mut checker.problems);
@@ -76,7 +76,7 @@ pub fn check(
     });
     problems.dedup();
     drop((documents, firsts));
-    let_go(is_much, files);
+    let_go(resources.len(), files);
     Manifests { resources, problems, texts, selectors }
 }
 
@@ -260,7 +260,7 @@ impl<'a> Checker<'a> {
                 self.problem(finding.code, finding.message, finding.hint, &places);
             }
         }
-        let_go(resources.len() >= ALONE_MAX, world);
+        let_go(resources.len(), world);
     }
 }
 

@@ -12,6 +12,9 @@ pub const ALONE_MAX: usize = 16;
 /// Fewer things than this are sorted before a second thread has begun.
 const SORTED_ALONE_MAX: usize = 2_000;
 
+/// Fewer things than this are freed before a second thread has begun.
+const FREED_ALONE_MAX: usize = 500;
+
 /// Does two things that have nothing to do with each other, at once where there is much to do.
 pub fn both<A: Send, B>(
     is_much: bool,
@@ -28,10 +31,10 @@ pub fn both<A: Send, B>(
     })
 }
 
-/// Lets go of something large while the work goes on: to free it takes as long as to make it, and nobody
-/// waits for that, nor does the end of the process.
-pub fn let_go<T: Send + 'static>(is_much: bool, thing: T) {
-    if is_much {
+/// Lets go of something made of so many things while the work goes on: to free it takes as long as to
+/// make it, and nobody waits for that, nor does the end of the process.
+pub fn let_go<T: Send + 'static>(things: usize, thing: T) {
+    if things >= FREED_ALONE_MAX {
         let _where_there_is_no_thread_it_is_freed_here =
             std::thread::Builder::new().spawn(move || drop(thing));
     }
@@ -39,17 +42,12 @@ pub fn let_go<T: Send + 'static>(is_much: bool, thing: T) {
 
 /// Does the same with each of many things.
 pub fn each<T: Send, R: Send>(things: Vec<T>, work: impl Fn(T) -> R + Sync) -> Vec<R> {
-    let (length, mut things) = (piece_of(things.len()), things.into_iter());
-    let mut done = Vec::with_capacity(things.len());
+    let (all, mut things) = (things.len(), things.into_iter());
     let mut pieces: Vec<Vec<T>> = Vec::new();
     while things.len() > 0 {
-        pieces.push(things.by_ref().take(length).collect());
+        pieces.push(things.by_ref().take(piece_of(all)).collect());
     }
-    let here = |piece: Vec<T>| done.extend(piece.into_iter().map(&work));
-    let there = |piece: Vec<T>| piece.into_iter().map(&work).collect::<Vec<R>>();
-    let rest = from_both_ends(pieces.into_iter(), here, there);
-    rest.into_iter().for_each(|mut next| done.append(&mut next));
-    done
+    all_of(all, pieces.into_iter(), |piece| piece.into_iter().map(&work))
 }
 
 /// Does the same with each of many things while they are still being found, by whoever is free. What
@@ -82,20 +80,14 @@ pub fn while_found<T: Send, R: Send, F>(
 
 /// Does the same with parts of many things that follow each other.
 pub fn parts<'t, T: Sync, R: Send>(things: &'t [T], work: impl Fn(&'t [T]) -> R + Sync) -> Vec<R> {
-    let mut done = Vec::new();
-    let rest = pieces(things, |piece| done.push(work(piece)), &work);
-    done.extend(rest);
-    done
+    one_of_each(things.chunks(piece_of(things.len())), work)
 }
 
 /// What comes of each of many things, as `work` gives it. Large results are moved as little as may be:
 /// there is room for all of them where the first ones stand.
 pub fn map<'t, T: Sync, R: Send>(things: &'t [T], work: impl Fn(&'t T) -> R + Sync) -> Vec<R> {
-    let mut done = Vec::with_capacity(things.len());
-    let here = |piece: &'t [T]| done.extend(piece.iter().map(&work));
-    let rest = pieces(things, here, |piece| piece.iter().map(&work).collect::<Vec<R>>());
-    rest.into_iter().for_each(|mut next| done.append(&mut next));
-    done
+    let pieces = things.chunks(piece_of(things.len()));
+    all_of(things.len(), pieces, |piece| piece.iter().map(&work))
 }
 
 /// Goes through many things in pieces that follow each other: `here` takes them from the first on, in
@@ -113,19 +105,15 @@ pub fn parts_mut<T: Send, R: Send>(
     things: &mut [T],
     work: impl Fn(&mut [T]) -> R + Sync,
 ) -> Vec<R> {
-    let mut done = Vec::new();
     let length = piece_of(things.len());
-    let rest = from_both_ends(things.chunks_mut(length), |piece| done.push(work(piece)), &work);
-    done.extend(rest);
-    done
+    one_of_each(things.chunks_mut(length), work)
 }
 
 /// Sorts things; those that are equal keep their order.
 pub fn sort_by<T: Send>(things: &mut [T], compare: impl Fn(&T, &T) -> Ordering + Sync) {
     if things.len() >= SORTED_ALONE_MAX {
         let share = things.len().div_ceil(cores());
-        let sort = |part: &mut [T]| part.sort_by(&compare);
-        let _sorted = from_both_ends(things.chunks_mut(share), sort, sort);
+        one_of_each(things.chunks_mut(share), |part| part.sort_by(&compare));
     }
     // Finds parts that are sorted, and brings them together.
     things.sort_by(compare);
@@ -144,6 +132,30 @@ const PIECES: usize = 8;
 fn piece_of(things: usize) -> usize {
     let pieces = if things < ALONE_MAX { 1 } else { cores() * PIECES };
     things.div_ceil(pieces).max(1)
+}
+
+/// What comes of each piece, in order.
+fn one_of_each<I: Send, R: Send>(
+    pieces: impl DoubleEndedIterator<Item = I> + ExactSizeIterator + Send,
+    work: impl Fn(I) -> R + Sync,
+) -> Vec<R> {
+    let mut done = Vec::with_capacity(pieces.len());
+    let rest = from_both_ends(pieces, |piece| done.push(work(piece)), &work);
+    done.extend(rest);
+    done
+}
+
+/// All that comes of the pieces of so many things, in order.
+fn all_of<I: Send, R: Send, Rs: IntoIterator<Item = R>>(
+    things: usize,
+    pieces: impl DoubleEndedIterator<Item = I> + ExactSizeIterator + Send,
+    work: impl Fn(I) -> Rs + Sync,
+) -> Vec<R> {
+    let mut done = Vec::with_capacity(things);
+    let there = |piece| work(piece).into_iter().collect::<Vec<R>>();
+    let rest = from_both_ends(pieces, |piece| done.extend(work(piece)), there);
+    rest.into_iter().for_each(|mut next| done.append(&mut next));
+    done
 }
 
 /// See [`pieces`].

@@ -147,7 +147,7 @@ pub fn plan(input: &PlanInput) -> Plan {
     if !is_overridden {
         plan.refused = brakes::refusals(input, &plan, &worlds);
     }
-    let_go(is_much, (drafts, pairs, worlds));
+    let_go(plan.changes.len(), (drafts, pairs, worlds));
     plan.digest = hashed.digest(&plan);
     plan
 }
