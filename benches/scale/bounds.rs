@@ -1,9 +1,9 @@
 //! What the machine can do at best with the same files and rows.
 
-use crate::shape::Shape;
+use crate::shape::{Shape, name};
 use crate::{Size, median};
 use rusqlite::types::Value;
-use rusqlite::{Connection, OpenFlags, params_from_iter};
+use rusqlite::{Connection, OpenFlags, params, params_from_iter};
 use sha2::{Digest as _, Sha256};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -65,7 +65,19 @@ pub fn measure(shape: &Shape, runs: usize, size: &mut Size) {
         ("YAML events, 1 core", events),
         ("scan of the resources", scan),
         ("bare insert", insert),
+        ("bare change of 1 %", median(runs, || change(shape))),
     ];
+}
+
+/// A database that is written as the store is.
+fn opened(path: &Path) -> Connection {
+    let database = Connection::open(path).unwrap();
+    for (name, value) in
+        [("journal_mode", "WAL"), ("synchronous", "FULL"), ("cache_size", "-65536")]
+    {
+        database.pragma_update(None, name, value).unwrap();
+    }
+    database
 }
 
 /// Every column of every row of the resources.
@@ -88,12 +100,7 @@ fn scan(store: &Path) -> f64 {
 /// tables the database moves pages instead, which it can do with nobody's own rows.)
 fn insert(shape: &Shape) -> f64 {
     let scratch = tempfile::tempdir_in(&shape.folder).unwrap();
-    let database = Connection::open(scratch.path().join("bare.db")).unwrap();
-    for (name, value) in
-        [("journal_mode", "WAL"), ("synchronous", "FULL"), ("cache_size", "-65536")]
-    {
-        database.pragma_update(None, name, value).unwrap();
-    }
+    let database = opened(&scratch.path().join("bare.db"));
     let full =
         Connection::open_with_flags(shape.store(), OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
     let mut schema = full
@@ -126,4 +133,57 @@ fn insert(shape: &Shape) -> f64 {
         }
     }
     time + timed(|| database.execute_batch("COMMIT").unwrap())
+}
+
+/// What an `apply` of 1 % writes: for each budget a row of the resources, one of the provider and one of
+/// the log, known beforehand, each by a prepared statement in one durable transaction; then all of it
+/// put from the journal into the file.
+fn change(shape: &Shape) -> f64 {
+    let database = opened(&shape.store());
+    let mut select = database
+        .prepare("SELECT spec, external_id FROM resources WHERE kind = 'Budget' AND name = $1")
+        .unwrap();
+    let budgets: Vec<(String, String, String)> = shape
+        .changing()
+        .map(|number| {
+            let name = name(number);
+            let row = select.query_row([&name], |row| Ok((row.get(0)?, row.get(1)?)));
+            let (spec, external_id): (String, String) = row.unwrap();
+            (name, spec.replacen("\"amount\":\"", "\"amount\":\"1", 1), external_id)
+        })
+        .collect();
+    let mut last = database.prepare("SELECT * FROM activities ORDER BY seq DESC LIMIT 1").unwrap();
+    let names: Vec<String> = last.column_names().into_iter().map(str::to_owned).collect();
+    let place = |name: &str| names.iter().position(|other| *other == name).unwrap();
+    let read = |row: &rusqlite::Row<'_>| (0..names.len()).map(|at| row.get(at)).collect();
+    let mut entry: Vec<Value> = last.query_row([], read).unwrap();
+    let Value::Integer(seq) = entry[place("seq")] else { panic!("seq is a number") };
+    let entries: Vec<Vec<Value>> = (seq + 1..)
+        .zip(&budgets)
+        .map(|(seq, (name, spec, _))| {
+            entry[place("seq")] = seq.into();
+            entry[place("name")] = name.clone().into();
+            entry[place("after")] = spec.clone().into();
+            entry[place("operation_id")] = format!("op-{seq:032}").into();
+            entry.clone()
+        })
+        .collect();
+    let mut row = database
+        .prepare("UPDATE resources SET spec = $1, revision = revision + 1 WHERE kind = 'Budget' AND name = $2")
+        .unwrap();
+    let mut thing = database
+        .prepare("UPDATE actual SET spec = $1 WHERE kind = 'Budget' AND external_id = $2")
+        .unwrap();
+    let places = vec!["?"; names.len()].join(", ");
+    let mut log = database.prepare(&format!("INSERT INTO activities VALUES ({places})")).unwrap();
+    timed(|| {
+        database.execute_batch("BEGIN IMMEDIATE").unwrap();
+        for ((name, spec, external_id), entry) in budgets.iter().zip(&entries) {
+            row.execute(params![spec, name]).unwrap();
+            thing.execute(params![spec, external_id]).unwrap();
+            log.execute(params_from_iter(entry)).unwrap();
+        }
+        database.execute_batch("COMMIT").unwrap();
+        database.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+    })
 }

@@ -1,6 +1,6 @@
 //! The commands that are measured, each as its own process.
 
-use crate::shape::Shape;
+use crate::shape::{Shape, name};
 use crate::{Size, median};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -88,7 +88,7 @@ pub fn measure(shape: &Shape, runs: usize, size: &mut Size) {
     row(size, shape, runs, "`validate`", &["validate"], || {});
     row(size, shape, firsts, "`validate --offline`", &["validate", "--offline"], || {});
     row(size, shape, firsts, "`plan --full`", &["plan", "--full"], || {});
-    let name = format!("c{:06}", shape.customers / 2);
+    let name = name(shape.customers / 2);
     let of_one = ["log", "--resource", &format!("budget/{name}")];
     row(size, shape, runs, "`log` of one resource", &of_one, || {});
     row(size, shape, runs, "`get` of one resource", &["get", "budget", &name], || {});

@@ -28,8 +28,12 @@ impl Shape {
     /// Writes files again with another amount, so that one of a hundred resources is changed: the
     /// budget in two of 25 files.
     pub fn change(&self, amount: usize) {
-        let files = (0..self.customers).filter(|number| matches!(number % 25, 0 | 13));
-        files.for_each(|number| self.write_one(number, amount));
+        self.changing().for_each(|number| self.write_one(number, amount));
+    }
+
+    /// The customers whose files are written again.
+    pub fn changing(&self) -> impl Iterator<Item = usize> {
+        (0..self.customers).filter(|number| matches!(number % 25, 0 | 13))
     }
 
     /// Writes one file again with another amount.
@@ -50,11 +54,16 @@ impl Shape {
     }
 
     fn write_one(&self, number: usize, amount: usize) {
-        let name = format!("c{number:06}");
+        let name = name(number);
         let folder = self.manifests().join(format!("{:03}", number / 1_000));
         std::fs::create_dir_all(&folder).unwrap();
         std::fs::write(folder.join(format!("{name}.yaml")), customer(&name, amount)).unwrap();
     }
+}
+
+/// What a customer and its budget are called.
+pub fn name(number: usize) -> String {
+    format!("c{number:06}")
 }
 
 pub fn customer(name: &str, amount: usize) -> String {

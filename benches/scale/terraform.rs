@@ -73,7 +73,7 @@ fn measure(resources: usize) -> Option<[f64; 3]> {
 }
 
 fn customer(number: usize, amount: usize) -> String {
-    let name = format!("c{number:06}");
+    let name = crate::shape::name(number);
     let resource = |suffix: &str, input: &str| {
         format!("resource \"terraform_data\" \"{name}_{suffix}\" {{\n  input = {{ {input} }}\n}}\n")
     };
