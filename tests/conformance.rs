@@ -41,6 +41,32 @@ impl Factory for Sqlite {
     }
 }
 
+/// The same store by a link to it from another folder.
+#[cfg(unix)]
+struct Linked(Sqlite);
+
+#[cfg(unix)]
+impl Factory for Linked {
+    fn open(&self) -> Box<dyn Store> {
+        drop(self.0.open());
+        let (file, link) =
+            (self.0.0.path().join("deep/er/state.db"), self.0.0.path().join("link.db"));
+        if !link.exists() {
+            std::os::unix::fs::symlink(file, &link).unwrap();
+        }
+        open(&format!("sqlite:{}", link.display()), Missing::Create).unwrap().unwrap()
+    }
+
+    fn another(&self) -> Box<dyn Factory> {
+        Box::new(Linked(sqlite()))
+    }
+}
+
+#[cfg(unix)]
+fn linked() -> Linked {
+    Linked(sqlite())
+}
+
 fn sqlite() -> Sqlite {
     Sqlite(tempfile::tempdir().unwrap())
 }
@@ -146,4 +172,10 @@ conformance! { sqlite:
     a_commit_and_its_author_are_kept_and_the_hash_covers_both
     the_commit_that_something_is_brought_to_is_known_for_each
     catching_up_leaves_the_next_commit_less_and_changes_nothing
+}
+
+#[cfg(unix)]
+conformance! { linked:
+    what_is_committed_is_there_after_reopening
+    what_is_committed_ahead_is_seen_at_once_and_settles_with_what_came_before
 }

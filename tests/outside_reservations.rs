@@ -408,3 +408,29 @@ fn cancellations_of_one_customer_at_once_do_not_get_more_than_the_cap_together()
     let refunds = ["a", "b"].map(|name| observed(&env, name)["refund"].clone());
     assert_eq!(refunds, [json!("36500.00 USD"), json!("13500.00 USD")]);
 }
+
+#[test]
+fn an_exchange_is_not_bought_any_more_once_the_old_one_was_paid_back_outside() {
+    let [before, after] = everything_at_once();
+    let env = bought(&before, &json!({}));
+    declare(&env, &after);
+    tell(&env, &json!({"perform": ["unknown"], "lookup": "fail"}));
+    assert_eq!(apply(&env).status.code(), Some(5), "nobody knows what became of the purchase");
+    let from = ledger(&env).len();
+
+    // In the portal, by hand, meanwhile.
+    let mut old = ledger(&env).into_iter().find(|entry| entry["name"] == "old").unwrap();
+    old["thing"]["spec"]["state"] = "Cancelled".into();
+    old["key"] = "portal".into();
+    let path = env.path().join("fake/ledger");
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, format!("{text}{old}\n")).unwrap();
+    tell(&env, &json!({}));
+    let output = env.run(&["resume"]);
+    let told = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success(), "{told}");
+    let bought: Vec<String> = effects(&env, from + 1);
+    assert!(bought.iter().all(|line| !line.starts_with("create")), "{bought:?}");
+    let one = parked(&env).into_iter().find(|one| one["resource"] == "Reservation/new").unwrap();
+    assert!(one["message"].as_str().unwrap().contains("has ended already"), "{one}");
+}

@@ -184,7 +184,7 @@ pub fn dates_of(
     let held = observed.and_then(|spec| {
         // Whether it was not used counts while the free days last.
         let bought_on = (entry.refundable_since)(spec)?;
-        reading::held(&id.to_string(), spec, bought_on).ok()
+        reading::returnable(&id.to_string(), spec, bought_on).ok()
     });
     let closings = held.map(|held| finance::closings(&held, &refunds.policies));
     dates.extend(closings.into_iter().flatten().map(|closing| Dated {

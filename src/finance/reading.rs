@@ -1,6 +1,7 @@
 //! Reservations as the store and manifests have them, read for what finance needs of them.
 
 use crate::finance::billing::Billing;
+use crate::finance::error::QuoteError;
 use crate::finance::exchange::Wanted;
 use crate::finance::policy::RefundPolicies;
 use crate::finance::rates::Rates;
@@ -23,11 +24,21 @@ fn day(text: &str) -> Option<NaiveDate> {
     Some(moment::parse(text).ok()?.date_naive())
 }
 
-/// What is there of a reservation; what cannot be reckoned without is the error.
+/// What is there of a reservation, to be given back.
 ///
 /// # Errors
-/// The field that is missing.
-pub fn held(name: &str, spec: &Spec, at: NaiveDate) -> Result<Held, &'static str> {
+/// When nothing of it is left: it was cancelled or exchanged, and paid back then. When something
+/// that it cannot be reckoned without is not known.
+pub fn returnable(name: &str, spec: &Spec, at: NaiveDate) -> Result<Held, QuoteError> {
+    if let Some("Cancelled" | "Exchanged") = spec.text("state") {
+        return Err(QuoteError::Ended { reservation: name.to_owned() });
+    }
+    held(name, spec, at)
+        .map_err(|field| QuoteError::Unknown { reservation: name.to_owned(), field })
+}
+
+/// The field that is missing is the error.
+fn held(name: &str, spec: &Spec, at: NaiveDate) -> Result<Held, &'static str> {
     Ok(Held {
         name: name.to_owned(),
         price: spec.get("price").and_then(Money::from_value).ok_or("price")?,

@@ -129,9 +129,9 @@ fn related(transition: &Transition<'_>, world: &World) -> Verdict {
 
 fn nothing_active(transition: &Transition<'_>, after: &World) -> Verdict {
     let subscriptions = after.referrers(transition.id, Some("Subscription"));
-    let reservations = subscriptions
-        .clone()
-        .flat_map(|subscription| after.referrers(&subscription.id, Some("Reservation")))
+    let reservations = after
+        .below(transition.id, "Reservation", "Subscription")
+        .into_iter()
         .filter(|reservation| !Reservation::ended(&reservation.spec, transition.at));
     let bought: Vec<&Standing> = subscriptions
         .filter(|subscription| subscription.spec.text("state") != Some("Suspended"))

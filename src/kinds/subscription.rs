@@ -8,7 +8,7 @@ use crate::kinds::{
 };
 use crate::model::problem::Finding;
 use crate::model::scalar::Line;
-use crate::model::{ResourceId, Spec, Value, code};
+use crate::model::{ResourceId, Spec, Value, code, moment};
 use chrono::{DateTime, Datelike, Months, SecondsFormat, TimeDelta, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -116,7 +116,7 @@ fn cancellable(transition: &Transition<'_>, _: &World) -> Verdict {
     if within_window(before, transition.at) {
         return Verdict::Holds("it was bought within the last 7 days".to_owned());
     }
-    let bought = before.text("purchasedAt").map(|at| &at[..at.len().min(10)]);
+    let bought = purchased_at(before).map(|at| at.date_naive());
     let bought = bought.map(|day| format!(", and this one was bought {day}")).unwrap_or_default();
     Missing::new(
         format!(
@@ -291,15 +291,23 @@ spec:
         closes.into_iter().chain(ends.map(|at| dated(at, what))).collect()
     }
 
+    fn check_observed(spec: &Spec) -> Option<String> {
+        moment::wrong(spec, "purchasedAt")
+    }
+
     fn born(spec: &mut Spec, at: DateTime<Utc>) {
         spec.set("purchasedAt", at.to_rfc3339_opts(SecondsFormat::Secs, true).into());
     }
 }
 
+/// When it was bought, as observed.
+fn purchased_at(spec: &Spec) -> Option<DateTime<Utc>> {
+    moment::parse(spec.text("purchasedAt")?).ok()
+}
+
 /// The last instant at which a licence can be cancelled.
 fn window_closes(spec: &Spec) -> Option<DateTime<Utc>> {
-    let bought = DateTime::parse_from_rfc3339(spec.text("purchasedAt")?).ok()?;
-    bought.to_utc().checked_add_signed(TimeDelta::days(CANCELLATION_DAYS))
+    purchased_at(spec)?.checked_add_signed(TimeDelta::days(CANCELLATION_DAYS))
 }
 
 /// When the term that a licence is in ends (partner-center-api.md 4, `commitmentEndDate`): terms follow
@@ -314,7 +322,7 @@ fn term_ends(there: &Spec, term: &str, from: DateTime<Utc>) -> Option<DateTime<U
         "P3Y" => 36,
         _ => return None,
     };
-    let bought = DateTime::parse_from_rfc3339(there.text("purchasedAt")?).ok()?.to_utc();
+    let bought = purchased_at(there)?;
     let month = |at: DateTime<Utc>| i64::from(at.year()) * 12 + i64::from(at.month());
     // So many terms end before or in that month; the day tells whether the last of them is over.
     let whole = u32::try_from(month(from) - month(bought)).unwrap_or_default() / months;

@@ -5,6 +5,7 @@ use crate::kinds::{Kinds, Reference, ReferenceTo};
 use crate::model::lookup::Lookup;
 use crate::model::parallel::{ALONE_MAX, both, each};
 use crate::model::{ResourceId, Spec};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// A resource that stands in a [`World`].
@@ -25,6 +26,8 @@ struct Things {
     standing: Lookup<ResourceId, Arc<Thing>>,
     /// Sorted, by what they refer to.
     referrers: Lookup<ResourceId, Arc<Vec<ResourceId>>>,
+    /// Who was taken out of it, by what it referred to: what refers to them still belongs somewhere.
+    gone: Lookup<ResourceId, Vec<ResourceId>>,
     /// Partner users, also those that are not among the resources because they stay as they are.
     staff: Staff,
 }
@@ -87,6 +90,9 @@ impl World {
                 things.staff.take(&old.standing.spec);
             }
             things.forget(id, &old.targets);
+            for target in &old.targets {
+                things.gone.or_default(target.clone()).push(id.clone());
+            }
         }
     }
 
@@ -120,6 +126,26 @@ impl World {
             .flat_map(|referrers| referrers.iter())
             .filter(move |referrer| kind.is_none_or(|kind| referrer.kind.as_str() == kind))
             .filter_map(|referrer| self.get(referrer))
+    }
+
+    /// What stands below a resource: what refers to it, and what refers to something of a kind that
+    /// does, or did until it was taken out. Each once, in order.
+    #[must_use]
+    pub fn below<'a>(
+        &'a self,
+        id: &ResourceId,
+        kind: &'a str,
+        through: &'a str,
+    ) -> Vec<&'a Standing> {
+        let there = self.referrers(id, Some(through)).map(|standing| &standing.id);
+        let gone = self.0.gone.get(id).into_iter().flatten();
+        let gone = gone.filter(|gone| gone.kind.as_str() == through);
+        let found = there.chain(gone).flat_map(|between| self.referrers(between, Some(kind)));
+        let found: BTreeMap<&ResourceId, &Standing> = found
+            .chain(self.referrers(id, Some(kind)))
+            .map(|standing| (&standing.id, standing))
+            .collect();
+        found.into_values().collect()
     }
 
     /// What a resource refers to, in the order of its fields.

@@ -1,6 +1,14 @@
 //! Days and instants as people write them.
 
+use crate::model::Spec;
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
+
+/// What is wrong with a field that is to say when something was, as the outside reports it.
+#[must_use]
+pub fn wrong(spec: &Spec, field: &str) -> Option<String> {
+    let text = spec.text(field)?;
+    parse(text).is_err().then(|| format!("{field} is `{text}`, neither a day nor an instant"))
+}
 
 /// Reads a day, which means its beginning, or an instant: what `--at` takes.
 ///

@@ -81,7 +81,7 @@ fn one(
     };
     let name = draft.id.to_string();
     if let (true, Some(there)) = (cancels, &draft.before) {
-        let held = reading::held(&name, there, at).map_err(|field| unknown(&name, field))?;
+        let held = reading::returnable(&name, there, at)?;
         draft.refund = Some(Box::new(finance::refund(&held, at, &terms()?)?));
     }
     let (true, Some(new)) = (buys, &draft.after) else { return Ok(()) };
@@ -94,32 +94,17 @@ fn one(
         let name = old.to_string();
         // One that is not there is blocked elsewhere.
         let Some(there) = before.get(&old) else { return Ok(()) };
-        if let Some("Cancelled" | "Exchanged") = there.spec.text("state") {
-            return Err(QuoteError::Ended { reservation: name });
-        }
-        held.push(reading::held(&name, &there.spec, at).map_err(|field| unknown(&name, field))?);
+        held.push(reading::returnable(&name, &there.spec, at)?);
     }
     let Some(wanted) = reading::wanted(&name, new) else { return Ok(()) };
     draft.exchange = Some(Box::new(finance::exchange(&held, &wanted, at, &terms()?)?));
     Ok(())
 }
 
-fn unknown(name: &str, field: &'static str) -> QuoteError {
-    QuoteError::Unknown { reservation: name.to_owned(), field }
-}
-
 /// The cancellations of a customer until now, whoever manages the reservations.
 #[must_use]
 pub fn history(customer: Option<&ResourceId>, world: &World) -> Vec<Cancelled> {
     let Some(customer) = customer else { return Vec::new() };
-    let mut found: BTreeMap<&ResourceId, Cancelled> = BTreeMap::new();
-    let subscriptions = world.referrers(customer, Some("Subscription"));
-    let through = subscriptions.flat_map(|s| world.referrers(&s.id, Some("Reservation")));
-    // Its subscription may be gone by now.
-    for standing in through.chain(world.referrers(customer, Some("Reservation"))) {
-        if let Some(cancelled) = reading::cancelled(&standing.spec) {
-            found.insert(&standing.id, cancelled);
-        }
-    }
-    found.into_values().collect()
+    let reservations = world.below(customer, "Reservation", "Subscription").into_iter();
+    reservations.filter_map(|standing| reading::cancelled(&standing.spec)).collect()
 }

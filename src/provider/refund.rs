@@ -83,8 +83,7 @@ fn refund(
     let name = change.id.to_string();
     let gone = || QuoteError::Ended { reservation: name.clone() };
     let thing = thing(change, directory).ok_or_else(gone)?;
-    let held = reading::held(&name, &thing.spec, at)
-        .map_err(|field| QuoteError::Unknown { reservation: name.clone(), field })?;
+    let held = reading::returnable(&name, &thing.spec, at)?;
     let earlier = history(customer_of(thing, directory), directory);
     let policy = refunds.policies.on(at)?;
     finance::refund(&held, at, &Terms { policy, rates: &refunds.rates, earlier: &earlier })
@@ -105,8 +104,7 @@ fn exchange(
         let external_id = directory.row(&old).and_then(|row| row.external_id.as_deref());
         let thing = external_id.and_then(|id| directory.actual(&old.kind, id));
         let thing = thing.ok_or(QuoteError::Ended { reservation: name.clone() })?;
-        let held = reading::held(&name, &thing.spec, at);
-        olds.push(held.map_err(|field| QuoteError::Unknown { reservation: name, field })?);
+        olds.push(reading::returnable(&name, &thing.spec, at)?);
     }
     let wanted = reading::wanted(&name, desired).ok_or_else(gone)?;
     let policy = refunds.policies.on(at)?;

@@ -10,7 +10,7 @@ use crate::cli::settings::{FileArgs, Settings, parse_at};
 use crate::cli::ui::Ui;
 use crate::engine::Workspace;
 use crate::engine::gather::Gathered;
-use crate::finance::reading::{held, wanted};
+use crate::finance::reading::{returnable, wanted};
 use crate::finance::{self, Cancelled, Held, QuoteError, Terms, Wanted};
 use crate::kinds::{Standing, World};
 use crate::model::problem::did_you_mean;
@@ -158,10 +158,8 @@ impl There<'_> {
             let message = format!("{id} was {} already{}", state.to_lowercase(), self.place(id));
             return Err(CommandError::new(message).hint("nothing of it is left"));
         }
-        let reservation = id.to_string();
-        let held = held(&reservation, &standing.spec, at).map_err(|field| {
-            self.placed(id, &QuoteError::Unknown { reservation: reservation.clone(), field })
-        })?;
+        let held = returnable(&id.to_string(), &standing.spec, at)
+            .map_err(|error| self.placed(id, &error))?;
         Ok((held, settle::history(self.world.customer_of(id).as_ref(), &self.world)))
     }
 

@@ -26,10 +26,8 @@ pub fn expires_on(spec: &Spec) -> Option<NaiveDate> {
 
 /// What is wrong with the days that the outside reports.
 pub(super) fn wrong(spec: &Spec) -> Option<String> {
-    let wrong = ["purchasedAt", "expiresOn"].into_iter().find_map(|field| {
-        let text = spec.text(field)?;
-        day(text).is_none().then(|| format!("{field} is `{text}`, neither a day nor an instant"))
-    });
+    let wrong =
+        ["purchasedAt", "expiresOn"].into_iter().find_map(|field| moment::wrong(spec, field));
     let turned = || match (purchased_on(spec), expires_on(spec)) {
         (Some(bought), Some(expires)) if expires <= bought => {
             Some(format!("it expires {expires}, and was bought {bought}"))

@@ -290,7 +290,9 @@ impl Store for Sqlite {
     fn commit_ahead(&mut self, batch: &Batch) -> Result<Settling, StoreError> {
         self.without_waiting(|store| store.commit(batch))?;
         // What the journal holds from its last sync on counts up to the first page that is not whole.
-        let mut journal = self.path.clone().into_os_string();
+        // It stands beside the file itself, wherever a link to that may be.
+        let file = self.connection.path().map_or_else(|| self.path.clone(), PathBuf::from);
+        let mut journal = file.into_os_string();
         journal.push("-wal");
         let path = PathBuf::from(journal);
         Ok(Box::new(move || {
