@@ -4,7 +4,8 @@
 
 use crate::common::{TestEnv, check_file, files};
 use partnerctl::kinds::Kinds;
-use partnerctl::manifest::schema::combined;
+use partnerctl::manifest::schema::{combined, kind_schema};
+use std::path::{Path, PathBuf};
 
 fn validate(path: &std::path::Path) -> (Option<i32>, String) {
     let env = TestEnv::new();
@@ -42,13 +43,49 @@ fn documents(text: &str) -> Vec<serde_json::Value> {
         .collect()
 }
 
+/// Manifests that the reader takes, with where they stand: those of the tests, those that `explain`
+/// shows, and those of the examples.
+fn taken() -> Vec<(String, String)> {
+    fn below(folder: &Path, found: &mut Vec<PathBuf>) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                below(&path, found);
+            } else if path.extension().is_some_and(|extension| extension == "yaml") {
+                found.push(path);
+            }
+        }
+    }
+    let mut paths = files("manifests/valid", "yaml");
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+    for example in std::fs::read_dir(&examples).unwrap() {
+        let manifests = example.unwrap().path().join("manifests");
+        if manifests.is_dir() {
+            below(&manifests, &mut paths);
+        }
+    }
+    let read = |path: PathBuf| (path.display().to_string(), std::fs::read_to_string(path).unwrap());
+    let mut taken: Vec<_> = paths.into_iter().map(read).collect();
+    assert!(taken.len() > 15, "{}", taken.len());
+    let kinds = Kinds::default();
+    taken.extend(
+        kinds.iter().map(|kind| (kind.facts.kind.to_owned(), kind.facts.example.to_owned())),
+    );
+    taken
+}
+
 #[test]
 fn the_schema_takes_what_the_reader_takes_and_refuses_what_one_document_shows_wrong() {
     let schema = jsonschema::validator_for(&combined(&Kinds::default())).unwrap();
-    for path in files("manifests/valid", "yaml") {
-        for document in documents(&std::fs::read_to_string(&path).unwrap()) {
+    for (name, text) in taken() {
+        for document in documents(&text) {
             let errors: Vec<_> = schema.iter_errors(&document).map(|e| e.to_string()).collect();
-            assert!(errors.is_empty(), "{}: {errors:?}\n{document:#}", path.display());
+            assert!(errors.is_empty(), "{name}: {errors:?}\n{document:#}");
+            let kind = document["kind"].as_str().unwrap();
+            let own = kind_schema(Kinds::default().get(kind).unwrap());
+            let own = jsonschema::validator_for(&own).unwrap();
+            let errors: Vec<_> = own.iter_errors(&document).map(|e| e.to_string()).collect();
+            assert!(errors.is_empty(), "{name}: {errors:?}\n{document:#}");
         }
     }
     // Rules that a schema can say; the file's first line marks those it cannot.

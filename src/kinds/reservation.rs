@@ -53,7 +53,7 @@ pub struct Reservation {
     auto_renew: Option<bool>,
     /// Cancelled gives it back for a refund; also for one that another is exchanged for. Default
     /// Active.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "state_schema")]
     state: Option<State>,
     /// What it is exchanged for, at its purchase. Cannot be changed.

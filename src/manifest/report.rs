@@ -12,8 +12,10 @@ use serde_json::json;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Characters of a source line shown around the place: a line may be megabytes long.
+/// Characters of a source line shown around the place.
 const SHOWN_CHARACTERS: usize = 160;
+/// Characters before the place from which these are chosen: a line may be megabytes long.
+const SEEN_CHARACTERS: usize = 2_000;
 
 /// Problems shown as text, with source lines; the machine formats have all.
 const SHOWN_PROBLEMS: usize = 200;
@@ -133,13 +135,16 @@ pub fn text(problems: &[Problem], texts: &BTreeMap<Arc<str>, Arc<str>>, colours:
 fn line_around(lines: &[&str], location: &Location) -> Option<(String, std::ops::Range<usize>)> {
     let line = lines.get(location.span.line.saturating_sub(1) as usize)?;
     let column = location.span.column.saturating_sub(1) as usize;
-    let from = column.saturating_sub(SHOWN_CHARACTERS / 2);
-    let shown: Vec<char> = line.chars().skip(from).take(SHOWN_CHARACTERS).collect();
+    let from = column.saturating_sub(SEEN_CHARACTERS);
+    let seen = SEEN_CHARACTERS + SHOWN_CHARACTERS;
+    let shown: Vec<char> = line.chars().skip(from).take(seen).collect();
     let start = (column - from).min(shown.len());
     let end = (start + location.span.width as usize).min(shown.len());
-    let bytes = |part: &[char]| printable(&part.iter().collect::<String>()).len();
+    let bytes = |part: &[char]| from + printable(&part.iter().collect::<String>()).len();
     let (start, end) = (bytes(&shown[..start]), bytes(&shown[..end]));
-    Some((printable(&shown.into_iter().collect::<String>()), start..end.max(start)))
+    // What is left out keeps its place, as the column is told from this.
+    let line = " ".repeat(from) + &printable(&shown.into_iter().collect::<String>());
+    Some((line, start..end.max(start)))
 }
 
 /// Workflow commands of GitHub Actions.

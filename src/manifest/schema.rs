@@ -7,6 +7,9 @@ use crate::model::resource::ANNOTATIONS;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
+/// What references in a schema begin with.
+const DEFINITIONS: &str = "#/$defs/";
+
 /// The schema of one kind's manifests.
 #[must_use]
 pub fn kind_schema(entry: &KindEntry) -> Value {
@@ -90,8 +93,11 @@ pub fn combined(kinds: &Kinds) -> Value {
     let mut branches = Vec::new();
     for entry in kinds.iter() {
         let mut schema = kind_schema(entry);
+        // Kinds have types of the same name: `Product` of a reservation and of a permission.
+        refer_within(&mut schema, entry.facts.kind);
         if let Some(Value::Object(own)) = schema.as_object_mut().and_then(|s| s.remove("$defs")) {
-            definitions.extend(own);
+            let within = |(name, schema)| (format!("{}{name}", entry.facts.kind), schema);
+            definitions.extend(own.into_iter().map(within));
         }
         if let Some(schema) = schema.as_object_mut() {
             schema.remove("$schema");
@@ -111,4 +117,22 @@ pub fn combined(kinds: &Kinds) -> Value {
         "allOf": branches,
         "$defs": definitions,
     })
+}
+
+/// Has every reference lead to the definitions of a kind.
+fn refer_within(schema: &mut Value, kind: &str) {
+    match schema {
+        Value::Object(map) => {
+            for (key, value) in map {
+                match value {
+                    Value::String(to) if key == "$ref" => {
+                        *to = to.replace(DEFINITIONS, &format!("{DEFINITIONS}{kind}"));
+                    }
+                    _ => refer_within(value, kind),
+                }
+            }
+        }
+        Value::Array(list) => list.iter_mut().for_each(|value| refer_within(value, kind)),
+        _ => {}
+    }
 }

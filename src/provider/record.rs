@@ -210,6 +210,12 @@ fn activity(
         name(&mut before, previous);
         name(&mut after, &change.id);
     }
+    // It was there, and is: fields that were set or cleared are no other side.
+    if change.action == Action::Update && before.is_some() != after.is_some() {
+        for side in [&mut before, &mut after] {
+            side.get_or_insert_with(|| Value::Object(Fields::default()));
+        }
+    }
     // A replacement is two operations: what is made has no before, what is removed no after.
     if change.action == Action::Replace {
         match verb {

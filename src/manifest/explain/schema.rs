@@ -138,7 +138,9 @@ fn values(schema: &Value) -> Vec<Allowed> {
         value: value.as_str().map_or_else(|| value.to_string(), str::to_owned),
         meaning: meaning.to_owned(),
     };
+    // That a field may be empty is no value to write.
     let listed = schema.get("enum").and_then(Value::as_array).into_iter().flatten();
+    let listed = listed.filter(|value| !value.is_null());
     let meaning = schema.get("description").and_then(Value::as_str).unwrap_or_default();
     let single = schema.get("const").into_iter();
     listed
