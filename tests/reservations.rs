@@ -190,3 +190,47 @@ fn a_vanished_reservation_is_never_bought_again_by_itself() {
     let blocked: Vec<&str> = plan.changes[0].blocked.iter().map(|b| b.code.as_str()).collect();
     assert_eq!((plan.changes.len(), blocked), (1, vec!["B0107"]));
 }
+
+#[test]
+fn a_cancellation_that_is_held_back_does_not_make_the_refund_of_another_smaller() {
+    let env = bought(&["a", "b"]);
+    cancel(&env, &["a", "b"]);
+    let refunds = |env: &TestEnv, more: &[&str]| {
+        let args = [&["plan", "-o", "json", "--at", "2026-06-15"], more].concat();
+        let plan: Plan = serde_json::from_slice(&env.run(&args).stdout).unwrap();
+        (plan.money["USD"].refund.clone().unwrap(), plan.refused.len())
+    };
+    let alone = ("36000.00".to_owned(), 0);
+    assert_eq!(refunds(&env, &["--exclude", "reservation/a"]), alone);
+    env.ok(&["suspend", "reservation/a"]);
+    assert_eq!(refunds(&env, &[]), alone);
+    // The brake looks at what comes back, not at what would beside what is held.
+    let settings = std::fs::read_to_string(env.path().join("partnerctl.yaml")).unwrap();
+    let limit = "limits: {refund: [{amount: 20000, currency: USD}]}\n";
+    env.write("partnerctl.yaml", format!("{settings}{limit}"));
+    assert_eq!(refunds(&env, &[]), ("36000.00".to_owned(), 1));
+    env.ok(&["unsuspend", "reservation/a"]);
+    let deny = "policies: [{name: keep, match: {fields: [spec.state], labels: {matchLabels: {keep: a}}}, effect: deny}]\n";
+    env.write("partnerctl.yaml", format!("{settings}{deny}"));
+    let kept = reservation("a", "  state: Cancelled\n")
+        .replace("{name: a}", "{name: a, labels: {keep: a}}");
+    let rest = reservation("b", "  state: Cancelled\n");
+    env.write("manifests/all.yaml", format!("{CUSTOMER}{kept}{rest}"));
+    assert_eq!(refunds(&env, &[]), alone);
+}
+
+#[test]
+fn a_reservation_is_exchanged_for_one_of_the_same_customer_only() {
+    let env = bought(&["a"]);
+    let other = CUSTOMER.replace("contoso", "fabrikam").replace("azure", "other");
+    let old = reservation("a", "  state: Cancelled\n");
+    let new = reservation("b", "  exchange: {from: [{name: a}]}\n").replace("36500", "40000");
+    let new = new.replace("{name: azure}", "{name: other}");
+    env.write("manifests/all.yaml", format!("{CUSTOMER}---\n{other}{old}{new}"));
+    let plan = plan(&env, "2026-06-15");
+    let one = plan.changes.iter().find(|change| change.id.name.as_str() == "b").unwrap();
+    let blocked: Vec<&str> = one.blocked.iter().map(|block| block.message.as_str()).collect();
+    let message =
+        "Reservation/a was bought for Customer/contoso, and this one is for Customer/fabrikam";
+    assert_eq!(blocked, [message]);
+}

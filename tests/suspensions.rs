@@ -166,3 +166,33 @@ fn another_set_leaves_it_alone_as_well_and_hears_nothing_of_the_end() {
     let plan = env.ok(&["--workspace", "other", "plan"]);
     assert!(!plan.contains("uspen"), "{plan}");
 }
+
+#[test]
+fn a_suspended_customer_is_left_alone_under_a_new_name_and_by_what_leaves_it() {
+    let role = |scope: &str| {
+        format!(
+            "---\napiVersion: partnerctl.dev/v1\nkind: RoleAssignment\nmetadata: {{name: reader}}\nspec: {{scope: {{subscriptionRef: {{name: {scope}}}}}, principal: {{type: User, name: a@contoso.example}}, role: Reader}}\n"
+        )
+    };
+    let other = "---\napiVersion: partnerctl.dev/v1\nkind: Subscription\nmetadata: {name: spare}\nspec: {customerRef: {name: fabrikam}, offer: {type: AzurePlan}}\n";
+    let all = format!("{CUSTOMERS}{other}{}", role("azure"));
+    let env = TestEnv::workspace(&all);
+    env.ok(&["apply", "--yes"]);
+    env.ok(&["suspend", "--customer", "contoso"]);
+    let counts = |manifests: String, more: &[&str]| {
+        env.write("manifests/all.yaml", manifests);
+        let plan = env.ok(&[&["plan", "-o", "json"], more].concat());
+        let plan: Value = serde_json::from_str(&plan).unwrap();
+        let summary = &plan["summary"];
+        (summary["create"].as_u64(), summary["delete"].as_u64(), summary["waiting"].as_u64())
+    };
+    // The customer waits for its new name; a role of it that is new, or gone, waits as well.
+    let renamed = all.replace("name: contoso}", "name: contoso-bv}");
+    let new = role("azure").replace("name: reader", "name: owner").replace("Reader", "Owner");
+    assert_eq!(counts(format!("{renamed}{new}"), &[]), (Some(0), Some(0), Some(2)));
+    let gone = renamed.replace(&role("azure"), "");
+    assert_eq!(counts(gone, &["--prune"]), (Some(0), Some(0), Some(2)));
+    // What leaves it for another customer would be taken away from it.
+    let moved = all.replace(&role("azure"), &role("spare"));
+    assert_eq!(counts(moved, &[]), (Some(0), Some(0), Some(1)));
+}

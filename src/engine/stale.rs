@@ -2,7 +2,7 @@
 
 use crate::engine::Gathered;
 use crate::finance::RefundTerms;
-use crate::kinds::{Kinds, ReferenceTo, Staff};
+use crate::kinds::{Kinds, ReferenceTo, Staff, Standing, World};
 use crate::model::{Observed, ResourceId, Spec, Stored, Suspension};
 use crate::plan::basis::observed_digest;
 use crate::plan::change::{Action, Basis};
@@ -44,17 +44,29 @@ pub fn moved(plan: &Plan, gathered: &Gathered, kinds: &Kinds, at: DateTime<Utc>)
         moved.extend(newcomers.unended(plan, &gathered.intents));
         let lost = roles::lost(plan, kinds, &Staff::of("", &gathered.staff));
         moved.extend(lost.iter().map(|role| format!("nobody would be {} any more", role.as_str())));
-        moved.extend(suspended(plan, &gathered.suspensions, at));
+        moved.extend(suspended(plan, gathered, kinds, at));
     }
     moved
 }
 
-/// What was suspended since: nothing is written to it.
-fn suspended(plan: &Plan, suspensions: &[Suspension], at: DateTime<Utc>) -> Vec<String> {
+/// What was suspended since: nothing is written to it, nor to what comes to its customer or leaves it.
+fn suspended(plan: &Plan, gathered: &Gathered, kinds: &Kinds, at: DateTime<Utc>) -> Vec<String> {
+    let suspensions = &gathered.suspensions;
+    if suspensions.is_empty() {
+        return Vec::new();
+    }
+    let stands = |row: &Stored| Standing { id: row.id.clone(), spec: row.spec.clone() };
+    let before = World::new(kinds, gathered.stored.iter().map(stands));
+    let renamed = |change: &Change| Some((change.id.clone(), change.previous.clone()?));
+    let renamed: BTreeMap<_, _> = plan.changes.iter().filter_map(renamed).collect();
     let one = |change: &Change| {
-        let customer = change.customer.as_ref().map(|name| ResourceId::new("Customer", name));
-        let mut names = std::iter::once(&change.id).chain(&change.previous);
-        let by = names.find_map(|name| Suspension::of(suspensions, at, name, customer.as_ref()))?;
+        let comes = change.customer.as_ref().map(|name| ResourceId::new("Customer", name));
+        let called = comes.as_ref().and_then(|customer| renamed.get(customer));
+        let names: Vec<_> = std::iter::once(&change.id).chain(&change.previous).collect();
+        let leaves = names.iter().find_map(|name| before.customer_of(name));
+        let customers: Vec<_> =
+            [comes.as_ref(), called, leaves.as_ref()].into_iter().flatten().collect();
+        let by = Suspension::of_any(suspensions, at, &names, &customers)?;
         Some(format!("{} is suspended {}", change.id, by.story()))
     };
     plan.proceeding().filter_map(one).collect()

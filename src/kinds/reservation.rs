@@ -134,6 +134,7 @@ impl Kind for Reservation {
         rules::SAME_CUSTOMER,
         rules::BOUGHT,
         rules::GIVES_WAY,
+        rules::OF_ITS_CUSTOMER,
         rules::NAMED_ONCE,
     ];
 

@@ -368,6 +368,11 @@ spec:
             .collect()
     }
 
+    /// Deleting one means Denied.
+    fn stops(transition: &Transition<'_>) -> bool {
+        transition.after.is_none() || transition.becomes("purchase", "Denied")
+    }
+
     fn operation(transition: &Transition<'_>) -> Operation {
         let before = transition.before.is_some_and(is_allowed);
         let after = transition.after.is_some_and(is_allowed);

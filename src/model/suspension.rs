@@ -57,6 +57,22 @@ impl Suspension {
         meant.clone().find(|one| one.resource == *id).or_else(|| meant.next())
     }
 
+    /// The same for something that changes: under whatever name, and of whatever customer, before or
+    /// after.
+    #[must_use]
+    pub fn of_any<'a>(
+        all: &'a [Self],
+        at: DateTime<Utc>,
+        names: &[&ResourceId],
+        customers: &[&ResourceId],
+    ) -> Option<&'a Self> {
+        let of = |name| {
+            let of_customers = customers.iter().find_map(|one| Self::of(all, at, name, Some(*one)));
+            of_customers.or_else(|| Self::of(all, at, name, None))
+        };
+        names.iter().find_map(|name| of(*name))
+    }
+
     /// What is suspended, in words.
     #[must_use]
     pub fn subject(&self) -> String {

@@ -46,7 +46,7 @@ pub struct Draft {
 }
 
 /// All resources of the set, by what becomes of them.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Drafts {
     /// Those that change.
     pub changing: Vec<Draft>,

@@ -5,6 +5,7 @@ use crate::model::lookup::{Known, Lookup};
 use crate::model::parallel::{map, parts, parts_mut};
 use crate::model::{Metadata, ResourceId, Suspension, code};
 use crate::plan::PlanInput;
+use crate::plan::belonging::Belonging;
 use crate::plan::change::Action;
 use crate::plan::draft::{Draft, Drafts};
 use crate::plan::pair::Pairs;
@@ -71,12 +72,37 @@ impl Worlds {
 
 /// Judges every draft, and marks those that are blocked or wait, until nothing more changes. What
 /// is held back only ever grows, so this ends.
+///
+/// What a cancellation gives back depends on those before it: where one of them is held back, the rest
+/// is judged again without it, so that figures, policies and brakes are about what goes ahead.
 #[must_use]
 pub fn judge(input: &PlanInput, pairs: &Pairs, drafts: &mut Drafts) -> Worlds {
+    loop {
+        let gives_back = settle::give_back(input, drafts).any(Draft::proceeds);
+        let start = gives_back.then(|| drafts.clone());
+        let worlds = judge_once(input, pairs, drafts);
+        let Some(mut start) = start else { return worlds };
+        let open = start.changing.iter().map(Draft::proceeds);
+        let held = settle::give_back(input, drafts).filter(|draft| settle::holds_otherwise(draft));
+        let held: BTreeSet<ResourceId> = held.map(|draft| draft.id.clone()).collect();
+        let mut counted = drafts.changing.iter().zip(open).filter(|(_, open)| *open);
+        if !counted.any(|(draft, _)| held.contains(&draft.id)) {
+            return worlds;
+        }
+        for (before, judged) in start.changing.iter_mut().zip(&drafts.changing) {
+            if held.contains(&judged.id) {
+                *before = judged.clone();
+            }
+        }
+        *drafts = start;
+    }
+}
+
+fn judge_once(input: &PlanInput, pairs: &Pairs, drafts: &mut Drafts) -> Worlds {
     let before = before(input, pairs);
     let ideal = after(input, &before, drafts.changing.iter());
     let managed = managed(pairs, drafts);
-    // Policies and brakes look at money; the figures of a part are those of the whole.
+    // Policies and brakes look at money.
     settle::settle(input, drafts, &before, &ideal);
     policy::rule(input, drafts, &before, &ideal);
     select(input, drafts, &before, &ideal);
@@ -87,10 +113,12 @@ pub fn judge(input: &PlanInput, pairs: &Pairs, drafts: &mut Drafts) -> Worlds {
             let blocks = against(input, draft, &ideal, &managed);
             draft.blocked.extend(blocks);
             draft.blocked.extend(roles::against(input, draft));
-            draft.blocked.dedup();
             if !outside.contains(&draft.id) {
                 policy::put(draft, &mut warnings);
             }
+            // What is judged again has been blocked by the same before.
+            let mut seen = BTreeSet::new();
+            draft.blocked.retain(|block| seen.insert(block.clone()));
             if draft.waiting.is_none() && draft.blocked.is_empty() {
                 draft.waiting = gate(input, draft, &before, &ideal);
             }
@@ -177,16 +205,16 @@ fn suspend(input: &PlanInput, drafts: &mut Drafts, before: &World, ideal: &World
     if input.suspensions.is_empty() {
         return;
     }
+    let belonging = Belonging::new(&drafts.changing, before, ideal);
     for draft in &mut drafts.changing {
         if drafts.outside.contains(&draft.id) {
             continue;
         }
-        let customer = ideal.customer_of(&draft.id).or_else(|| before.customer_of(&draft.id));
-        let names = std::iter::once(&draft.id).chain(&draft.pair.previous);
-        let mut found = names.filter_map(|name| {
-            Suspension::of(&input.suspensions, input.at, name, customer.as_ref())
-        });
-        if let Some(one) = found.next() {
+        let customers = belonging.customers(&draft.id);
+        let customers: Vec<_> = customers.iter().collect();
+        let names: Vec<_> = std::iter::once(&draft.id).chain(&draft.pair.previous).collect();
+        let named = Suspension::of_any(&input.suspensions, input.at, &names, &customers);
+        if let Some(one) = named {
             let its = if one.resource == draft.id {
                 "its suspension".to_owned()
             } else {

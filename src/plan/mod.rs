@@ -5,6 +5,7 @@
 
 pub mod apart;
 pub mod basis;
+mod belonging;
 pub mod brakes;
 pub mod change;
 pub mod compare;

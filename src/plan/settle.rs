@@ -37,10 +37,27 @@ fn is_cancelled(spec: &Spec) -> bool {
     spec.text("state") == Some("Cancelled")
 }
 
+/// The cancellations of reservations among the drafts.
+pub fn give_back<'a>(input: &'a PlanInput, drafts: &'a Drafts) -> impl Iterator<Item = &'a Draft> {
+    let is_one =
+        |draft: &&Draft| is_reservation(draft) && reservation::cancels(&draft.transition(input));
+    drafts.changing.iter().filter(is_one)
+}
+
+/// True when something else holds it back than that it cannot be reckoned: that depends on others.
+#[must_use]
+pub fn holds_otherwise(draft: &Draft) -> bool {
+    let otherwise = |block: &Block| block.code != code::BLOCK_QUOTE.0;
+    draft.waiting.is_some() || draft.blocked.iter().any(otherwise)
+}
+
+fn is_reservation(draft: &Draft) -> bool {
+    draft.id.kind.as_str() == "Reservation" && !draft.release
+}
+
 /// Reckons what each change gives back or costs. Of several cancellations of one customer those with
 /// the smaller name come first, and count for those that follow. What cannot be reckoned is blocked.
 pub fn settle(input: &PlanInput, drafts: &mut Drafts, before: &World, ideal: &World) {
-    let is_reservation = |draft: &Draft| draft.id.kind.as_str() == "Reservation" && !draft.release;
     let mut places: Vec<usize> = (0..drafts.changing.len())
         .filter(|place| is_reservation(&drafts.changing[*place]))
         .filter(|place| drafts.changing[*place].proceeds())

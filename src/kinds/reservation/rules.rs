@@ -23,6 +23,9 @@ pub(super) const GIVES_WAY: Rule =
     Rule::blocks("what it is exchanged for is not declared Active", gives_way)
         .validated(code::EXCHANGED_ACTIVE, "spec.exchange.from")
         .asked(exchanges);
+pub(super) const OF_ITS_CUSTOMER: Rule =
+    Rule::blocks("what it is exchanged for was bought for the same customer", of_its_customer)
+        .asked(|transition| buys(transition) && exchanges(transition));
 pub(super) const NAMED_ONCE: Rule =
     Rule::blocks("what it is exchanged for is named by no other reservation", named_once)
         .validated(code::EXCHANGED_TWICE, "spec.exchange.from")
@@ -157,6 +160,25 @@ fn gives_way(transition: &Transition<'_>, world: &World) -> Verdict {
         Verdict::Holds("what it is exchanged for goes".to_owned())
     } else {
         Verdict::Fails(still)
+    }
+}
+
+fn of_its_customer(transition: &Transition<'_>, world: &World) -> Verdict {
+    let Some(after) = transition.after else { return Verdict::Moot };
+    let owner = |spec: &Spec| world.customer_of(&named(spec, world)?.id);
+    let Some(mine) = owner(after) else { return Verdict::Moot };
+    let others: Vec<Missing> = exchanged_for(after)
+        .into_iter()
+        .filter_map(|old| {
+            let theirs = owner(&world.get(&old)?.spec).filter(|theirs| *theirs != mine)?;
+            let message = format!("{old} was bought for {theirs}, and this one is for {mine}");
+            Some(Missing::new(message, "exchange it for one of the same customer"))
+        })
+        .collect();
+    if others.is_empty() {
+        Verdict::Holds("what it is exchanged for is of the same customer".to_owned())
+    } else {
+        Verdict::Fails(others)
     }
 }
 

@@ -24,18 +24,14 @@ pub(super) fn protect(
         at: input.at,
     };
     let stops = (entry.stops)(&transition) || draft.action == Action::Replace;
+    let stops = stops && draft.before.is_some();
     if policy == DeletionPolicy::Protect && stops {
-        let what = if draft.after.is_none() {
-            entry.facts.deleting
-        } else if draft.action == Action::Replace {
-            "replace it"
-        } else if matches!(
-            transition.after.and_then(|s| s.text("state")),
-            Some("Cancelled" | "Exchanged")
-        ) {
-            "cancel it"
-        } else {
-            "suspend it"
+        let state = transition.after.and_then(|spec| spec.text("state"));
+        let what = match (draft.action, state) {
+            (Action::Replace, _) => "replace it",
+            (_, Some("Cancelled" | "Exchanged")) => "cancel it",
+            (_, Some("Suspended")) => "suspend it",
+            _ => entry.facts.deleting,
         };
         draft.blocked.push(Block::new(
             code::BLOCK_PROTECTED,

@@ -6,20 +6,24 @@ use crate::kinds::{Block, Risk, World};
 use crate::model::scalar::Line;
 use crate::model::{Money, ResourceId, code};
 use crate::plan::PlanInput;
+use crate::plan::belonging::Belonging;
 use crate::plan::change::{Action, FieldChange, Money as Moved, MoneyEffect, Warning};
 use crate::plan::draft::{Draft, Drafts};
 use crate::plan::money::{effect, number};
 use rust_decimal::Decimal;
 use std::collections::BTreeMap;
 
+type Labels = BTreeMap<String, String>;
+
 /// What a policy sees of a change.
 struct Seen<'a> {
     id: &'a ResourceId,
     action: Action,
     fields: &'a [FieldChange],
-    labels: &'a BTreeMap<String, String>,
-    customer: Option<&'a ResourceId>,
-    customer_labels: &'a BTreeMap<String, String>,
+    /// As accepted and as declared: nobody takes a label away and does without it what it forbids.
+    labels: Vec<&'a Labels>,
+    customers: &'a [ResourceId],
+    customer_labels: Vec<&'a Labels>,
     risk: Risk,
     money: &'a Moved,
 }
@@ -30,20 +34,23 @@ pub fn rule(input: &PlanInput, drafts: &mut Drafts, before: &World, ideal: &Worl
     if input.policies.rules.is_empty() {
         return;
     }
-    let none = BTreeMap::new();
-    let labels = labels(input);
+    let unlabelled = Labels::new();
+    let (all, none) = (labels(input), vec![&unlabelled]);
+    let belonging = Belonging::new(&drafts.changing, before, ideal);
     for draft in &mut drafts.changing {
-        let customer = ideal.customer_of(&draft.id).or_else(|| before.customer_of(&draft.id));
-        let customer_labels = customer.as_ref().and_then(|id| labels.get(id).copied());
+        let customers = belonging.customers(&draft.id);
+        let of = |id: &ResourceId| all.get(id).unwrap_or(&none).iter().copied();
+        let pair = draft.pair.clone();
+        let accepted = pair.stored.iter().map(|row| row.metadata.labels.as_ref());
         let entry = input.kinds.get(draft.id.kind.as_str());
         let money = entry.map(|entry| effect(entry, draft, &draft.transition(input), ideal));
         let seen = Seen {
             id: &draft.id,
             action: draft.action,
             fields: &draft.fields,
-            labels: &draft.metadata.labels,
-            customer: customer.as_ref(),
-            customer_labels: customer_labels.unwrap_or(&none),
+            labels: accepted.chain([draft.metadata.labels.as_ref()]).collect(),
+            customer_labels: customers.iter().flat_map(of).collect(),
+            customers: &customers,
             risk: draft.risk(input),
             money: &money.unwrap_or_default(),
         };
@@ -76,11 +83,15 @@ pub fn wants_approval(rulings: &[Ruling]) -> bool {
     rulings.iter().any(|ruling| ruling.effect == Effect::RequireApproval)
 }
 
-/// The labels of every customer: as declared, else as they were accepted.
-fn labels(input: &PlanInput) -> BTreeMap<&ResourceId, &BTreeMap<String, String>> {
+/// The labels of every customer: as they were accepted, and as declared.
+fn labels(input: &PlanInput) -> BTreeMap<&ResourceId, Vec<&Labels>> {
     let stored = input.stored.iter().map(|row| (&row.id, row.metadata.labels.as_ref()));
     let desired = input.desired.iter().map(|one| (&one.id, one.metadata.labels.as_ref()));
-    stored.chain(desired).filter(|(id, _)| id.kind.as_str() == "Customer").collect()
+    let mut all: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for (id, labels) in stored.chain(desired).filter(|(id, _)| id.kind.as_str() == "Customer") {
+        all.entry(id).or_default().push(labels);
+    }
+    all
 }
 
 fn ruling(policy: &Policy, seen: &Seen<'_>) -> Option<Ruling> {
@@ -98,12 +109,13 @@ fn matches(matching: &Match, seen: &Seen<'_>) -> bool {
     let kind = |kinds: &Vec<_>| kinds.iter().any(|kind| is(kind, seen.id.kind.as_str()));
     let differs = |fields: &Vec<_>| fields.iter().any(|field| seen.has(field));
     let customer = |names: &Vec<_>| {
-        let name = seen.customer.map(|id| id.name.as_str());
-        name.is_some_and(|name| names.iter().any(|one| is(one, name)))
+        let mut customers = seen.customers.iter();
+        customers.any(|id| names.iter().any(|one| is(one, id.name.as_str())))
     };
-    let chooses = |selector: &Selector| selector.matches(seen.labels);
-    let chooses_customer =
-        |selector: &Selector| seen.customer.is_some() && selector.matches(seen.customer_labels);
+    let any =
+        |of: &[&Labels], selector: &Selector| of.iter().any(|labels| selector.matches(labels));
+    let chooses = |selector: &Selector| any(&seen.labels, selector);
+    let chooses_customer = |selector: &Selector| any(&seen.customer_labels, selector);
     kinds.as_ref().is_none_or(kind)
         && actions.as_ref().is_none_or(|actions| actions.contains(&seen.action))
         && fields.as_ref().is_none_or(differs)
@@ -181,9 +193,9 @@ mod tests {
             id: &ResourceId::new("Budget", "spend"),
             action: Action::Update,
             fields: &[FieldChange { path, before: None, after: None, drift: false }],
-            labels: &labels("silver"),
-            customer: Some(&ResourceId::new("Customer", "contoso")),
-            customer_labels: &labels("gold"),
+            labels: vec![&labels("silver")],
+            customers: &[ResourceId::new("Customer", "contoso")],
+            customer_labels: vec![&labels("gold")],
             risk: Risk::Costly,
             money: &[("EUR".to_owned(), Box::new(effect))].into(),
         };
