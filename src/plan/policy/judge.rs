@@ -189,13 +189,14 @@ mod tests {
             monthly_after: text("600.00"),
             ..MoneyEffect::default()
         };
+        let (silver, gold) = (labels("silver"), labels("gold"));
         let seen = Seen {
             id: &ResourceId::new("Budget", "spend"),
             action: Action::Update,
             fields: &[FieldChange { path, before: None, after: None, drift: false }],
-            labels: vec![&labels("silver")],
+            labels: vec![&silver],
             customers: &[ResourceId::new("Customer", "contoso")],
-            customer_labels: vec![&labels("gold")],
+            customer_labels: vec![&gold],
             risk: Risk::Costly,
             money: &[("EUR".to_owned(), Box::new(effect))].into(),
         };
