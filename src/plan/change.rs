@@ -112,8 +112,11 @@ pub struct FieldChange {
     pub before: Option<Value>,
     /// What it becomes; null when it is cleared.
     pub after: Option<Value>,
-    /// True when it was changed outside: what we applied last is what becomes of it again.
+    /// True when it was changed outside: it is not what we applied last.
     pub drift: bool,
+    /// True when it was changed outside and is declared anew too: it becomes what it never was.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub edited: bool,
 }
 
 /// What a resource shall be, as its manifest has it.

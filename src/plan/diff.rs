@@ -22,8 +22,8 @@ pub struct Difference {
 /// Compares a spec with what was applied and what is observed. Paths in the result begin with
 /// `spec.`.
 ///
-/// - A declared field that differs from the observed one is changed; it is drift when we applied
-///   the declared value before.
+/// - A declared field that differs from the observed one is changed; it is drift when that is not
+///   what we applied before.
 /// - A field that was applied and is no longer declared goes back to its default, else is cleared,
 ///   else is blocked.
 /// - Fields nobody declared are left alone.
@@ -51,11 +51,9 @@ pub fn compare(
         if same(compare, before.as_ref(), after.as_ref()) {
             continue;
         }
-        let is_declared = declared.contains_key(path);
-        let drift = match (is_declared, applied.get(path)) {
-            (true, Some(applied)) => same(compare, Some(applied), after.as_ref()),
-            _ => false,
-        };
+        let applied = applied.get(path).copied();
+        let drift = applied.is_some() && !same(compare, applied, before.as_ref());
+        let edited = drift && !same(compare, applied, after.as_ref());
         // What nobody has seen is not fixed yet.
         let immutable = field.filter(|field| field.immutable && observed.get(path).is_some());
         if immutable.is_some() && entry.facts.replaceable {
@@ -63,7 +61,8 @@ pub fn compare(
         } else if let Some(field) = immutable {
             difference.blocked.push(refuse(path, field.instead, before.as_ref(), after.as_ref()));
         }
-        difference.fields.push(FieldChange { path: format!("spec.{path}"), before, after, drift });
+        let path = format!("spec.{path}");
+        difference.fields.push(FieldChange { path, before, after, drift, edited });
     }
     difference
 }
@@ -145,6 +144,7 @@ pub fn compare_metadata(desired: &Metadata, accepted: &Metadata) -> Vec<FieldCha
                         before: before.map(|text| text.clone().into()),
                         after: after.map(|text| text.clone().into()),
                         drift: false,
+                        edited: false,
                     });
                 }
             }

@@ -40,7 +40,7 @@ pub struct DriftedField {
 
 impl DriftedField {
     fn of(field: &FieldChange) -> Self {
-        let FieldChange { path, before, after, drift: _ } = field;
+        let FieldChange { path, before, after, drift: _, edited: _ } = field;
         Self {
             path: path.clone(),
             declared: after.clone(),

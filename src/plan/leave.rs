@@ -38,6 +38,14 @@ pub fn without(
     for field in difference.fields.iter().filter(|field| field.drift) {
         let (id, what) = (&desired.id, sentence(field));
         let mine: Option<&Accepted> = accepted.iter().find(|one| one.path == field.path);
+        if field.edited {
+            // What is declared anew is somebody's wish, and goes ahead.
+            if let Some(Accepted { path, until, reason }) = mine {
+                let over = format!("{path} is accepted until {until}, {reason}");
+                drafts.warn(id, &format!("{over}: another value is declared since"));
+            }
+            continue;
+        }
         if let Some(one) = mine.filter(|one| !one.has_ended(input.at)) {
             let Accepted { path: _, until, reason } = one;
             drafts.warn(id, &format!("accepted until {until}, {reason}: {what}"));

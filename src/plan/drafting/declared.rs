@@ -174,7 +174,7 @@ fn difference(
         Management::Manage => return difference,
         Management::CreateOnly => {
             // What was changed outside is nobody's business here; another wish is somebody's.
-            for field in difference.fields.iter().filter(|field| !field.drift) {
+            for field in difference.fields.iter().filter(|field| !field.drift || field.edited) {
                 let message = format!("only created, never changed: {}{LIFT}", sentence(field));
                 drafts.warn(&desired.id, &message);
             }
@@ -199,13 +199,15 @@ fn take_over(input: &PlanInput, draft: &mut Draft) {
             before: Some((&**set).into()),
             after: Some(input.set.as_ref().into()),
             drift: false,
+            edited: false,
         });
     }
 }
 
 /// The action and its reason for something that is there.
 fn what_and_why(pair: &Pair, draft: &Draft, replaces: bool) -> (Action, Reason) {
-    let only_drift = !draft.fields.is_empty() && draft.fields.iter().all(|field| field.drift);
+    let only_drift =
+        !draft.fields.is_empty() && draft.fields.iter().all(|field| field.drift && !field.edited);
     if pair.taken_from.is_some() {
         (Action::Adopt, Reason::Taken)
     } else if pair.found.is_some() {
@@ -254,6 +256,7 @@ fn create(input: &PlanInput, entry: &KindEntry, draft: &mut Draft, desired: &Res
             before: None,
             after: Some(value.clone()),
             drift: false,
+            edited: false,
         })
         .collect();
     let gone = draft.pair.stored.as_deref().is_some_and(|stored| stored.last_applied.is_some());

@@ -84,6 +84,7 @@ pub(super) fn removal(
         before: Some(value.clone()),
         after: None,
         drift: false,
+        edited: false,
     });
     Draft {
         fields: if release { Vec::new() } else { fields.collect() },
