@@ -142,12 +142,12 @@ spec:
     fn check(&self) -> Vec<Finding> {
         let mut findings = Vec::new();
         if self.customer_ref.is_some() == self.customer_selector.is_some() {
-            findings.push(Finding::new(
-                code::ONE_OF,
-                "spec",
-                "a budget needs exactly one of `customerRef` and `customerSelector`",
-                if self.customer_ref.is_some() { "remove one" } else { "add one" },
-            ));
+            let message = "a budget needs exactly one of `customerRef` and `customerSelector`";
+            let hint = if self.customer_ref.is_some() { "remove one" } else { "add one" };
+            findings.push(
+                Finding::new(code::ONE_OF, "spec", message, hint)
+                    .resting_on(&["spec.customerRef", "spec.customerSelector"]),
+            );
         }
         if let Some(selector) = &self.customer_selector {
             findings.extend(selector.check("spec.customerSelector"));

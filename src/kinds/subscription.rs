@@ -248,6 +248,7 @@ spec:
                 let (parent, _) = path.rsplit_once('.').unwrap_or((path, ""));
                 let message = format!("a licence needs `{field}`");
                 Finding::new(code::MISSING_FIELD, parent, message, format!("add `{field}`"))
+                    .resting_on(&["spec.offer.id", "spec.quantity"])
             })
             .collect()
     }

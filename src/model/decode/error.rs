@@ -73,7 +73,12 @@ impl de::Error for Error {
     }
 
     fn invalid_type(found: de::Unexpected<'_>, expected: &dyn de::Expected) -> Self {
-        Self::refused(code::WRONG_TYPE, format!("expected {expected}, found {}", name(&found)), "")
+        let hint = instead(&found, &expected.to_string());
+        Self::refused(code::WRONG_TYPE, unlike(&found, expected), hint)
+    }
+
+    fn invalid_value(found: de::Unexpected<'_>, expected: &dyn de::Expected) -> Self {
+        Self::refused(code::INVALID_VALUE, unlike(&found, expected), "")
     }
 
     fn unknown_variant(variant: &str, expected: &'static [&'static str]) -> Self {
@@ -83,6 +88,29 @@ impl de::Error for Error {
         };
         let shown: String = variant.chars().take(60).collect();
         Self::refused(code::UNKNOWN_VALUE, format!("`{shown}` is not allowed here"), hint)
+    }
+}
+
+fn unlike(found: &de::Unexpected<'_>, expected: &dyn de::Expected) -> String {
+    format!("expected {}, found {}", Expected(expected), name(found))
+}
+
+/// What to write instead of a value of another type; empty where that is not known.
+fn instead(found: &de::Unexpected<'_>, expected: &str) -> String {
+    if let Some((_, example)) = expected.split_once(", {") {
+        return format!("write it as {{{example}");
+    }
+    match found {
+        de::Unexpected::Other("nothing") => "write a value, or leave the field out".to_owned(),
+        de::Unexpected::Str(text) if expected == "u32" => {
+            let digits = text.trim_end_matches('%');
+            let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+            if is_number { format!("write {digits}") } else { "write digits only".to_owned() }
+        }
+        de::Unexpected::Str(text) if expected == "a list" => {
+            format!("write [{}]", text.chars().take(60).collect::<String>())
+        }
+        _ => String::new(),
     }
 }
 

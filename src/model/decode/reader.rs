@@ -100,7 +100,11 @@ impl<'de> de::Deserializer<'de> for Reader<'de, '_> {
                 _ => Err(Error::refused(
                     code::WRONG_TYPE,
                     format!("expected true or false, found {}", name(&self.unexpected())),
-                    "",
+                    match text.to_lowercase().as_str() {
+                        "yes" | "on" | "y" => "write true",
+                        "no" | "off" | "n" => "write false",
+                        _ => "",
+                    },
                 )),
             },
             Value::Scalar { text, .. } => Err(Error::refused(
