@@ -153,7 +153,7 @@ fn change(shape: &Shape) -> f64 {
         })
         .collect();
     let mut last = database.prepare("SELECT * FROM activities ORDER BY seq DESC LIMIT 1").unwrap();
-    let names: Vec<String> = last.column_names().into_iter().map(str::to_owned).collect();
+    let names: Vec<String> = last.column_names().map(str::to_owned).collect();
     let place = |name: &str| names.iter().position(|other| *other == name).unwrap();
     let read = |row: &rusqlite::Row<'_>| (0..names.len()).map(|at| row.get(at)).collect();
     let mut entry: Vec<Value> = last.query_row([], read).unwrap();
