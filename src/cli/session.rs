@@ -234,7 +234,8 @@ pub fn open_existing(
 ) -> Result<Box<dyn Store>, CommandError> {
     open(settings, workspace, Missing::Leave)?.ok_or_else(|| {
         let message = format!("there is no store at {} yet", settings.store_url(workspace));
-        CommandError::new(message).hint("`partnerctl apply` makes it")
+        CommandError::new(message)
+            .hint("`partnerctl apply` makes it; another workspace is named with --workspace")
     })
 }
 
@@ -374,6 +375,22 @@ pub fn manifests(
     Ok(manifests)
 }
 
+/// What somebody may have meant who named what is not there. A selector stands for many, each with
+/// its customer in its name.
+pub fn near<'a>(
+    wrong: &ResourceId,
+    known: impl Iterator<Item = &'a ResourceId> + Clone,
+) -> Option<String> {
+    let names = known.filter(|id| id.kind == wrong.kind).map(|id| id.name.as_str());
+    let is_one_of_it = |name: &&str| {
+        name.strip_prefix(wrong.name.as_str()).is_some_and(|rest| rest.starts_with('/'))
+    };
+    let one = names.clone().find(is_one_of_it);
+    let near = one.or_else(|| did_you_mean(wrong.name.as_str(), names))?;
+    let selector = if one.is_some() { "a selector stands for many: " } else { "" };
+    Some(format!("{selector}did you mean {}/{near}?", wrong.kind))
+}
+
 /// Refuses a selection that names what is neither declared nor in the store: a slip of the pen would
 /// leave nothing out.
 pub fn check_names<'a>(
@@ -386,13 +403,9 @@ pub fn check_names<'a>(
     }
     let known: BTreeSet<&ResourceId> = known.collect();
     let Some(wrong) = named.iter().find(|id| !known.contains(id)) else { return Ok(()) };
-    let names = known.iter().filter(|id| id.kind == wrong.kind).map(|id| id.name.as_str());
-    let hint = match did_you_mean(wrong.name.as_str(), names) {
-        Some(name) => format!("did you mean {}/{name}?", wrong.kind),
-        None => {
-            format!("`partnerctl get {}` lists those there are", wrong.kind.as_str().to_lowercase())
-        }
-    };
+    let hint = near(wrong, known.iter().copied()).unwrap_or_else(|| {
+        format!("`partnerctl get {}` lists those there are", wrong.kind.as_str().to_lowercase())
+    });
     let message =
         format!("the selection names {wrong}, which is neither declared nor in the store");
     Err(CommandError::new(message).hint(hint))

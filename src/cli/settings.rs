@@ -182,7 +182,7 @@ impl Settings {
             if !manifests.is_dir() {
                 let message = format!("there is no folder {}", shown(&manifests).display());
                 return Err(CommandError::new(message).hint(
-                    "name manifests with -f, or make a workspace with `partnerctl init my-partner`",
+                    "name manifests with -f or a workspace with --workspace, or make one with `partnerctl init my-partner`",
                 ));
             }
             return Ok((vec![shown(&manifests)], true));

@@ -8,7 +8,6 @@ use crate::cli::settings::{FileArgs, Settings, parse_at};
 use crate::cli::ui::Ui;
 use crate::kinds::{Mend, agent};
 use crate::manifest::document::API_VERSION;
-use crate::model::problem::did_you_mean;
 use crate::model::text::printable;
 use crate::model::{ResourceId, Source};
 use crate::plan::change::FieldChange;
@@ -84,10 +83,9 @@ pub fn run(args: &WhyArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, Com
 fn nobody_knows(input: &PlanInput, id: &ResourceId) -> CommandError {
     let declared = input.desired.iter().map(|resource| &resource.id);
     let stored = input.stored.iter().map(|stored| &stored.id);
-    let of_kind = declared.chain(stored).filter(|other| other.kind == id.kind);
     let error = CommandError::new(format!("{id} is neither declared nor in the store"));
-    match did_you_mean(id.name.as_str(), of_kind.map(|other| other.name.as_str())) {
-        Some(near) => error.hint(format!("did you mean {}/{near}?", id.kind)),
+    match session::near(id, declared.chain(stored)) {
+        Some(near) => error.hint(near),
         None => error.hint("`partnerctl get all` lists what is in the store"),
     }
 }

@@ -107,10 +107,16 @@ impl Pairing<'_> {
             }
         } else if let Some(same) = same {
             if self.input.scope == Scope::Part {
+                // What a selector made has no name that a manifest could have had.
+                let hint = if same.name.as_str().contains('/') {
+                    "plan the whole set"
+                } else {
+                    "plan the whole set, or set the annotation previous-name"
+                };
                 pair.blocked.push(Block::new(
                     code::BLOCK_TAKEN,
                     format!("{same} of this set is the same thing, and {UNSEEN}"),
-                    "plan the whole set, or set the annotation previous-name",
+                    hint,
                 ));
             } else {
                 self.renamed.insert(same.clone(), desired.id.clone());
