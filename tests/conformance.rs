@@ -171,6 +171,7 @@ conformance! { sqlite:
     some_rows_and_things_are_found_without_the_others
     a_commit_and_its_author_are_kept_and_the_hash_covers_both
     the_commit_that_something_is_brought_to_is_known_for_each
+    who_was_overtaken_does_not_say_which_commit_something_is_brought_to
     catching_up_leaves_the_next_commit_less_and_changes_nothing
 }
 

@@ -361,6 +361,38 @@ fn it_ends_cleanly_while_it_fetches() {
 }
 
 #[test]
+fn a_watch_that_another_one_overtook_does_not_bring_the_branch_back() {
+    let mut env = repository();
+    assert_eq!(once(&env, &["--git", "repo"]).0, 0);
+    // While the first looks whether its commit may be applied, another one applies the next.
+    env.write(
+        "tools/git",
+        "#!/bin/sh\nPATH=${PATH#*:}\ncase \"$*\" in *' merge-base '*)\n\
+        if [ -e \"$HOME/between\" ]; then rm \"$HOME/between\"\n\
+        (unset $(env | grep -o '^GIT_[A-Z_]*'); cd \"$HOME\"\n\
+        git -C repo -c user.name=Eve -c user.email=e@x.example commit -q --allow-empty -m next\n\
+        partnerctl watch --once --git repo 2> other); fi ;;\nesac\n\
+        exec git \"$@\"\n",
+    );
+    let tool = env.path().join("tools/git");
+    fs::set_permissions(&tool, fs::Permissions::from_mode(0o755)).unwrap();
+    env.tools = Some(env.path().join("tools"));
+    // Neither commit changes anything that is declared: it is noted, and that is all.
+    let first = commit(&env);
+    env.write("between", "");
+    let (code, said) = once(&env, &["--git", "repo"]);
+    let next = git(&env, "git rev-parse HEAD");
+    let other = fs::read_to_string(env.path().join("other")).unwrap();
+    assert!(code == 0 && next != first && other.contains(&next[..12]), "{said}{other}");
+    let store = rusqlite::Connection::open(env.path().join(".partnerctl/state.db")).unwrap();
+    let mut marks =
+        store.prepare("SELECT value FROM meta WHERE key LIKE 'followed %' ORDER BY key").unwrap();
+    let marks: Vec<String> =
+        marks.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+    assert_eq!(marks, [next.clone(), next], "the set and the branch");
+}
+
+#[test]
 fn a_path_names_a_workspace_or_a_folder_of_manifests() {
     let env = repository();
     for folder in ["tenants/emea", "tenants/plain"] {

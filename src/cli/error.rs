@@ -134,6 +134,9 @@ impl From<StoreError> for CommandError {
     fn from(error: StoreError) -> Self {
         let (exit, hint) = match &error {
             StoreError::Stale { .. } => (Exit::Conflict, "plan again: something else changed it"),
+            StoreError::Overtaken { .. } => {
+                (Exit::Conflict, "run it again: another watch has applied another commit")
+            }
             StoreError::AlreadyApplied { .. } => {
                 (Exit::Conflict, "plan again; what is done is done")
             }

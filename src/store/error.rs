@@ -16,6 +16,14 @@ pub enum StoreError {
         /// What the store has.
         found: Option<i64>,
     },
+    /// What is followed was brought to another commit since it was asked which.
+    #[error("what is followed was brought to commit {}, expected {}", commit(.found), commit(.expected))]
+    Overtaken {
+        /// What was expected.
+        expected: Option<String>,
+        /// What the store has.
+        found: Option<String>,
+    },
     /// A plan is applied once, and this one was, or was begun.
     #[error("the plan {plan_id} was applied before, by {actor}")]
     AlreadyApplied {
@@ -91,6 +99,10 @@ pub enum StoreError {
         #[source]
         source: std::io::Error,
     },
+}
+
+fn commit(commit: &Option<String>) -> &str {
+    commit.as_deref().unwrap_or("none")
 }
 
 fn revision(revision: &Option<i64>) -> String {

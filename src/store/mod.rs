@@ -124,8 +124,8 @@ pub trait Store: Send {
     /// Commits a batch durably: when this returns, the writes survive a power loss.
     ///
     /// # Errors
-    /// [`StoreError::Stale`], [`StoreError::AlreadyApplied`] or [`StoreError::LeaseLost`] when the
-    /// batch does not fit any more; nothing of it is written then.
+    /// [`StoreError::Stale`], [`StoreError::Overtaken`], [`StoreError::AlreadyApplied`] or
+    /// [`StoreError::LeaseLost`] when the batch does not fit any more; nothing of it is written then.
     fn commit(&mut self, batch: &Batch) -> Result<(), StoreError>;
 
     /// Commits a batch that everybody sees at once, and that the disk has when what is given ends

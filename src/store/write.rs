@@ -60,12 +60,15 @@ pub enum Write {
         /// How.
         end: ApplyEnd,
     },
-    /// Says which commit something is brought to from now on.
+    /// Says which commit something is brought to from now on. `expected` is the one it was brought to
+    /// until now; `None` when it must have been brought to none.
     Follow {
         /// What: a set, or a branch.
         what: String,
         /// The commit.
         commit: String,
+        /// The commit until now.
+        expected: Option<String>,
     },
     /// Approves a plan beforehand.
     Approve(Approval),

@@ -3,7 +3,7 @@
 use super::{Factory, append, batch, put, row};
 use partnerctl::model::activity::Draft;
 use partnerctl::model::{ResourceId, Source};
-use partnerctl::store::{Filter, Verification, Write};
+use partnerctl::store::{Filter, StoreError, Verification, Write};
 
 pub fn the_log_is_gapless_filtered_and_verified(factory: &dyn Factory) {
     let mut store = factory.open();
@@ -74,18 +74,37 @@ fn source_at(commit: &str) -> Source {
     Source { file: Some("a.yaml".into()), line: Some(1), commit: Some(commit.into()), author: None }
 }
 
+fn follow(what: &str, expected: Option<&str>, commit: &str) -> Write {
+    Write::Follow {
+        what: what.to_owned(),
+        commit: commit.to_owned(),
+        expected: expected.map(str::to_owned),
+    }
+}
+
 pub fn the_commit_that_something_is_brought_to_is_known_for_each(factory: &dyn Factory) {
     let mut store = factory.open();
     assert_eq!(store.followed("test").unwrap(), None);
-    let follow = |what: &str, commit: &str| Write::Follow {
-        what: what.to_owned(),
-        commit: commit.to_owned(),
-    };
-    store.commit(&batch(vec![follow("test", "c1"), follow("other", "c2")])).unwrap();
+    store.commit(&batch(vec![follow("test", None, "c1"), follow("other", None, "c2")])).unwrap();
     let version = store.version().unwrap();
-    store.commit(&batch(vec![follow("test", "c3")])).unwrap();
+    store.commit(&batch(vec![follow("test", Some("c1"), "c3")])).unwrap();
     let store = factory.open();
     assert_eq!(store.followed("test").unwrap().as_deref(), Some("c3"));
     assert_eq!(store.followed("other").unwrap().as_deref(), Some("c2"));
     assert_eq!(store.version().unwrap(), version, "no resource was touched");
+}
+
+pub fn who_was_overtaken_does_not_say_which_commit_something_is_brought_to(factory: &dyn Factory) {
+    let (mut slow, mut fast) = (factory.open(), factory.open());
+    slow.commit(&batch(vec![follow("test", None, "c1")])).unwrap();
+    fast.commit(&batch(vec![follow("test", Some("c1"), "c2")])).unwrap();
+    for (expected, why) in [(Some("c1"), "it was c1"), (None, "it was none")] {
+        let writes = vec![follow("other", None, "c1"), follow("test", expected, "c1")];
+        let error = slow.commit(&batch(writes)).unwrap_err();
+        let found =
+            matches!(&error, StoreError::Overtaken { found, .. } if found.as_deref() == Some("c2"));
+        assert!(found, "{why}: {error}");
+    }
+    assert_eq!(fast.followed("test").unwrap().as_deref(), Some("c2"));
+    assert_eq!(fast.followed("other").unwrap(), None, "the batch is refused whole");
 }

@@ -2,7 +2,7 @@
 
 use crate::cli::error::CommandError;
 use crate::cli::ui::Ui;
-use crate::cli::watch::following::Following;
+use crate::cli::watch::following::{Following, Mark};
 use crate::cli::watch::stopped::Stopped;
 use crate::engine::Workspace;
 use crate::engine::watch::snapshot::Looks;
@@ -40,12 +40,12 @@ impl Eyes {
         ask: impl Fn(&str) -> Result<Option<String>, StoreError>,
     ) -> Result<(), Stopped> {
         let Self::Branch(branch) = self else { return Ok(()) };
-        let mut applied = Vec::new();
-        for mark in branch.marks(set) {
-            applied.extend(ask(&mark)?);
+        let mut marks = Vec::new();
+        for what in branch.marks(set) {
+            let commit = ask(&what)?;
+            marks.push(Mark { what, commit });
         }
-        applied.dedup();
-        branch.accept(applied)
+        branch.accept(marks)
     }
 
     /// Demands that what was seen under this number is still what is there.
@@ -62,24 +62,23 @@ impl Eyes {
         }
     }
 
-    /// Writes down which commit the set and the branch are brought to, where that is another one.
-    pub fn note(
-        &self,
-        set: &str,
-        store: &mut dyn Store,
-        epoch: Option<i64>,
-    ) -> Result<(), CommandError> {
+    /// Writes down which commit the set and the branch are brought to, where that is another one. What
+    /// was accepted after other marks than there are now is not: somebody else was faster.
+    pub fn note(&self, store: &mut dyn Store, epoch: Option<i64>) -> Result<(), Stopped> {
         let Self::Branch(branch) = self else { return Ok(()) };
-        let Some(head) = branch.head() else { return Ok(()) };
+        let Some((commit, marks)) = branch.accepted() else { return Ok(()) };
         let mut writes = Vec::new();
-        for what in branch.marks(set) {
-            if store.followed(&what)?.as_deref() != Some(&*head.id) {
-                writes.push(Write::Follow { what, commit: head.id.to_string() });
+        for Mark { what, commit: expected } in marks.iter().cloned() {
+            if store.followed(&what)?.as_ref() != Some(commit) {
+                writes.push(Write::Follow { what, commit: commit.clone(), expected });
             }
         }
-        if !writes.is_empty() {
-            store.commit(&Batch { epoch, writes })?;
+        if writes.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        match store.commit(&Batch { epoch, writes }) {
+            Err(StoreError::Overtaken { .. }) => Err(Stopped::Moved),
+            committed => Ok(committed?),
+        }
     }
 }

@@ -56,11 +56,20 @@ pub struct Following {
     /// What the commit of this number holds.
     content: Option<(u64, Content)>,
     /// The commit that may be applied, after which ones.
-    accepted: Option<(String, Vec<String>)>,
+    accepted: Option<(String, Vec<Mark>)>,
     /// Who signed the head, where that is asked for.
     signer: Option<String>,
     /// True once a commit had settings: what is gone is no default.
     had_settings: bool,
+}
+
+/// What the store says of a set or a branch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mark {
+    /// Which.
+    pub what: String,
+    /// The commit it was brought to.
+    pub commit: Option<String>,
 }
 
 /// What a commit holds.
@@ -195,14 +204,21 @@ impl Following {
         [format!("set {set}"), format!("branch {name} of {} at {path}", address.url)]
     }
 
+    /// The commit that was accepted last, and the marks that it was accepted after.
+    pub fn accepted(&self) -> Option<&(String, Vec<Mark>)> {
+        self.accepted.as_ref()
+    }
+
     /// Decides whether the head may be applied, after what was applied last.
-    pub fn accept(&mut self, applied: Vec<String>) -> Result<(), Stopped> {
+    pub fn accept(&mut self, marks: Vec<Mark>) -> Result<(), Stopped> {
         let Some(head) = self.head.clone() else { return Err(Stopped::Moved) };
-        let decided = (head.id.to_string(), applied);
+        let decided = (head.id.to_string(), marks);
         if self.accepted.as_ref() == Some(&decided) {
             return Ok(());
         }
-        let earlier = || decided.1.iter().filter(|applied| **applied != *head.id);
+        let mut applied: Vec<&String> = decided.1.iter().flat_map(|mark| &mark.commit).collect();
+        applied.dedup();
+        let earlier = || applied.iter().copied().filter(|applied| **applied != *head.id);
         let decide = || -> Result<Option<String>, DecideError> {
             for earlier in earlier().filter(|_| !self.args.allow_rewrite) {
                 if !self.branch.descends(&head.id, earlier)? {

@@ -116,7 +116,7 @@ impl Passes<'_> {
             let is_there = self.stores.reading().is_some() && !self.dry_run;
             if is_there && choice.whole().refused.is_empty() {
                 let store = self.stores.writing(settings, &workspace)?;
-                eyes.note(&workspace.set(), store.lock().as_mut(), None)?;
+                eyes.note(store.lock().as_mut(), None)?;
             }
             return Ok(Round { passed: Passed { exit, choice, applied: 0 }, again: false });
         }
@@ -173,7 +173,7 @@ impl Passes<'_> {
             return Ok(Round { passed, again: false });
         }
         // Before anything is done: whatever becomes of it, the next commit must descend from this one.
-        eyes.note(&workspace.set(), place.store.lock().as_mut(), Some(place.epoch))?;
+        eyes.note(place.store.lock().as_mut(), Some(place.epoch))?;
         tell_plan(&choice.planned.plan, ui);
         let mut events = Events::open(false, None)?;
         let carried = place.carry_out(&choice.planned, HANDS, &mut events, ui)?;

@@ -2,7 +2,6 @@
 //! of a large batch by a thread of its own.
 
 use crate::model::parallel::both;
-use crate::store::Write;
 use crate::store::log::Head;
 use crate::store::sqlite::log::Chain;
 use crate::store::sqlite::rows::Texts;
@@ -10,6 +9,7 @@ use crate::store::sqlite::statements::Statements;
 use crate::store::sqlite::{
     BULK, TransactError, conditions, followed, intents, log, meta, rows, suspensions, things,
 };
+use crate::store::{StoreError, Write};
 use rusqlite::Transaction;
 use std::sync::mpsc::sync_channel;
 
@@ -93,8 +93,8 @@ impl<'a> Steps<'a> {
             Write::Judge(_) => to(|_| Ok::<(), TransactError>(())),
             Write::Suspend(one) => to(|store| suspensions::put(store.transaction, one)),
             Write::Unsuspend(one) => to(|store| suspensions::drop(store.transaction, one)),
-            Write::Follow { what, commit } => {
-                to(|store| meta::put(store.transaction, &followed(what), commit))
+            Write::Follow { what, commit, expected } => {
+                to(|store| follow(store.transaction, what, commit, expected.as_ref()))
             }
             Write::Approve(approval) => to(|store| intents::approve(store.transaction, approval)),
             Write::WithdrawApproval { plan_id } => {
@@ -102,6 +102,22 @@ impl<'a> Steps<'a> {
             }
         }
     }
+}
+
+/// Says which commit something is brought to, unless somebody else has said another meanwhile.
+fn follow(
+    transaction: &Transaction<'_>,
+    what: &str,
+    commit: &str,
+    expected: Option<&String>,
+) -> Result<(), TransactError> {
+    let what = followed(what);
+    let found = meta::get(transaction, &what)?;
+    if found.as_ref() != expected {
+        let expected = expected.cloned();
+        return Err(TransactError::Store(StoreError::Overtaken { expected, found }));
+    }
+    Ok(meta::put(transaction, &what, commit)?)
 }
 
 /// A step that does this.
