@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::{Output, Stdio};
+use std::time::Instant;
 
 /// A workspace whose provider is the fake.
 pub fn workspace(manifests: &str, faults: &Value) -> TestEnv {
@@ -349,6 +350,33 @@ fn killed_at_every_write_there_is_one_effect_for_each_intent_and_the_next_runs_f
         assert_eq!(ledger(&env).len(), expected, "killed at {point}");
         assert_eq!(log(&env).len(), log(&whole).len(), "killed at {point}");
     }
+}
+
+#[test]
+fn an_apply_that_was_taken_over_while_it_pauses_ends_without_asking_again() {
+    let env = workspace(&customer("contoso"), &json!({}));
+    assert!(apply(&env).status.success());
+    env.write("manifests/all.yaml", everything());
+    // It is told to come again in a minute, and in that minute another process takes over.
+    tell(&env, &json!({"requestKeys": "none", "throttle": "create"}));
+    let mut command = env.command(env!("CARGO_BIN_EXE_partnerctl"));
+    command.args(["apply", "--yes", "--approve", "costly"]).stdout(Stdio::piped());
+    let child = command.stderr(Stdio::piped()).spawn().unwrap();
+    let begun = Instant::now();
+    while parked(&env).is_empty() {
+        assert!(begun.elapsed().as_secs() < 30, "no intent was written");
+    }
+    let store = rusqlite::Connection::open(env.path().join(".partnerctl/state.db")).unwrap();
+    store.execute("UPDATE leases SET epoch = epoch + 1, host = 'there'", []).unwrap();
+    tell(&env, &json!({"requestKeys": "none"}));
+    let begun = Instant::now();
+    let output = child.wait_with_output().unwrap();
+    assert!(begun.elapsed().as_secs() < 30, "it slept on");
+    assert!(!output.status.success());
+    let stderr = text(&output.stderr);
+    assert!(stderr.contains("another process has taken over"), "{stderr}");
+    assert!(ledger(&env).iter().all(|entry| entry["name"] != "contoso-e3"));
+    assert_eq!(parked(&env).len(), 1, "its intent is left to who took over");
 }
 
 #[test]

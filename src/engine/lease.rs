@@ -4,6 +4,7 @@ use crate::engine::machine;
 use crate::store::lease::is_gone;
 use crate::store::{Holder, Lease, Store, StoreError};
 use chrono::Utc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -11,24 +12,49 @@ use std::time::{Duration, Instant};
 
 /// How often the holder of the lease says that it is there.
 const RENEWAL: Duration = Duration::from_secs(5);
+/// No lease has this epoch: they count from 1.
+const NO_EPOCH: i64 = i64::MIN;
 /// How often a second apply looks whether the first is done.
 const RETRY: Duration = Duration::from_millis(100);
 
 /// A store that several threads use one after another.
 #[derive(Clone)]
-pub struct SharedStore(Arc<Mutex<Box<dyn Store>>>);
+pub struct SharedStore {
+    store: Arc<Mutex<Box<dyn Store>>>,
+    /// The last epoch whose lease was seen to be lost.
+    lost: Arc<AtomicI64>,
+}
 
 impl SharedStore {
     /// Shares a store.
     #[must_use]
     pub fn new(store: Box<dyn Store>) -> Self {
-        Self(Arc::new(Mutex::new(store)))
+        Self { store: Arc::new(Mutex::new(store)), lost: Arc::new(AtomicI64::new(NO_EPOCH)) }
     }
 
     /// The store, for as long as the guard lives. A panic elsewhere leaves no half-written state
     /// behind: transactions see to that.
     pub fn lock(&self) -> MutexGuard<'_, Box<dyn Store>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.store.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Demands that the lease is still held, by saying that its holder is there. What is asked of
+    /// others has no transaction that would refuse it: after a sleep it must be asked for here.
+    ///
+    /// # Errors
+    /// [`StoreError::LeaseLost`] when somebody else has taken it over, or when the store fails.
+    pub fn demand_lease(&self, epoch: i64) -> Result<(), StoreError> {
+        let renewed = self.lock().renew(epoch, Utc::now());
+        if let Err(StoreError::LeaseLost { .. } | StoreError::Replaced { .. }) = &renewed {
+            self.lost.store(epoch, Ordering::Relaxed);
+        }
+        renewed
+    }
+
+    /// True once it was seen that somebody else has taken the lease over.
+    #[must_use]
+    pub fn has_lost(&self, epoch: i64) -> bool {
+        self.lost.load(Ordering::Relaxed) == epoch
     }
 }
 
@@ -79,13 +105,10 @@ impl Held {
         let shared = store.clone();
         let renewal = std::thread::spawn(move || {
             while end.recv_timeout(RENEWAL) == Err(RecvTimeoutError::Timeout) {
-                // A lease that was lost shows at the next commit, which is refused; a store that is
+                // A lease that was lost ends pauses, and the next commit is refused; a store that is
                 // only busy is asked again.
-                let renewed = shared.lock().renew(epoch, Utc::now());
-                if matches!(
-                    renewed,
-                    Err(StoreError::LeaseLost { .. } | StoreError::Replaced { .. })
-                ) {
+                let _or_asked_again = shared.demand_lease(epoch);
+                if shared.has_lost(epoch) {
                     return;
                 }
             }

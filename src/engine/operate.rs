@@ -2,6 +2,7 @@
 //! store, by doing what [`operation`](crate::engine::operation) says.
 
 use crate::engine::operation::{Command, Event, Operation, step};
+use crate::engine::progress::chain;
 use crate::engine::work::{Notice, Work};
 use crate::model::activity::Outcome;
 use crate::model::{Effect, Observed, Verb};
@@ -14,7 +15,6 @@ use crate::provider::{
 };
 use crate::store::{StoreError, Write};
 use std::sync::PoisonError;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 /// How often a pause looks whether it was told to stop.
@@ -159,6 +159,8 @@ fn run(
     let mut is_reckoned = event == Event::Begin;
     loop {
         let Some(effect) = intent.effect().cloned() else { return Ok(Ended::Done) };
+        // What was committed a moment ago was committed under the lease.
+        let is_leased = matches!(event, Event::Intended | Event::Retry);
         let (next, command) = step(at, event);
         at = next;
         event = match command {
@@ -171,9 +173,8 @@ fn run(
                 Event::Intended
             }
             Command::Call => {
-                let worth = if is_reckoned { Ok(()) } else { reckon(work, &intent) };
-                is_reckoned = false;
-                Event::Answered(worth.and_then(|()| call(work, outside, &intent, &effect)))
+                let is_first = std::mem::take(&mut is_reckoned);
+                ask(work, outside, &intent, &effect, is_first, is_leased)
             }
             Command::Look => look(work, outside, &intent, &effect),
             Command::Pause { time, why } => {
@@ -224,7 +225,7 @@ fn chance(operation_id: &str) -> u64 {
 /// Waits; `false` when told to stop meanwhile.
 fn pause(work: &Work, time: Duration) -> bool {
     let mut left = time;
-    while !work.stop.load(Ordering::Relaxed) {
+    while !work.is_stopped() {
         if left.is_zero() {
             return true;
         }
@@ -244,6 +245,26 @@ fn reckon(work: &Work, intent: &Intent) -> Result<(), CallError> {
         Ok(_) => Ok(()),
         Err(error) => Err(CallError::Refused { message: error.to_string() }),
     }
+}
+
+/// Asks the provider, unless that is not worth it any more or not ours to do: whoever took the lease
+/// over while this paused may have asked already, or have a person decide.
+fn ask(
+    work: &Work,
+    outside: &dyn Outside,
+    intent: &Intent,
+    effect: &Effect,
+    is_reckoned: bool,
+    is_leased: bool,
+) -> Event {
+    if !is_reckoned && let Err(error) = reckon(work, intent) {
+        return Event::Answered(Err(error));
+    }
+    if !is_leased && let Err(error) = work.store.demand_lease(work.epoch) {
+        let error = chain(error);
+        return Event::NotOurs(format!("{error}; the next apply finds out what became of it"));
+    }
+    Event::Answered(call(work, outside, intent, effect))
 }
 
 /// Makes the call, and distrusts the answer: one that cannot be is no answer.
@@ -414,3 +435,6 @@ fn context_of(work: &Work, intent: &Intent) -> Context {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

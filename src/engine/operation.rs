@@ -30,6 +30,8 @@ pub enum Event {
     Retry,
     /// The intent is written.
     Intended,
+    /// Not asked: the lease is lost, or cannot be seen to be held.
+    NotOurs(String),
     /// The call was answered.
     Answered(Result<Option<Observed>, CallError>),
     /// It was found out what became of the call.
@@ -135,7 +137,7 @@ pub fn step(mut at: Operation, event: Event) -> (Operation, Command) {
             at.looking = true;
             Command::Pause { time: at.pause(at.looks), why }
         }
-        Event::NotAnswered(why) => Command::Defer(why),
+        Event::NotAnswered(why) | Event::NotOurs(why) => Command::Defer(why),
         Event::Waited if at.looking => at.look(),
         Event::Waited => at.call(),
         Event::Stopped if at.ambiguous || at.unanswered => Command::Defer("interrupted".to_owned()),

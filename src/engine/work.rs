@@ -6,7 +6,7 @@ use crate::model::{Observed, ResourceId};
 use crate::provider::{Context, Directory, Ids, Provider};
 use crate::store::{Batch, Judgement, Settling, Store, StoreError, Write};
 use chrono::{DateTime, Utc};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -125,6 +125,11 @@ impl Work {
     pub fn begun(&self) -> Option<&String> {
         let waiting = self.prelude.lock().unwrap_or_else(PoisonError::into_inner);
         self.apply_id.as_ref().filter(|_| waiting.is_empty())
+    }
+
+    /// True when nothing more is to be begun: told to stop, or the lease was seen to be lost.
+    pub fn is_stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed) || self.store.has_lost(self.epoch)
     }
 
     /// True when a thing belongs to a row.

@@ -154,7 +154,7 @@ impl Walk {
             (at.effects, Err(CallError::Refused { message: message() })),
             (at.effects, Err(CallError::Conflict { message: message() })),
         ];
-        let mut after = Vec::new();
+        let mut after = vec![Moment { event: Event::NotOurs(message()), ..at.clone() }];
         for (effects, answer) in answers {
             let doubt = at.doubt || matches!(answer, Err(CallError::Unknown { .. }));
             let event = Event::Answered(answer);
