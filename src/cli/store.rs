@@ -7,7 +7,7 @@ use crate::cli::ui::Ui;
 use crate::engine::Workspace;
 use crate::engine::lease::SharedStore;
 use crate::model::text::{counted, printable};
-use crate::store::{self, Contents, Examined, Missing, Problems};
+use crate::store::{self, Contents, Examined, Missing, Problems, Store, StoreError};
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use std::path::{Path, PathBuf};
@@ -139,16 +139,24 @@ impl Restore<'_> {
         let contents = store::read_backup(self.file)?;
         self.check_pin(&contents.lineage)?;
         // Not under the pin: this may be what puts the pinned store back in place.
-        let store = store::open(&url, Missing::Create).map_err(|error| {
-            CommandError::from(error)
-                .hint("if the store's own file is broken, move it away and restore again")
-        })?;
-        let store = store.context("the store was not made")?;
-        let store = SharedStore::new(store);
+        let open = || -> Result<Box<dyn Store>, CommandError> {
+            let store = store::open(&url, Missing::Create).map_err(|error| {
+                CommandError::from(error)
+                    .hint("if the store's own file is broken, move it away and restore again")
+            })?;
+            Ok(store.context("the store was not made")?)
+        };
+        // The lease has a connection of its own: it is renewed also while the other one is busy.
+        let (lease, mut store) = (SharedStore::new(open()?), open()?);
         let actor = self.settings.actor(self.workspace);
-        let held = session::hold(&store, &actor, timeout, ui)?;
-        let exit = self.under_lease(force, &store, held.epoch, ui);
-        let released = held.release();
+        let held = session::hold(&lease, &actor, timeout, ui)?;
+        let epoch = held.epoch;
+        let exit = self.under_lease(force, store.as_mut(), epoch, ui);
+        let released = match held.release() {
+            // It went over into the store that is there now.
+            Err(StoreError::Replaced { .. }) => store.release(epoch),
+            released => released,
+        };
         let exit = exit?;
         released?;
         Ok(exit)
@@ -157,17 +165,16 @@ impl Restore<'_> {
     fn under_lease(
         &self,
         force: bool,
-        store: &SharedStore,
+        store: &mut dyn Store,
         epoch: i64,
         ui: &mut Ui,
     ) -> Result<Exit, CommandError> {
-        let examined = store.lock().examine(self.file)?;
-        self.check_lineage(force, store.lock().lineage(), &examined)?;
+        let examined = store.examine(self.file)?;
+        self.check_lineage(force, store.lineage(), &examined)?;
         check_ended(force, store)?;
         if !self.approved(&examined, ui) {
             return Ok(Exit::Held);
         }
-        let mut store = store.lock();
         if !examined.onto_nothing {
             let kept = self.place_for_the_old()?;
             let contents = store.backup(&kept, Problems::Kept)?;
@@ -255,8 +262,8 @@ impl Restore<'_> {
 
 /// Operations outside whose end is not known yet must not be forgotten: they may have bought
 /// something.
-fn check_ended(force: bool, store: &SharedStore) -> Result<(), CommandError> {
-    let unended = store.lock().intents()?.len();
+fn check_ended(force: bool, store: &dyn Store) -> Result<(), CommandError> {
+    let unended = store.intents()?.len();
     if unended == 0 || force {
         return Ok(());
     }

@@ -6,7 +6,7 @@
 //! state, and who reads meanwhile goes on reading the old one.
 
 use crate::store::backup::{Contents, Examined, Problems};
-use crate::store::sqlite::{Sqlite, check, log, meta};
+use crate::store::sqlite::{Sqlite, TransactError, check, log, meta};
 use crate::store::{Head, StoreError, migrate};
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
@@ -100,10 +100,7 @@ pub(super) fn restore(
 ) -> Result<(), StoreError> {
     let prepared = Scratch::beside(&store.path, "restoring")?;
     let copy = prepare(store, from, expected, prepared.path())?;
-    // The lease again, just before: who lost it must not write.
-    let path = store.path.clone();
-    store.transact(|transaction, _| super::lease::check(transaction, epoch))?;
-    put(&copy.connection, &mut store.connection).map_err(|source| failed(&path, source))?;
+    put(&copy.connection, store, epoch)?;
     store.lineage = copy.lineage.clone();
     Ok(())
 }
@@ -143,18 +140,44 @@ fn prepare(
     Ok(copy)
 }
 
-/// Writes all pages in one transaction; waits while another process writes.
-fn put(from: &Connection, to: &mut Connection) -> rusqlite::Result<()> {
-    to.flush_prepared_statement_cache();
-    let backup = Backup::new(from, to)?;
+/// Writes all pages in one transaction; waits while another process writes. Whose the lease is gets
+/// asked when nobody else can write any more: who has taken it over meanwhile may have begun
+/// something outside, and what says so must not be written over.
+fn put(from: &Connection, to: &mut Sqlite, epoch: i64) -> Result<(), StoreError> {
+    let Sqlite { connection, path, lineage, folding: _ } = to;
+    let failed = |source| failed(path, source);
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    // The connection that is written through cannot be asked anything meanwhile.
+    let beside = Connection::open_with_flags(&*path, flags).map_err(failed)?;
+    connection.flush_prepared_statement_cache();
+    let backup = Backup::new(from, connection).map_err(failed)?;
+    lock(&backup).map_err(failed)?;
+    let held =
+        check::same_lineage(&beside, lineage).and_then(|()| super::lease::check(&beside, epoch));
+    held.map_err(|error| match error {
+        TransactError::Database(source) => failed(source),
+        TransactError::Store(error) => error,
+    })?;
+    match backup.step(-1).map_err(failed)? {
+        StepResult::Done => Ok(()),
+        _ => Err(failed(busy())),
+    }
+}
+
+/// Begins the transaction, by writing no page yet: from here on nobody else writes.
+fn lock(backup: &Backup<'_, '_>) -> rusqlite::Result<()> {
     for _ in 0..TRIES {
-        match backup.step(-1)? {
-            StepResult::Done => return Ok(()),
-            _ => std::thread::sleep(PAUSE),
+        match backup.step(0)? {
+            StepResult::Busy | StepResult::Locked => std::thread::sleep(PAUSE),
+            _ => return Ok(()),
         }
     }
+    Err(busy())
+}
+
+fn busy() -> rusqlite::Error {
     let busy = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY);
-    Err(rusqlite::Error::SqliteFailure(busy, Some("another process is writing".to_owned())))
+    rusqlite::Error::SqliteFailure(busy, Some("another process is writing".to_owned()))
 }
 
 /// Opens a backup without changing it.
@@ -248,5 +271,51 @@ impl Drop for Scratch {
     fn drop(&mut self) {
         // What stays is taken away the next time.
         let _stays = self.remove();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Scratch, prepare, put};
+    use crate::store::backup::Problems;
+    use crate::store::lease::Holder;
+    use crate::store::sqlite::Sqlite;
+    use crate::store::{Missing, Store, StoreError};
+    use chrono::DateTime;
+    use rusqlite::Connection;
+    use std::time::Duration;
+
+    #[test]
+    fn who_takes_over_while_a_restore_waits_to_write_is_not_written_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, file) = (folder.path().join("state.db"), folder.path().join("backup.db"));
+        let mut store = Sqlite::open(&path, Missing::Create).unwrap().unwrap();
+        let me = Holder {
+            host: "here".into(),
+            boot_id: "b".into(),
+            pid: 1,
+            started: "1".into(),
+            actor: "a".into(),
+        };
+        let epoch = store.acquire(&me, DateTime::UNIX_EPOCH, &|_| false).unwrap().unwrap();
+        let contents = store.backup(&file, Problems::Refused).unwrap();
+        let scratch = Scratch::beside(&path, "restoring").unwrap();
+        let copy = prepare(&store, &file, &contents, scratch.path()).unwrap();
+        let other = Connection::open(&path).unwrap();
+        let take_over = "BEGIN IMMEDIATE; UPDATE leases SET epoch = epoch + 1, actor = 'other'; \
+                         INSERT INTO meta VALUES ('begun', 'outside')";
+        other.execute_batch(take_over).unwrap();
+        let taking_over = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(200));
+            other.execute_batch("COMMIT").unwrap();
+        });
+        let error = put(&copy.connection, &mut store, epoch).unwrap_err();
+        taking_over.join().unwrap();
+        assert!(matches!(error, StoreError::LeaseLost { .. }), "{error}");
+        let begun = super::meta::get(&store.connection, "begun").unwrap();
+        assert_eq!(begun.as_deref(), Some("outside"), "what the other began is still known");
+        // Who holds the lease by now can go back to it, and nothing is left locked.
+        put(&copy.connection, &mut store, epoch + 1).unwrap();
+        assert_eq!(super::meta::get(&store.connection, "begun").unwrap(), None);
     }
 }

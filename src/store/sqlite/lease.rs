@@ -37,8 +37,8 @@ fn read(connection: &Connection) -> Result<Option<Lease>, TransactError> {
 }
 
 /// Refuses to go on under a lease that somebody else has taken over.
-pub(super) fn check(transaction: &Transaction<'_>, epoch: i64) -> Result<(), TransactError> {
-    match read(transaction)? {
+pub(super) fn check(connection: &Connection, epoch: i64) -> Result<(), TransactError> {
+    match read(connection)? {
         Some(lease) if lease.epoch == epoch => Ok(()),
         other => {
             let holder = other.map_or("nobody".to_owned(), |lease| lease.to_string());
