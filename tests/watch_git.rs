@@ -478,6 +478,28 @@ fn what_is_held_or_braked_is_let_go_by_the_commands_that_are_told() {
 }
 
 #[test]
+fn why_it_cannot_be_asked_for_an_approval_is_said_once() {
+    let env = repository();
+    env.write("partnerctl.yaml", "set: test\n");
+    env.write("repo/manifests/licence.yaml", LICENCE);
+    let held = commit(&env);
+    // Nothing is looked at for an hour, but for the approval.
+    let mut watch = watch(&env, &["--git", "repo", "--interval", "1h"]);
+    let status = until(&mut watch, &held, "held");
+    env.write("partnerctl.yaml", "set: [broken\n");
+    let plan = status["held"]["planId"].as_str().unwrap();
+    let told = format!("whether plan {plan} is approved cannot be asked now");
+    watch.until_said(&told);
+    std::thread::sleep(std::time::Duration::from_secs(3));
+    env.write("partnerctl.yaml", "set: test\n");
+    env.ok(&["approve", plan]);
+    until(&mut watch, &held, "done");
+    let log = watch.end();
+    assert_eq!(log.matches(&told).count(), 1, "{log}");
+    assert_eq!(log.matches("partnerctl.yaml:1:").count(), 1, "{log}");
+}
+
+#[test]
 fn the_newest_commit_is_applied_and_none_that_was_waiting_to_be_tried_again() {
     let env = workspace("", &json!({"observe": "fail"}));
     env.write("repo/manifests/all.yaml", customer("contoso"));

@@ -176,10 +176,21 @@ impl Driver<'_> {
 
     fn ask(&mut self) -> bool {
         let Some(held) = &self.held else { return false };
-        // Where it cannot be asked now, it is asked again.
-        let approved = self.passes.is_approved(held, &mut self.ui).unwrap_or(false);
-        self.heard.take();
-        approved
+        let asked = self.passes.is_approved(held, &mut self.ui);
+        let (cautions, warnings) = self.heard.take();
+        match asked {
+            Ok(approved) => {
+                cautions.into_iter().chain(warnings).for_each(|text| self.remark(text));
+                approved
+            }
+            // Where it cannot be asked now, it is asked again.
+            Err(error) => {
+                let plan = &held.plan_id;
+                let why = whole(&error, &warnings);
+                self.remark(format!("whether plan {plan} is approved cannot be asked now\n{why}"));
+                false
+            }
+        }
     }
 
     fn pass(&mut self, tree: u64) -> state::Outcome {
@@ -209,10 +220,7 @@ impl Driver<'_> {
         warnings: &[String],
     ) -> state::Outcome {
         self.exit = error.exit;
-        let mut lines = warnings.to_vec();
-        lines.push(error.chain());
-        lines.extend(error.hints.iter().map(|hint| format!("  → {hint}")));
-        let text = lines.join("\n");
+        let text = whole(error, warnings);
         if error.is_rejected() {
             self.stopped(began, Outcome::Rejected, Trouble::Rejected(text))
         } else if error.is_invalid() {
@@ -363,6 +371,14 @@ impl Driver<'_> {
             log_word(word);
         }
     }
+}
+
+/// An error with what was said on the way to it, and what to do.
+fn whole(error: &CommandError, warnings: &[String]) -> String {
+    let mut lines = warnings.to_vec();
+    lines.push(error.chain());
+    lines.extend(error.hints.iter().map(|hint| format!("  → {hint}")));
+    lines.join("\n")
 }
 
 pub fn log_word(word: Word) {

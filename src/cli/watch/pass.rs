@@ -20,7 +20,7 @@ use crate::engine::{Workspace, gather, machine, policies};
 use crate::model::text::printable;
 use crate::plan::{Plan, render};
 use crate::provider::Provider;
-use crate::store::{Missing, Store, StoreError};
+use crate::store::{Store, StoreError};
 use chrono::{TimeDelta, Utc};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -290,20 +290,20 @@ impl Passes<'_> {
     }
 
     /// True when what is held was approved meanwhile.
-    pub fn is_approved(&self, held: &Held, ui: &mut Ui) -> Result<bool, CommandError> {
+    pub fn is_approved(&mut self, held: &Held, ui: &mut Ui) -> Result<bool, CommandError> {
         let workspace = self.workspace(ui)?;
-        let store = session::open(self.settings, &workspace, Missing::Leave)?;
+        self.stores.open(self.settings, &workspace)?;
         let ttl = TimeDelta::hours(saved::TTL_HOURS);
-        let Some(store) = &store else { return Ok(false) };
+        let Some(store) = self.stores.reading() else { return Ok(false) };
         let Held { plan_id, roles, staff, changes: _ } = held;
         let provider = session::provider(self.settings, &workspace)?;
         // A program is not asked each second: its staff is as the pass saw it.
         if roles.is_empty() || provider.outside().is_some() {
-            return saved::is_approved(staff, store.as_ref(), plan_id, roles, ttl);
+            return saved::is_approved(staff, store, plan_id, roles, ttl);
         }
-        let now = gather::some(store.as_ref(), Vec::new(), Vec::new())?;
-        let staff = policies::staff(roles, &now, store.as_ref())?;
-        saved::is_approved(&staff, store.as_ref(), plan_id, roles, ttl)
+        let now = gather::some(store, Vec::new(), Vec::new())?;
+        let staff = policies::staff(roles, &now, store)?;
+        saved::is_approved(&staff, store, plan_id, roles, ttl)
     }
 }
 

@@ -47,8 +47,11 @@ pub struct Told {
 const REMARKS_MAX: usize = 64;
 
 impl Told {
-    /// Something that is said once, however often it comes and goes.
+    /// Something that is said once, however often it comes and goes, and not beside what stands.
     pub fn remark(&mut self, text: String) -> Option<Word> {
+        if self.standing.contains(&text) {
+            return None;
+        }
         if self.remarks.len() >= REMARKS_MAX {
             self.remarks.clear();
         }
@@ -121,6 +124,15 @@ mod tests {
         assert_eq!(told.passed(&causes(&["a", "b"])), []);
         assert_eq!(told.passed(&causes(&["a", "c"])), [cause("c")]);
         assert_eq!(told.passed(&causes(&["a", "b"])), [cause("b")]);
+    }
+
+    #[test]
+    fn a_remark_is_made_once_and_not_of_what_stands_already() {
+        let mut told = Told::default();
+        told.passed(&causes(&["a"]));
+        assert_eq!(told.remark("a".to_owned()), None);
+        assert_eq!(told.remark("b".to_owned()), Some(Word::Remark("b".to_owned())));
+        assert_eq!(told.remark("b".to_owned()), None);
     }
 
     #[test]
