@@ -126,6 +126,8 @@ fn what_is_held_or_refused_is_told_as_well() {
     let refused = |code| (vec!["finished".to_owned()], Some(code));
     assert_eq!(events(&env, &["plan.json", "--yes", "--approve", "costly"]), refused(4), "stale");
     env.write("plan.json", "{}");
+    assert_eq!(events(&env, &["plan.json", "--yes"]), refused(1), "no plan");
+    env.write("plan.json", "{\"apiVersion\": \"partnerctl.dev/plan/v1\"}");
     assert_eq!(events(&env, &["plan.json", "--yes"]), refused(4), "altered");
     assert_eq!(events(&env, &["--prune", "--kind", "budget"]), refused(1), "a selection");
     env.write("manifests/all.yaml", "kind: Budgets\n");

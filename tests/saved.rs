@@ -90,12 +90,13 @@ fn every_byte_of_a_saved_plan_counts() {
         }
         flipped[at] = good[at];
     }
-    let refused = |bytes: &[u8], what: &str| {
+    let refused_with = |code: i32, bytes: &[u8], what: &str| {
         env.write("plan.json", bytes);
         let output = env.run(&APPLY);
-        assert_eq!(output.status.code(), Some(4), "{what}: {}", text(&output.stderr));
+        assert_eq!(output.status.code(), Some(code), "{what}: {}", text(&output.stderr));
         assert!(!env.path().join(".partnerctl").exists(), "{what}: a store was made");
     };
+    let refused = |bytes: &[u8], what: &str| refused_with(4, bytes, what);
     for at in (0..good.len()).step_by(good.len() / 12) {
         flipped[at] = good[at] ^ 0x01;
         refused(&flipped, &format!("byte {at}"));
@@ -103,10 +104,13 @@ fn every_byte_of_a_saved_plan_counts() {
         refused(&flipped, &format!("byte {at}, no UTF-8"));
         flipped[at] = good[at];
     }
-    refused(b"", "empty");
-    refused(b"null", "null");
-    refused(b"{}", "an empty object");
-    refused(&[b"[".repeat(10_000), b"]".repeat(10_000)].concat(), "nested");
+    let version = format!("[{:?}]", partnerctl::plan::change::PLAN_API_VERSION);
+    refused(version.as_bytes(), "a list");
+    let nested = [b"[".repeat(10_000), version.into_bytes(), b"]".repeat(10_000)].concat();
+    refused(&nested, "nested");
+    for other in ["", "null", "{}", "apiVersion: partnerctl.dev/v1\n"] {
+        refused_with(1, other.as_bytes(), other);
+    }
     env.write("plan.json", &good);
     env.ok(&APPLY);
 }

@@ -48,7 +48,7 @@ pub fn run(args: &ApproveArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit,
     };
     let plan_id = if is_plan_id(word) {
         word.to_lowercase()
-    } else if Path::new(word).is_file() {
+    } else if Path::new(word).exists() {
         let plan = saved::parse(Path::new(word))?;
         saved::check_store(&plan, Some(store.as_ref()))?;
         ui.data(&render::text(&plan, ui.colours, ui.plan_width()));

@@ -1,6 +1,7 @@
 //! Saved plans and approvals as commands need them: read, checked against the store, written.
 
 use crate::cli::error::{CommandError, Exit};
+use crate::cli::settings::quoted;
 use crate::engine::{Workspace, machine};
 use crate::kinds::{AgentRole, Staff};
 use crate::plan::Plan;
@@ -37,11 +38,24 @@ pub fn read(path: &Path, workspace: &Workspace, ttl: TimeDelta) -> Result<Plan, 
 
 /// Reads a saved plan, however old.
 pub fn parse(path: &Path) -> Result<Plan, CommandError> {
+    if path.is_dir() {
+        return Err(no_plan(path));
+    }
     let bytes =
         std::fs::read(path).with_context(|| format!("cannot read the plan {}", path.display()))?;
+    if !saved::is_meant(&bytes) {
+        return Err(no_plan(path));
+    }
     let text = String::from_utf8(bytes)
         .map_err(|_| Refused::Altered { why: "it is not UTF-8".to_owned() })?;
     Ok(saved::read(&text)?)
+}
+
+/// Refuses what is something else than a plan, most often manifests given without -f.
+fn no_plan(path: &Path) -> CommandError {
+    let path = path.display().to_string();
+    let hint = format!("for manifests: `partnerctl apply -f {}`", quoted(&path));
+    CommandError::new(format!("{path} is no saved plan")).hint(hint)
 }
 
 /// Writes a plan into a file: whole, or not at all.

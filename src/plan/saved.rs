@@ -39,6 +39,16 @@ pub enum Refused {
     },
 }
 
+/// What a plan of any version says that it is.
+const ANY_VERSION: &str = "partnerctl.dev/plan/";
+
+/// True when a file says that it is a plan, though it may be altered: others, such as manifests, are
+/// not plans that somebody changed.
+#[must_use]
+pub fn is_meant(bytes: &[u8]) -> bool {
+    String::from_utf8_lossy(bytes).contains(ANY_VERSION)
+}
+
 /// The plan as it is printed and saved.
 #[must_use]
 pub fn text(plan: &Plan) -> String {
