@@ -95,10 +95,13 @@ pub fn run(args: &UndoArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, Co
         let pass = Pass::new(settings, &workspace, &asked, provider.as_ref(), at);
         Some(planned(&pass, found.desired.clone(), &found, &gathered)?)
     };
-    if let Some((plan, path)) = plan.as_ref().zip(args.out.as_ref()) {
+    let doable = plan.as_ref().filter(|plan| does_something(plan));
+    if let Some((plan, path)) = doable.zip(args.out.as_ref()) {
         saved::write(plan, path)?;
     }
-    let exit = if found.refused.is_empty() { Exit::Done } else { Exit::Held };
+    let is_held = plan.as_ref().is_some_and(|plan| plan.summary.blocked > 0);
+    let is_whole = found.refused.is_empty() && !is_held && doable.is_some();
+    let exit = if is_whole { Exit::Done } else { Exit::Held };
     let report = Report {
         api_version: API_VERSION.to_owned(),
         undoes: args.what.clone(),
@@ -107,6 +110,12 @@ pub fn run(args: &UndoArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, Co
     };
     show(&report, args, ui)?;
     Ok(exit)
+}
+
+/// True when applying the plan would do something: a plan whose changes are all blocked or wait is
+/// not worth saving.
+fn does_something(plan: &Plan) -> bool {
+    plan.proceeding().next().is_some()
 }
 
 /// The activities that are meant: of a plan the last time it was applied.
@@ -213,7 +222,7 @@ fn show(report: &Report, args: &UndoArgs, ui: &mut Ui) -> Result<(), CommandErro
             ui.data(&text);
         }
     }
-    match (&report.plan, &args.out) {
+    match (report.plan.as_ref().filter(|plan| does_something(plan)), &args.out) {
         (Some(_), Some(path)) => {
             let path = quoted(&path.display().to_string());
             ui.say(&format!("saved; `partnerctl apply {path}` does exactly this"));
