@@ -156,8 +156,15 @@ fn what_was_adopted_or_renamed_is_refused() {
     env.write("manifests/all.yaml", CONTOSO.replace(budget, "metadata: {name: other, labels"));
     env.ok(&["apply", "--yes"]);
     assert_eq!(why(&env, &seq(&env)), "it only got another name");
+    let dearer = CONTOSO.replace(budget, "metadata: {name: third, labels");
+    env.write("manifests/all.yaml", dearer.replace("amount: 10", "amount: 90"));
+    env.ok(&["apply", "--yes"]);
+    assert_eq!(
+        why(&env, &seq(&env)),
+        "it got another name, and with it changed spec.monthly.amount: 10.00 → 90.00"
+    );
     // Released, and taken over again.
-    let retain = "name: other, annotations: {partnerctl.dev/deletion-policy: Retain}, labels";
+    let retain = "name: third, annotations: {partnerctl.dev/deletion-policy: Retain}, labels";
     env.write("manifests/all.yaml", CONTOSO.replace("name: contoso, labels", retain));
     env.ok(&["apply", "--yes"]);
     let without: Vec<&str> = CONTOSO.split("---").filter(|one| !one.contains("Budget")).collect();

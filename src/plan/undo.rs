@@ -171,10 +171,7 @@ impl Known<'_> {
                 "declare it there again, and take it back with `partnerctl apply --take-ownership`",
             )
         } else if was(Reason::Renamed) {
-            no(
-                "it only got another name",
-                "give it the old name in its manifest, with the annotation `partnerctl.dev/previous-name`",
-            )
+            Err(ways::renamed(&done))
         } else if was(Reason::New) || was(Reason::Gone) {
             self.remove(entry, id, row)
         } else if was(Reason::Undeclared) {

@@ -145,6 +145,27 @@ impl Known<'_> {
     }
 }
 
+/// Why a rename is not undone; also which fields changed with it, so that nobody takes them for as
+/// they were.
+pub(super) fn renamed(done: &[&Activity]) -> No {
+    let before = side(done, |activity| &activity.before);
+    let after = side(done, |activity| &activity.after);
+    let paths: BTreeSet<&str> = before.keys().chain(after.keys()).copied().collect();
+    let fields = paths
+        .into_iter()
+        .filter(|path| *path != "metadata.name")
+        .map(|path| format!("{path}: {} → {}", shown(before.get(path)), shown(after.get(path))));
+    let fields: Vec<String> = fields.collect();
+    let (why, what) = if fields.is_empty() {
+        ("it only got another name".to_owned(), "the old name")
+    } else {
+        let why = format!("it got another name, and with it changed {}", fields.join(", "));
+        (why, "the old name and these values as they were")
+    };
+    let annotation = "with the annotation `partnerctl.dev/previous-name`";
+    (why, format!("give it {what} in its manifest, {annotation}"))
+}
+
 /// What the provider has of a resource.
 fn there<'a>(id: &ResourceId, row: Option<&'a Stored>) -> Result<&'a Spec, No> {
     let Some(row) = row else {
