@@ -3,6 +3,40 @@
 use crate::common::{TestEnv, customer};
 use rusqlite::Connection;
 
+/// The store refuses these writes, as on a full disk.
+fn refuse(env: &TestEnv, writes: &[&str]) {
+    let connection = Connection::open(env.path().join(".partnerctl/state.db")).unwrap();
+    for (number, write) in writes.iter().enumerate() {
+        let full = "BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END";
+        let trigger = format!("CREATE TRIGGER full_{number} BEFORE {write} {full}");
+        connection.execute_batch(&trigger).unwrap();
+    }
+}
+
+#[test]
+fn what_was_applied_before_the_disk_was_full_shows_in_the_exit_code() {
+    let customer = |number: usize| {
+        format!(
+            "apiVersion: partnerctl.dev/v1\nkind: Customer\nmetadata: {{name: c{number}}}\n\
+             spec: {{companyName: C{number}, domain: c{number}.example, country: NL}}\n"
+        )
+    };
+    let manifests: Vec<String> = (0..800).map(customer).collect();
+    let env = TestEnv::workspace(&customer(0));
+    env.ok(&["apply", "--yes"]);
+    env.write("manifests/all.yaml", manifests.join("---\n"));
+    let lease = "UPDATE OF held ON leases WHEN NEW.held = 0";
+    refuse(&env, &["INSERT ON activities WHEN NEW.seq > 751", lease]);
+    let output = env.run(&["apply", "--yes", "-o", "json"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(5), "{said}");
+    assert!(said.contains("750 applied"), "{said}");
+    assert!(said.contains("warning: the lease could not be given back"), "{said}");
+    let events = String::from_utf8(output.stdout).unwrap();
+    let end: serde_json::Value = serde_json::from_str(events.lines().last().unwrap()).unwrap();
+    assert_eq!(end["exit"], 5);
+}
+
 #[test]
 fn two_applies_at_once_do_everything_once() {
     let manifests: Vec<_> = (0..40).map(|n| customer(&format!("c{n}"))).collect();

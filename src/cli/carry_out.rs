@@ -73,10 +73,12 @@ pub fn under_lease<R>(
     let (epoch, refunds) = (held.epoch, Arc::new(workspace.refunds()));
     let place = Place { settings, provider, store, epoch, actor, command, refunds, stop: None };
     let done = body(&place, ui);
-    let released = held.release();
-    let done = done?;
-    released?;
-    Ok(done)
+    // What was done counts, not that the lease stays: it ends with this process.
+    if let Err(error) = held.release() {
+        let why = CommandError::from(error).chain();
+        ui.warn(&format!("warning: the lease could not be given back, and ends by itself: {why}"));
+    }
+    done
 }
 
 /// How carrying out ended.
@@ -263,10 +265,12 @@ impl Place<'_> {
         shown.finish();
         let done = applied.count(|status| *status == Status::Done);
         let exit = conclude(plan, &applied, events, ui);
-        self.hand_on(plan, &applied, ui)?;
+        let mut after = self.hand_on(plan, &applied, ui);
         if exit.went_well() {
-            self.forget_ended(plan)?;
+            after = after.and_then(|()| self.forget_ended(plan));
         }
+        // Whoever reads "nothing was changed" must be able to rely on it.
+        after.map_err(|error| if done > 0 { error.exit(Exit::Partly) } else { error })?;
         Ok(CarriedOut { exit, done })
     }
 
