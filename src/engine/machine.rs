@@ -2,6 +2,9 @@
 
 use crate::store::Holder;
 
+/// Symbolic links that are followed, as many as the system follows.
+const LINKS_MAX: usize = 40;
+
 /// This process as a holder of the lease.
 #[must_use]
 pub fn this_process(actor: &str) -> Holder {
@@ -56,7 +59,8 @@ pub fn user() -> String {
 }
 
 /// Writes a file whole or not at all: under another name first, and on the disk before it gets its
-/// own.
+/// own. Where a symbolic link leads is written; a device, a FIFO or a socket is written to, as putting
+/// a file in its place would take it away.
 ///
 /// # Errors
 /// When the file system refuses; the file is as it was then.
@@ -79,6 +83,10 @@ fn put_in_place(
     keep: impl Fn(&std::fs::File) -> std::io::Result<()>,
 ) -> std::io::Result<()> {
     use std::io::Write;
+    if std::fs::metadata(path).is_ok_and(|found| !found.is_file()) {
+        return std::fs::OpenOptions::new().write(true).open(path)?.write_all(bytes);
+    }
+    let path = &end_of_links(path);
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}.partial", std::process::id()));
     let partial = path.with_file_name(name);
@@ -93,4 +101,15 @@ fn put_in_place(
         let _left = std::fs::remove_file(&partial);
     }
     written
+}
+
+/// Where a path leads in the end, whether or not something is there.
+fn end_of_links(path: &std::path::Path) -> std::path::PathBuf {
+    let mut end = path.to_owned();
+    for _ in 0..LINKS_MAX {
+        let Ok(next) = std::fs::read_link(&end) else { break };
+        end.pop();
+        end.push(next);
+    }
+    end
 }
