@@ -10,7 +10,7 @@ use crate::finance::{self, RefundTerms, reading};
 use crate::kinds::{Dated, KindEntry};
 use crate::model::activity::instant;
 use crate::model::text::printable;
-use crate::model::{ResourceId, Spec};
+use crate::model::{Accepted, ResourceId, Spec};
 use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
 use clap::{Args, ValueEnum};
 use schemars::JsonSchema;
@@ -24,9 +24,10 @@ const ICS_LINE_MAX: usize = 75;
 ///
 /// Of reservations the end of their term and the day from which on the refund policy in force gives
 /// back less; of licences the end of their term as well, and of the days in which they can be
-/// cancelled; of roles and permissions their `until`. Reads what the store knows, and of the embedded
-/// provider also what nobody manages. `-o ics` is a file for a calendar program; the same thing has
-/// the same UID each time, so that it is moved there and not doubled.
+/// cancelled; of roles and permissions their `until`; of drift that is accepted the day as which it
+/// is drift again. Reads what the store knows, and of the embedded provider also what nobody manages.
+/// `-o ics` is a file for a calendar program; the same thing has the same UID each time, so that it is
+/// moved there and not doubled.
 #[derive(Args, Debug)]
 #[command(
     after_help = "Examples:\n  partnerctl calendar\n  partnerctl calendar --next 1y --customer contoso\n  \
@@ -144,10 +145,18 @@ fn entries(
     let declared = get::world(settings, gathered);
     let there = quote::observed(settings, gathered);
     let mut entries = BTreeSet::new();
-    let mut put = |id: &ResourceId, specs: (&Spec, Option<&Spec>), uid: &str, managed: bool| {
+    let mut put = |id: &ResourceId,
+                   specs: (&Spec, Option<&Spec>),
+                   accepted: Vec<Accepted>,
+                   uid: &str,
+                   managed: bool| {
         let Some(entry) = settings.kinds.get(id.kind.as_str()) else { return };
         let customer = declared.customer_of(id).or_else(|| there.customer_of(id));
-        for date in dates_of(entry, id, specs, refunds, from) {
+        let ends = accepted.into_iter().map(|one| Dated {
+            at: one.until.and_time(NaiveTime::MIN).and_utc(),
+            what: format!("{} is accepted no longer ({})", one.path, one.reason),
+        });
+        for date in dates_of(entry, id, specs, refunds, from).into_iter().chain(ends) {
             entries.insert(Entry {
                 at: instant(date.at),
                 resource: id.clone(),
@@ -160,11 +169,13 @@ fn entries(
         }
     };
     for row in gathered.stored.iter() {
-        put(&row.id, (&row.spec, row.observed.as_ref()), &row.uid, true);
+        let specs = (&row.spec, row.observed.as_ref());
+        put(&row.id, specs, row.metadata.accepted(), &row.uid, true);
     }
     for thing in &gathered.unmanaged {
         let id = ResourceId::new(thing.kind.as_str(), &thing.name);
-        put(&id, (&Spec::default(), Some(&thing.spec)), &thing.external_id, false);
+        let specs = (&Spec::default(), Some(&thing.spec));
+        put(&id, specs, Vec::new(), &thing.external_id, false);
     }
     let mut entries: Vec<Entry> = entries.into_iter().collect();
     entries.sort_by(|a, b| (a.moment, &a.resource, &a.what).cmp(&(b.moment, &b.resource, &b.what)));

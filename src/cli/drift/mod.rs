@@ -48,7 +48,7 @@ pub struct DriftArgs {
     /// How to print it
     #[arg(short, long, value_enum, default_value_t = Output::Text)]
     output: Output,
-    /// Exit with 2 when something was changed outside
+    /// Exit with 2 when something was changed outside that is not accepted (drift accept --except)
     #[arg(long)]
     detailed_exitcode: bool,
 }
@@ -193,12 +193,31 @@ fn text(report: &Report) -> String {
             (None, None) => Ok(()),
         };
     }
-    let number = counted(report.drifted.len(), "resource");
-    let _ = writeln!(
-        out,
-        "\n{number} changed outside. `apply` puts back what is managed; `drift accept` declares what is there."
-    );
+    let _ = writeln!(out, "\n{}", footer(&report.drifted));
     out
+}
+
+/// What it comes to: what is accepted is nothing to do about.
+fn footer(drifted: &[Since]) -> String {
+    let (open, accepted): (Vec<&Since>, Vec<&Since>) =
+        drifted.iter().partition(|one| one.drifted.is_open());
+    let number = counted(accepted.len(), "resource");
+    if open.is_empty() {
+        let fields = accepted.iter().flat_map(|one| &one.drifted.fields);
+        let texts = fields.filter_map(|field| field.accepted.as_deref());
+        let untils: BTreeSet<&str> = texts.filter_map(|text| text.split(':').next()).collect();
+        let first = if untils.len() > 1 { ", the first " } else { " " };
+        let until = untils.first().copied().unwrap_or_default();
+        return format!(
+            "{number} changed outside, accepted{first}{until}. Nothing else was changed."
+        );
+    }
+    let more =
+        if accepted.is_empty() { String::new() } else { format!(", and {number} as accepted") };
+    let number = counted(open.len(), "resource");
+    format!(
+        "{number} changed outside{more}. `apply` puts back what is managed; `drift accept` declares what is there."
+    )
 }
 
 impl Chosen {
