@@ -102,7 +102,9 @@ pub fn run(args: &AcceptArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, 
         if let Some((why, hint)) = in_the_way(one, &fields) {
             refuse(&one.resource, why, hint, ui);
             refused += 1;
+            continue;
         }
+        let mut is_fit = true;
         for field in fields {
             match edits.take(one, field, exception.as_ref())? {
                 Ok(()) => accepted += 1,
@@ -111,14 +113,16 @@ pub fn run(args: &AcceptArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, 
                     let hint =
                         format!("write {}: {value} into {} yourself", field.path, one.source);
                     refuse(&one.resource, &format!("{}: {unfit}", field.path), &hint, ui);
-                    refused += 1;
+                    is_fit = false;
                 }
             }
         }
+        refused += usize::from(!is_fit);
     }
     if refused > 0 {
-        let message = format!("{} cannot be accepted", counted(refused, "change"));
-        return Err(CommandError::new(message).hint("nothing was written; name the others alone"));
+        let message = format!("{} cannot be accepted", counted(refused, "resource"));
+        let others = if accepted > 0 { "; name the others alone" } else { "" };
+        return Err(CommandError::new(message).hint(format!("nothing was written{others}")));
     }
     edits.finish(args.dry_run, ui)?;
     if accepted == 0 {
