@@ -74,9 +74,22 @@ impl Missing {
         self.risk.map(Risk::as_str).into_iter().chain(self.policy.then_some("policy")).collect()
     }
 
+    /// The same as options of `apply`.
+    fn options(&self) -> String {
+        let options: Vec<_> = self.words().iter().map(|word| format!("--approve {word}")).collect();
+        options.join(" ")
+    }
+
     fn concerns(&self, change: &Change) -> bool {
         change.risk > self.given || (self.policy && change.approvals().next().is_some())
     }
+}
+
+/// The options of `apply` that approve all of a plan that nobody approved yet.
+pub fn options(plan: &Plan) -> String {
+    let nothing = ConsentArgs { yes: false, approve: Vec::new() };
+    let nobody = Approvals { plan: false, policies: false, lacking: None };
+    Missing::of(&nothing, plan, &nobody).options()
 }
 
 /// Asks; `Some` when nothing may be applied. `approved` says what somebody approved beforehand,
@@ -142,7 +155,6 @@ fn ask_by_name(
     }
     let need = if count == 1 { "needs" } else { "need" };
     let what = format!("{} ({named}) {need} approval", counted(count, "change"));
-    let options: Vec<_> = words.iter().map(|word| format!("--approve {word}")).collect();
     let policies = policies(&concerned);
     let of = if missing.policy { format!(" by policy {policies}") } else { String::new() };
     let next = match lacking {
@@ -151,7 +163,7 @@ fn ask_by_name(
             role.with_article(),
             plan.id
         ),
-        None => format!("{command} --yes {}", options.join(" ")),
+        None => format!("{command} --yes {}", missing.options()),
     };
     ui.warn(&format!("nothing was applied: {what}{of}\n  → {next}"));
     Some(Exit::Held)

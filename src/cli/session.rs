@@ -232,11 +232,17 @@ pub fn open_existing(
     settings: &Settings,
     workspace: &Workspace,
 ) -> Result<Box<dyn Store>, CommandError> {
-    open(settings, workspace, Missing::Leave)?.ok_or_else(|| {
-        let message = format!("there is no store at {} yet", settings.store_url(workspace));
-        CommandError::new(message)
+    let store = open(settings, workspace, Missing::Leave)?;
+    store.ok_or_else(|| {
+        no_store(settings, workspace)
             .hint("`partnerctl apply` makes it; another workspace is named with --workspace")
     })
+}
+
+/// That there is no store, for a command that must have one.
+pub fn no_store(settings: &Settings, workspace: &Workspace) -> CommandError {
+    let address = settings.store_url(workspace);
+    CommandError::new(format!("there is no store at {address} yet"))
 }
 
 /// What was found: once, since standard input cannot be read again and files may change.

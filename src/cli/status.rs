@@ -6,7 +6,7 @@ use crate::cli::pass::{Pass, Planned};
 use crate::cli::session::{self, PassArgs};
 use crate::cli::settings::Settings;
 use crate::cli::ui::Ui;
-use crate::cli::{plan, saved};
+use crate::cli::{consent, plan, saved};
 use crate::engine::{Gathered, policies};
 use crate::kinds::Risk;
 use crate::model::activity::instant;
@@ -261,8 +261,11 @@ fn text(status: &Status, plan: &Plan) -> String {
             line("", &format!("and {more} more"));
         }
         if title == "Needs approval" {
-            let id = &status.plan_id;
-            line("", &format!("→ `partnerctl approve {id}`, or `partnerctl apply --approve`"));
+            // Without a store there is nowhere to note an approval.
+            let approve = status.lineage.as_ref().map(|_| &status.plan_id);
+            let approve = approve.map(|id| format!("`partnerctl approve {id}`, or "));
+            let (approve, options) = (approve.unwrap_or_default(), consent::options(plan));
+            line("", &format!("→ {approve}`partnerctl apply {options}`"));
         } else if !next.is_empty() {
             line("", &format!("→ {next}"));
         }
