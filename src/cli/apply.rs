@@ -14,14 +14,14 @@ use crate::engine::lease::SharedStore;
 use crate::engine::operate::Ended;
 use crate::engine::{Gathered, Workspace, policies, stale};
 use crate::kinds::{AgentRole, Staff};
-use crate::model::text::few;
+use crate::model::text::{few, printable};
 use crate::model::{ResourceId, Stored};
 use crate::plan::{Change, Plan, render, roles};
 use crate::store::Missing;
 use chrono::{TimeDelta, Utc};
 use clap::Args;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Do what plan shows
 ///
@@ -149,6 +149,9 @@ fn under_lease(
     ui.seen()?;
     if !plan.refused.is_empty() {
         ui.warn("nothing was applied: the plan is refused");
+        if let Some(file) = &args.plan_file {
+            ui.warn(&printable(&again(file, plan)));
+        }
         return Ok(Exit::Held);
     }
     let approved = approvals(args, plan, &planned.gathered, place)?;
@@ -210,6 +213,12 @@ fn may(plan: &Plan, gathered: &Gathered, place: &Place<'_>) -> Result<(), Comman
     let reasons: Vec<&str> = refused.iter().map(|(message, _)| message.as_str()).collect();
     let message = format!("{} may not apply this plan: {}", place.actor, reasons.join("; "));
     Err(CommandError::new(message).exit(Exit::Held).hint(format!("nothing was applied; {hint}")))
+}
+
+/// How the brakes of a saved plan are let go: that is part of the plan.
+fn again(file: &Path, plan: &Plan) -> String {
+    let (file, id) = (quoted(&file.display().to_string()), &plan.id);
+    format!("  → save it again as before, with `--override {id} --out {file}`, then apply that")
 }
 
 /// The options of this call that belong into the proposed one.

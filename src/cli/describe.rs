@@ -54,8 +54,10 @@ pub fn run(args: &DescribeArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit
     let gathered = session::look(settings, &workspace, store.as_ref(), false)?;
     let id = ResourceId::new(entry.facts.kind, &name);
     let row = gathered.stored.iter().find(|row| row.id == id).ok_or_else(|| {
-        CommandError::new(format!("{id} is not in the store"))
-            .hint(format!("`partnerctl get {}` lists what is", entry.facts.plural))
+        CommandError::new(format!("{id} is not in the store")).hint(format!(
+            "`partnerctl get {}` lists what is, with `--unmanaged` what nobody manages",
+            entry.facts.plural
+        ))
     })?;
     let directory = gathered.directory(&settings.kinds);
     let observed = row.observed.as_ref().map(|spec| directory.inward(entry, spec));

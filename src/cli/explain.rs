@@ -197,7 +197,9 @@ fn kind_text(kind: &KindExplained, recursive: bool) -> String {
     for (title, text) in facts {
         out.push_str(&filled(&text, &format!("{:<16}", format!("{title}:"))));
     }
-    out.push_str("\nPrerequisites:\n");
+    if !kind.prerequisites.is_empty() {
+        out.push_str("\nPrerequisites:\n");
+    }
     for prerequisite in &kind.prerequisites {
         let weight = match prerequisite.weight {
             Weight::Blocks => "",

@@ -16,6 +16,7 @@ use crate::model::condition::{ConditionType, Truth};
 use crate::model::text::printable;
 use crate::model::{self, Observed, ResourceId, Spec, Stored, Suspension};
 use crate::plan::diff::show;
+use crate::plan::selection::Selection;
 use crate::store::Store;
 use chrono::Utc;
 use clap::{Args, ValueEnum};
@@ -127,6 +128,9 @@ pub fn run(args: &GetArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, Com
         }
         all.append(&mut items);
     }
+    if all.is_empty() {
+        check_customer(args, &gathered)?;
+    }
     if let Some(missing) =
         args.names.iter().find(|name| !all.iter().any(|i| i.id.name.as_str() == **name))
     {
@@ -159,6 +163,17 @@ pub fn run(args: &GetArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, Com
         }
     }
     Ok(Exit::Done)
+}
+
+/// Refuses a customer that is not there: nothing would be listed, as if it had nothing.
+fn check_customer(args: &GetArgs, gathered: &Gathered) -> Result<(), CommandError> {
+    let customers = args.customer.iter().cloned().collect();
+    let selection = Selection { customers, ..Selection::default() };
+    let unmanaged = gathered.unmanaged.iter();
+    let unmanaged: Vec<ResourceId> =
+        unmanaged.map(|one| ResourceId::new(one.kind.as_str(), &one.name)).collect();
+    let stored = gathered.stored.iter().map(|row| &row.id);
+    session::check_names(&selection, stored.chain(&unmanaged))
 }
 
 /// What there is, as far as it is asked for by name.

@@ -37,7 +37,7 @@ pub struct LogArgs {
     #[arg(short, long, value_enum, default_value_t = Output::Text)]
     output: Output,
     /// Only the last so many
-    #[arg(short = 'n', long, value_name = "COUNT")]
+    #[arg(short = 'n', long, value_name = "COUNT", value_parser = parse_count)]
     last: Option<usize>,
     /// Only after this place in the log
     #[arg(long, value_name = "SEQ")]
@@ -112,6 +112,12 @@ enum OutcomeArg {
     Succeeded,
     Failed,
     Unknown,
+}
+
+/// Reads `--last`: none of the activities is no answer, and would look like an empty log.
+fn parse_count(text: &str) -> Result<usize, String> {
+    let count = text.parse().ok().filter(|count| *count > 0);
+    count.ok_or_else(|| "write a number from 1 on".to_owned())
 }
 
 pub fn run(args: &LogArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, CommandError> {

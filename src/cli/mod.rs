@@ -108,11 +108,13 @@ enum Command {
 
 /// Runs a command line and gives its exit code.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let cli = match Cli::try_parse_from(args) {
+    let args: Vec<OsString> = args.into_iter().collect();
+    let cli = match Cli::try_parse_from(&args) {
         Ok(cli) => cli,
         // Help and version are no errors; and a usage error is never 2, which means "changes".
         Err(error) => {
             let usage = error.use_stderr();
+            let error = if usage { without_environment(args).unwrap_or(error) } else { error };
             let _printed = error.print();
             return if usage { Exit::Error.into() } else { Exit::Done.into() };
         }
@@ -128,6 +130,13 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             error.exit.into()
         }
     }
+}
+
+/// The same error as it is where no variable is set: the parser takes what a variable gave for an
+/// option that was typed, and its usage would call it necessary.
+fn without_environment(args: Vec<OsString>) -> Option<clap::Error> {
+    let bare = command().mut_args(|arg| arg.env(None::<&str>));
+    bare.try_get_matches_from(args).err()
 }
 
 fn dispatch(command: Command, settings: &Settings, ui: &mut Ui) -> Result<Exit, CommandError> {

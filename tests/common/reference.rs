@@ -116,7 +116,11 @@ pub fn markdown(root: &Command) -> String {
         let after = text(command.get_after_help());
         for part in after.split("\n\n").filter(|part| !part.is_empty()) {
             let (title, lines) = part.split_once('\n').unwrap_or((part, ""));
-            let _ = write!(out, "\n{title}\n\n```text\n");
+            let _ = write!(out, "\n{title}\n");
+            if lines.is_empty() {
+                continue;
+            }
+            out.push_str("\n```text\n");
             for line in lines.lines() {
                 let _ = writeln!(out, "{}", line.strip_prefix("  ").unwrap_or(line));
             }
