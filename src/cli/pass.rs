@@ -1,23 +1,23 @@
 //! One pass as commands make it: of what moved where that can be told, else of everything.
 
+mod remembered;
+
 use crate::cli::error::CommandError;
+use crate::cli::pass::remembered::meanwhile;
 use crate::cli::session::{self, Input, PassArgs, check_names};
 use crate::cli::settings::{Settings, program};
 use crate::cli::ui::Ui;
 use crate::engine::cold::{Ground, cold};
 use crate::engine::gather::from_workspace;
 use crate::engine::look::Look;
-use crate::engine::memory::{Kept, Key, Listing, Page, Place, Window};
-use crate::engine::moved::Moved;
+use crate::engine::memory::{Kept, Listing, Place, Window};
 use crate::engine::narrow::{Narrow, Next, narrow};
-use crate::engine::remember::{Noted, Recollection, may_be_worth_it, places, remember};
+use crate::engine::remember::{Recollection, remember};
 use crate::engine::tree::Found;
 use crate::engine::wake::wake;
 use crate::engine::{Gathered, Workspace};
 use crate::kinds::Staff;
 use crate::manifest::Manifests;
-use crate::model::lookup::Lookup;
-use crate::model::parallel::both;
 use crate::model::{Resource, ResourceId};
 use crate::plan::{LeftOut, Plan, PlanInput, Scope, plan};
 use crate::provider::Provider;
@@ -186,14 +186,6 @@ impl<'a> Pass<'a> {
         let gathered = woken.keep(kept, &self.settings.kinds, &planned.desired, &plan);
         let input = self.keeps_input.then_some(planned);
         Ok(Some(Planned { gathered, plan, judgement, input, next_end }))
-    }
-
-    /// What the last pass remembered, to be kept in this process; `found` are all the files.
-    pub fn keep(&self, input: &Input, store: &dyn Store, found: &[Found]) -> Option<Kept> {
-        let place = self.place(input, store)?;
-        let mut memory = place.read()?;
-        memory.body.read()?;
-        Kept::new(&memory, found, input.folder.as_deref()?)
     }
 
     /// The plan of what was found, which is remembered; `None` when more must be known.
@@ -384,69 +376,6 @@ impl<'a> Pass<'a> {
         let workspace = self.workspace.folder.canonicalize().ok()?;
         Some(folder.strip_prefix(workspace).ok()?.to_owned())
     }
-
-    /// Where passes over all manifests of the workspace are remembered. What a program outside
-    /// holds is asked of it each time.
-    fn place(&self, input: &Input, store: &dyn Store) -> Option<Place> {
-        if !input.whole || self.provider.outside().is_some() {
-            return None;
-        }
-        let below = self.below(input)?;
-        let key = Key {
-            program: program()?,
-            lineage: store.lineage().to_owned(),
-            set: self.workspace.set(),
-            folder: below.to_str()?.to_owned(),
-        };
-        Some(Place::beside(store.file()?, key))
-    }
-
-    /// What can be remembered of a pass over everything; nothing where anything was wrong.
-    fn recollection(
-        &self,
-        input: &mut Input,
-        manifests: &Manifests,
-        gathered: &Gathered,
-    ) -> Option<Recollection<'static>> {
-        if !manifests.problems.is_empty() || !gathered.intents.is_empty() || !input.whole {
-            return None;
-        }
-        if !may_be_worth_it(manifests.resources.len(), gathered.stored.len()) {
-            return None;
-        }
-        let version = gathered.version.clone()?;
-        let mut moved = Moved::new(input.folder.as_ref()?, &input.sources)?;
-        moved.digest_all(&input.sources)?;
-        let digests = moved.all_digests()?;
-        let places_of_selectors = places(&manifests.selectors, &input.sources.files);
-        let mut selectors = manifests.selectors.clone();
-        let folder = &self.workspace.folder;
-        selectors = from_workspace(selectors, folder);
-        let with_place = |one: Resource| Some((*places_of_selectors.get(&one.id)?, one));
-        let kinds = &self.settings.kinds;
-        Some(Recollection {
-            window: Window::default().around(self.at, kinds, &manifests.resources),
-            version,
-            begun: input.begun,
-            selectors: selectors.into_iter().filter_map(with_place).collect(),
-            kept: digests.iter().map(|_| Page::default()).collect(),
-            digests,
-            kept_others: Vec::new(),
-            places: places(&manifests.resources, &input.sources.files),
-            marks: Lookup::default(),
-        })
-    }
-}
-
-/// Plans, and writes down meanwhile what will be remembered in any case.
-fn meanwhile<'m, 'p, R>(
-    next: &Next<'m>,
-    note: impl FnOnce(&Recollection<'m>) -> Option<Noted<'p>> + Send,
-    plan: impl FnOnce() -> R,
-) -> (R, Option<Noted<'p>>) {
-    let Next::Another(recollection) = next else { return (plan(), None) };
-    let (noted, plan) = both(true, || note(recollection), plan);
-    (plan, noted)
 }
 
 /// What can be chosen by its name; what belongs to a customer that nobody manages as well.
