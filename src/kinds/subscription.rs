@@ -1,10 +1,11 @@
 //! Subscription: an Azure plan, a legacy Azure subscription or a licence bought for a customer.
 
 use crate::kinds::reference::Ref;
+use crate::kinds::reservation::Reservation;
 use crate::kinds::reservation_permission as permission;
 use crate::kinds::{
     Column, Dated, Facts, Field, Kind, Mend, Missing, Operation, Reference, Risk, RiskRule, Rule,
-    Transition, Verdict, World, customer, permit,
+    Standing, Transition, Verdict, World, customer, permit,
 };
 use crate::model::problem::Finding;
 use crate::model::scalar::Line;
@@ -111,6 +112,28 @@ const NOT_RESTED_ON: Rule = Rule::blocks(
 .roles(permit::PERMISSIONS)
 .asked(Subscription::stops);
 
+/// What was bought on it goes on to be paid, and nobody could tell any more for whom.
+const NOTHING_BOUGHT_ON_IT: Rule = Rule::blocks(
+    "to cancel it: no reservation on it is still active, managed or not",
+    nothing_bought_on_it,
+)
+.code(code::BLOCK_IN_USE)
+.asked(|transition| transition.after.is_none());
+
+fn nothing_bought_on_it(transition: &Transition<'_>, after: &World) -> Verdict {
+    let goes_on = |one: &&Standing| !Reservation::ended(&one.spec, transition.at);
+    let active = after.referrers(transition.id, Some("Reservation")).filter(goes_on);
+    let names: Vec<String> = active.map(|standing| standing.id.to_string()).collect();
+    if names.is_empty() {
+        return Verdict::Holds("no reservation on it is active".to_owned());
+    }
+    Missing::new(
+        format!("{} is still active on it", names.join(", ")),
+        "cancel it or move it to another subscription of the customer first; to stop managing it is not enough",
+    )
+    .fails()
+}
+
 fn cancellable(transition: &Transition<'_>, _: &World) -> Verdict {
     let Some(before) = transition.before else { return Verdict::Moot };
     if within_window(before, transition.at) {
@@ -148,7 +171,8 @@ pub(super) fn azure_plan(name: ResourceId, customer: &crate::model::Value) -> Me
 }
 
 impl Kind for Subscription {
-    const RULES: &'static [Rule] = &[customer::RELATIONSHIP, WINDOW, NOT_RESTED_ON];
+    const RULES: &'static [Rule] =
+        &[customer::RELATIONSHIP, WINDOW, NOT_RESTED_ON, NOTHING_BOUGHT_ON_IT];
 
     const RISKS: &'static [RiskRule] = &[
         RiskRule {
