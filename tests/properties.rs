@@ -261,11 +261,9 @@ impl World {
     fn dump(&self, values: Values, unmanaged: bool) -> Vec<(String, String)> {
         let gathered = self.gathered();
         let mut dumper = Dumper::new(&self.kinds, &gathered);
-        let mut resources = dumper.owned("test", values).resources;
-        if unmanaged {
-            let chosen: Vec<_> = gathered.unmanaged.iter().collect();
-            resources.extend(dumper.unmanaged(&chosen, None).resources);
-        }
+        let chosen: Vec<_> = gathered.unmanaged.iter().filter(|_| unmanaged).collect();
+        let others = dumper.unmanaged(&chosen, None).resources;
+        let resources = [dumper.owned("test", values).resources, others].concat();
         let documents: Vec<_> =
             resources.iter().map(|resource| dumper.document(resource).unwrap()).collect();
         files(&documents)

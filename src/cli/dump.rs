@@ -66,12 +66,13 @@ pub fn run(args: &DumpArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, Co
     let set = workspace.set();
     let mut dumper = Dumper::new(&settings.kinds, &gathered);
     let values = if args.observed { Values::Observed } else { Values::Accepted };
-    let owned = dumper.owned(&set, values);
+    // First: what is owned refers to what will be by its name.
     let others = if args.unmanaged {
         dumper.unmanaged(&gathered.unmanaged.iter().collect::<Vec<_>>(), None)
     } else {
         Dump::default()
     };
+    let owned = dumper.owned(&set, values);
     tell(&owned, ui);
     let mut resources = owned.resources;
     resources.extend(others.resources);
