@@ -64,7 +64,8 @@ pub(super) async fn in_turn(
     while turns.is_under_way() {
         // A signal is seen here; what was told to stop before it began is handed back untouched.
         tokio::task::yield_now().await;
-        turns.turn(*stop.borrow()).await?;
+        let is_stopped = *stop.borrow();
+        turns.turn(is_stopped).await?;
     }
     Ok(turns.state)
 }
