@@ -1,5 +1,8 @@
 //! `watch --git`: a branch is followed as files are, and of what others can do to it nothing is done
 //! that was not allowed.
+//!
+//! Where there is no ssh-keygen only the refusal of unsigned commits is tried; with
+//! `REQUIRE_SSH_KEYGEN=1`, as in `.ci/run`, that fails.
 
 use crate::common::watching::{Watch, activities, wait, watch};
 use crate::common::{TestEnv, customer};
@@ -542,6 +545,11 @@ fn only_what_trusted_people_signed_is_applied_and_the_signer_acts() {
     };
     refused(&unsigned, "is not signed");
     let has_keygen = env.command("sh").args(["-c", "command -v ssh-keygen"]).output().unwrap();
+    let required = std::env::var("REQUIRE_SSH_KEYGEN").is_ok_and(|value| value == "1");
+    assert!(
+        has_keygen.status.success() || !required,
+        "REQUIRE_SSH_KEYGEN is set, and ssh-keygen is missing"
+    );
     if !has_keygen.status.success() {
         // Shown by `cargo test -- --nocapture`; the refusal above was tried all the same.
         #[expect(clippy::print_stderr, reason = "what was not tried must be seen")]
