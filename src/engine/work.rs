@@ -60,8 +60,10 @@ pub struct Work {
 }
 
 impl Work {
-    /// What is known of rows and things. A panic elsewhere leaves nothing half done in it: it moves
-    /// along only after a commit.
+    /// What is known of rows and things. Outside it moves along only after a commit, so that a panic
+    /// elsewhere leaves nothing half done in it. The embedded provider moves it along before, change by
+    /// change, as the next group is prepared on it: where a group fails it is gathered anew, and a panic
+    /// ends the run.
     pub fn directory(&self) -> MutexGuard<'_, Directory> {
         self.directory.lock().unwrap_or_else(PoisonError::into_inner)
     }
