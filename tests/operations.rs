@@ -23,6 +23,7 @@ const TABLE: &str = "\
 /// A row of the table: its first words, the kind, and (before, after, what it is called).
 type Row = (&'static str, &'static str, Vec<(Value, Value, &'static str)>);
 
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn rows() -> Vec<Row> {
     let (none, some) = (Value::Null, json!({"note": "a"}));
     let other = json!({"note": "b"});

@@ -75,6 +75,7 @@ pub fn state() -> impl Strategy<Value = State> {
 }
 
 /// The manifests of a state, one document each.
+#[expect(clippy::too_many_lines, reason = "one document after another")]
 pub fn documents((customers, selector): &State) -> Vec<String> {
     let by_number: BTreeMap<u8, &Customer> = customers.iter().map(|c| (c.number, c)).collect();
     let mut documents = Vec::new();

@@ -21,6 +21,7 @@ use crate::store::Store;
 use chrono::Utc;
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
+use std::ops::Range;
 
 /// List resources of the store
 ///
@@ -139,11 +140,22 @@ pub fn run(args: &GetArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, Com
             "`partnerctl get {kind}` lists them, `--unmanaged` those nobody manages"
         )));
     }
+    print(args, tables, &all, ui)?;
+    Ok(Exit::Done)
+}
+
+/// Prints what was found: of each kind its range of all.
+fn print(
+    args: &GetArgs,
+    tables: Vec<(&KindEntry, Range<usize>)>,
+    all: &[Item<'_>],
+    ui: &mut Ui,
+) -> Result<(), CommandError> {
     match args.output {
-        Output::Json => ui.json(&list(&all))?,
-        Output::Yaml => ui.data(&yaml(&list(&all))?),
+        Output::Json => ui.json(&list(all))?,
+        Output::Yaml => ui.data(&yaml(&list(all))?),
         Output::Name => {
-            for item in &all {
+            for item in all {
                 ui.data(&format!("{}\n", printable(&item.id.to_string())));
             }
         }
@@ -162,7 +174,7 @@ pub fn run(args: &GetArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, Com
             }
         }
     }
-    Ok(Exit::Done)
+    Ok(())
 }
 
 /// Refuses a customer that is not there: nothing would be listed, as if it had nothing.

@@ -79,21 +79,7 @@ pub fn record(
         if record.is_none() && condition.is_none() && !stale {
             continue;
         }
-        let mut new = row.clone();
-        if let Some(record) = record {
-            fill_in(&mut new, record, now);
-        }
-        if let Some(condition) = condition {
-            condition.put(Arc::make_mut(&mut new.conditions), now);
-        }
-        if new != *row || stale {
-            // Conditions tell how it is; they make no plan stale.
-            let only_conditions =
-                Stored { conditions: row.conditions.clone(), ..new.clone() } == *row && !stale;
-            new.revision += i64::from(!only_conditions);
-            let (expected, previous) = (Some(row.revision), None);
-            writes.push(Write::Put { row: Arc::new(new), expected, previous });
-        }
+        writes.extend(put(row, record.copied(), condition, stale, now));
     }
     if let Some(id) = work.begun() {
         writes.push(Write::EndApply { id: id.clone(), end: end(statuses, now) });
@@ -146,6 +132,33 @@ fn is_written(record: &Record, row: &Stored) -> bool {
     let Record { resource: _, revision: _, source, desired, conditions } = record;
     let stands = |now: &ConditionNow| now.is_among(&row.conditions);
     source.is_none() && desired.is_none() && conditions.iter().all(stands)
+}
+
+/// Writes a row as it is recorded, with the condition that it has instead where its change was not
+/// done; `None` where the row says so already.
+fn put(
+    row: &Stored,
+    record: Option<&Record>,
+    condition: Option<ConditionNow>,
+    is_stale: bool,
+    now: DateTime<Utc>,
+) -> Option<Write> {
+    let mut new = row.clone();
+    if let Some(record) = record {
+        fill_in(&mut new, record, now);
+    }
+    if let Some(condition) = condition {
+        condition.put(Arc::make_mut(&mut new.conditions), now);
+    }
+    if new == *row && !is_stale {
+        return None;
+    }
+    // Conditions tell how it is; they make no plan stale.
+    let only_conditions =
+        Stored { conditions: row.conditions.clone(), ..new.clone() } == *row && !is_stale;
+    new.revision += i64::from(!only_conditions);
+    let (expected, previous) = (Some(row.revision), None);
+    Some(Write::Put { row: Arc::new(new), expected, previous })
 }
 
 fn fill_in(row: &mut Stored, record: &Record, now: DateTime<Utc>) {

@@ -6,7 +6,7 @@ use crate::model::code::{self, Code};
 use crate::model::parallel::{each, sort_by, while_found};
 use crate::model::problem::Problem;
 use crate::model::tree::Span;
-use ignore::WalkBuilder;
+use ignore::{Walk, WalkBuilder};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::Read;
@@ -196,29 +196,8 @@ impl Texts {
             }
         };
         let escaped = Arc::new(std::sync::Mutex::new(Vec::new()));
-        let leaving = escaped.clone();
         let linked = Arc::new(std::sync::atomic::AtomicBool::new(false));
-        let links = linked.clone();
-        let walker = WalkBuilder::new(root)
-            .standard_filters(false)
-            .hidden(true)
-            .parents(true)
-            .follow_links(true)
-            .add_custom_ignore_filename(IGNORE_FILE)
-            .filter_entry(move |entry| {
-                if entry.depth() > 0 && entry.path_is_symlink() {
-                    links.store(true, std::sync::atomic::Ordering::Relaxed);
-                }
-                let inside = !entry.path_is_symlink()
-                    || entry.depth() == 0
-                    || !(entry.path().is_dir() || is_manifest(entry.path()))
-                    || entry.path().canonicalize().is_ok_and(|to| to.starts_with(&within));
-                if !inside && let Ok(mut leaving) = leaving.lock() {
-                    leaving.push(entry.path().to_owned());
-                }
-                inside
-            })
-            .build();
+        let walker = walker(root, within, escaped.clone(), linked.clone());
         let mut files = Vec::with_capacity(HANDFUL);
         for entry in walker {
             let entry = match entry {
@@ -263,6 +242,36 @@ impl Texts {
         }
         linked.load(std::sync::atomic::Ordering::Relaxed)
     }
+}
+
+/// Walks a folder and what its links lead to, as far as that is within it; tells of links that lead
+/// out of it, and whether there are any.
+fn walker(
+    root: &Path,
+    within: PathBuf,
+    escaped: Arc<std::sync::Mutex<Vec<PathBuf>>>,
+    linked: Arc<std::sync::atomic::AtomicBool>,
+) -> Walk {
+    WalkBuilder::new(root)
+        .standard_filters(false)
+        .hidden(true)
+        .parents(true)
+        .follow_links(true)
+        .add_custom_ignore_filename(IGNORE_FILE)
+        .filter_entry(move |entry| {
+            if entry.depth() > 0 && entry.path_is_symlink() {
+                linked.store(true, std::sync::atomic::Ordering::Relaxed);
+            }
+            let inside = !entry.path_is_symlink()
+                || entry.depth() == 0
+                || !(entry.path().is_dir() || is_manifest(entry.path()))
+                || entry.path().canonicalize().is_ok_and(|to| to.starts_with(&within));
+            if !inside && let Ok(mut escaped) = escaped.lock() {
+                escaped.push(entry.path().to_owned());
+            }
+            inside
+        })
+        .build()
 }
 
 /// By its name: `.yaml`, `.yml` or `.json`, no dot-file, not the workspace's own file.

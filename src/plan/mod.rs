@@ -41,7 +41,7 @@ pub use selection::Selection;
 
 use crate::model::parallel::{ALONE_MAX, both, let_go, map};
 use crate::model::text::counted;
-use crate::model::{Source, Suspension};
+use crate::model::{Source, Stored, Suspension};
 use crate::plan::change::{PLAN_API_VERSION, Undeclared, Warning};
 use crate::plan::draft::Drafts;
 use crate::plan::order::Placed;
@@ -61,46 +61,15 @@ pub fn plan(input: &PlanInput) -> Plan {
         map(&placed, |Placed { draft, customer }| draft.change(input, &worlds, customer.as_ref()));
     drop(placed);
     let unchanged = drafts.unchanged.len() + input.left_out.chosen;
-    let mut summary = Summary { unchanged, ..Summary::default() };
-    for change in &changes {
-        if !change.blocked.is_empty() {
-            summary.blocked += 1;
-        } else if change.waiting.is_some() {
-            summary.waiting += 1;
-        } else {
-            summary.count(change.action);
-        }
-        summary.drifted += usize::from(change.fields.iter().any(|field| field.drift));
-    }
-    summary.undeclared = drafts.undeclared.len();
-    let undeclared = drafts
-        .undeclared
-        .iter()
-        .map(|stored| Undeclared { resource: stored.id.clone(), source: stored.source.clone() })
-        .collect();
+    let summary = Summary { undeclared: drafts.undeclared.len(), ..summary(&changes, unchanged) };
     let ailments = worlds.ailments(&drafts);
+    let ended_suspensions = ended_suspensions(input);
     let mut warnings = drafts.warnings.clone();
     warnings.extend(ailments.iter().map(|(resource, (_, message))| Warning {
         resource: Some(resource.clone()),
         message: message.clone(),
     }));
-    if !changes.is_empty() && !input.staff.is_checked() {
-        let message = "agent roles are not checked, as the store has no partner users".to_owned();
-        warnings.push(Warning { resource: None, message });
-    }
-    let ended_suspensions = ended_suspensions(input);
-    warnings.extend(
-        ended_suspensions
-            .iter()
-            .map(|one| Warning { resource: Some(one.resource.clone()), message: ended(one) }),
-    );
-    if !input.intents.is_empty() {
-        let number = counted(input.intents.len(), "operation");
-        let message = format!(
-            "{number} outside of the store without a known end: `partnerctl resume`, then `partnerctl repair`"
-        );
-        warnings.push(Warning { resource: None, message });
-    }
+    warnings.extend(of_the_whole(input, !changes.is_empty(), &ended_suspensions));
     warnings.sort();
     let sources: Vec<Source> =
         changes.iter_mut().map(|change| std::mem::take(&mut change.source)).collect();
@@ -137,20 +106,69 @@ pub fn plan(input: &PlanInput) -> Plan {
         changes,
         refused: Vec::new(),
         warnings,
-        undeclared,
+        undeclared: undeclared(&drafts),
         digest: String::new(),
     };
     plan.id = hashed.id(&plan);
-    let is_overridden = input.override_id.as_ref().is_some_and(|wanted| {
-        *wanted == plan.id
-            || (input.manages_nothing() && *wanted == identity::first_id_of(&mut plan))
-    });
-    if !is_overridden {
+    if !is_overridden(input, &mut plan) {
         plan.refused = brakes::refusals(input, &plan, &worlds);
     }
     let_go(plan.changes.len(), (drafts, pairs, worlds));
     plan.digest = hashed.digest(&plan);
     plan
+}
+
+/// What stays although no manifest declares it any more.
+fn undeclared(drafts: &Drafts) -> Vec<Undeclared> {
+    let of =
+        |stored: &Stored| Undeclared { resource: stored.id.clone(), source: stored.source.clone() };
+    drafts.undeclared.iter().map(of).collect()
+}
+
+/// True when somebody has said that this very plan is meant, whatever the brakes say.
+fn is_overridden(input: &PlanInput, plan: &mut Plan) -> bool {
+    input.override_id.as_ref().is_some_and(|wanted| {
+        *wanted == plan.id || (input.manages_nothing() && *wanted == identity::first_id_of(plan))
+    })
+}
+
+/// Counts the changes beside what stays as it is.
+fn summary(changes: &[Change], unchanged: usize) -> Summary {
+    let mut summary = Summary { unchanged, ..Summary::default() };
+    for change in changes {
+        if !change.blocked.is_empty() {
+            summary.blocked += 1;
+        } else if change.waiting.is_some() {
+            summary.waiting += 1;
+        } else {
+            summary.count(change.action);
+        }
+        summary.drifted += usize::from(change.fields.iter().any(|field| field.drift));
+    }
+    summary
+}
+
+/// What is to be known beside every change: who is not checked, which suspensions have ended, what is
+/// still open.
+fn of_the_whole(input: &PlanInput, has_changes: bool, ended: &[Suspension]) -> Vec<Warning> {
+    let mut warnings = Vec::new();
+    if has_changes && !input.staff.is_checked() {
+        let message = "agent roles are not checked, as the store has no partner users".to_owned();
+        warnings.push(Warning { resource: None, message });
+    }
+    warnings.extend(
+        ended
+            .iter()
+            .map(|one| Warning { resource: Some(one.resource.clone()), message: has_ended(one) }),
+    );
+    if !input.intents.is_empty() {
+        let number = counted(input.intents.len(), "operation");
+        let message = format!(
+            "{number} outside of the store without a known end: `partnerctl resume`, then `partnerctl repair`"
+        );
+        warnings.push(Warning { resource: None, message });
+    }
+    warnings
 }
 
 /// The suspensions of the set that have ended by themselves: told until an apply went well.
@@ -160,7 +178,7 @@ fn ended_suspensions(input: &PlanInput) -> Vec<Suspension> {
 }
 
 /// That a suspension has ended, in words.
-fn ended(one: &Suspension) -> String {
+fn has_ended(one: &Suspension) -> String {
     let what = if one.with_all_of_it { "everything of it is" } else { "it is" };
     format!("its suspension has ended, {what} changed again; it was suspended {}", one.story())
 }

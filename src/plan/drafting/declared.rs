@@ -36,39 +36,19 @@ pub(super) fn declared(
     let desired = ended.as_ref().unwrap_or(desired);
     let stored = pair.stored.as_deref();
     let metadata = diff::keep_protection(&desired.metadata, stored.map(|s| &s.metadata));
-    let management = metadata.management();
     let mut draft = Draft {
         before: pair.observed().map(|observed| entry.effective(observed)),
         ..Draft::of(pair, &desired.id, (Action::Create, Reason::New), metadata)
     };
     let Some(observed) = pair.observed() else {
-        let was_there = stored.is_some_and(|stored| stored.last_applied.is_some());
-        if was_there && leave::stays_gone(input, entry, desired) {
-            drafts.warn(&desired.id, "it vanished outside, and is left alone");
-            return;
-        }
-        if management == Management::Observe && draft.blocked.is_empty() {
-            drafts.warn(&desired.id, "it is only observed, and nothing is there to observe");
-            drafts.unchanged.push(pair.clone());
-            return;
-        }
-        create(input, entry, &mut draft, desired);
-        take_over(input, &mut draft);
-        drafts.changing.push(draft);
+        absent(input, entry, desired, draft, drafts);
         return;
     };
-    if (entry.ended)(observed, input.at) {
-        match (entry.after_end)(observed, &entry.effective(&desired.spec), input.at) {
-            AfterEnd::Refused(block) => draft.blocked.push(block),
-            AfterEnd::Rests(_) if pair.found.is_some() => {}
-            AfterEnd::Rests(note) => {
-                if !note.is_empty() {
-                    drafts.warn(&desired.id, &note);
-                }
-                drafts.unchanged.push(pair.clone());
-                return;
-            }
-        }
+    if (entry.ended)(observed, input.at)
+        && rests(input, entry, desired, observed, &mut draft, drafts)
+    {
+        drafts.unchanged.push(pair.clone());
+        return;
     }
     // What ended since it was applied became what it becomes: nobody changed that outside. To
     // another thing that goes on with it nothing was applied.
@@ -85,18 +65,7 @@ pub(super) fn declared(
     }
     draft.blocked.extend(difference.blocked);
     if (pair.found.is_some() || pair.taken_from.is_some()) && difference.replaces {
-        let (what, hint) = if pair.found.is_some() {
-            ("adopted", "declare it as it is, or leave the annotation external-id out")
-        } else {
-            ("taken over", "declare it as it is, or give this one a name of its own")
-        };
-        draft.blocked.push(Block::new(
-            code::BLOCK_IMMUTABLE,
-            format!(
-                "what is there differs in fields that cannot be changed, so it cannot be {what}"
-            ),
-            hint,
-        ));
+        draft.blocked.push(immutable(pair));
     }
     draft.fields = difference.fields;
     (draft.action, draft.reason) = what_and_why(pair, &draft, difference.replaces);
@@ -119,6 +88,67 @@ pub(super) fn declared(
     draft.after = Some(after(input, entry, desired, &draft));
     protect(entry, stored, &mut draft, input);
     drafts.changing.push(draft);
+}
+
+/// What becomes of something that is declared and not there.
+fn absent(
+    input: &PlanInput,
+    entry: &KindEntry,
+    desired: &Resource,
+    mut draft: Draft,
+    drafts: &mut Drafts,
+) {
+    let stored = draft.pair.stored.as_deref();
+    let was_there = stored.is_some_and(|stored| stored.last_applied.is_some());
+    if was_there && leave::stays_gone(input, entry, desired) {
+        drafts.warn(&desired.id, "it vanished outside, and is left alone");
+        return;
+    }
+    if draft.metadata.management() == Management::Observe && draft.blocked.is_empty() {
+        drafts.warn(&desired.id, "it is only observed, and nothing is there to observe");
+        drafts.unchanged.push(draft.pair.clone());
+        return;
+    }
+    create(input, entry, &mut draft, desired);
+    take_over(input, &mut draft);
+    drafts.changing.push(draft);
+}
+
+/// True when something that has ended outside is left as it is. Where more is wanted of it than it can
+/// still give, that is blocked.
+fn rests(
+    input: &PlanInput,
+    entry: &KindEntry,
+    desired: &Resource,
+    observed: &Spec,
+    draft: &mut Draft,
+    drafts: &mut Drafts,
+) -> bool {
+    match (entry.after_end)(observed, &entry.effective(&desired.spec), input.at) {
+        AfterEnd::Refused(block) => {
+            draft.blocked.push(block);
+            false
+        }
+        AfterEnd::Rests(_) if draft.pair.found.is_some() => false,
+        AfterEnd::Rests(note) => {
+            if !note.is_empty() {
+                drafts.warn(&desired.id, &note);
+            }
+            true
+        }
+    }
+}
+
+/// Why something that is there does not become the one that is declared: it would have to be made anew.
+fn immutable(pair: &Pair) -> Block {
+    let (what, hint) = if pair.found.is_some() {
+        ("adopted", "declare it as it is, or leave the annotation external-id out")
+    } else {
+        ("taken over", "declare it as it is, or give this one a name of its own")
+    };
+    let why =
+        format!("what is there differs in fields that cannot be changed, so it cannot be {what}");
+    Block::new(code::BLOCK_IMMUTABLE, why, hint)
 }
 
 /// What is done with something whose end has come; true when it goes on being what it has become.
