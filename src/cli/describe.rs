@@ -66,24 +66,7 @@ pub fn run(args: &DescribeArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit
     let suspended = Suspension::of(&gathered.suspensions, Utc::now(), &id, customer.as_ref());
     let mut out = head(row, entry, suspended);
     fields(&mut out, entry, row, observed.as_ref(), ui);
-    let _ = writeln!(out, "\nConditions:");
-    for condition in row.conditions.iter() {
-        let status = if condition.status == Truth::True { "True" } else { "False" };
-        let message = if condition.message.is_empty() {
-            String::new()
-        } else {
-            format!(": {}", condition.message)
-        };
-        let since = condition.last_transition_time.format("%Y-%m-%d %H:%M:%S");
-        let line = format!(
-            "  {:?} {status} {}{message} (since {since} UTC)",
-            condition.kind, condition.reason
-        );
-        let _ = writeln!(out, "{}", printable(&line));
-    }
-    if row.conditions.is_empty() {
-        out.push_str("  none\n");
-    }
+    conditions(&mut out, row);
     let names = |ids: Vec<String>| if ids.is_empty() { "none".to_owned() } else { ids.join(", ") };
     let to = world.targets(&id).iter().map(ToString::to_string).collect();
     let from = world.referrers(&id, None).map(|referrer| referrer.id.to_string()).collect();
@@ -107,6 +90,28 @@ pub fn run(args: &DescribeArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit
     let out = ui.wrapped(&out, hang);
     ui.data(&out);
     Ok(Exit::Done)
+}
+
+/// How it is, condition by condition.
+fn conditions(out: &mut String, row: &Stored) {
+    let _ = writeln!(out, "\nConditions:");
+    for condition in row.conditions.iter() {
+        let status = if condition.status == Truth::True { "True" } else { "False" };
+        let message = if condition.message.is_empty() {
+            String::new()
+        } else {
+            format!(": {}", condition.message)
+        };
+        let since = condition.last_transition_time.format("%Y-%m-%d %H:%M:%S");
+        let line = format!(
+            "  {:?} {status} {}{message} (since {since} UTC)",
+            condition.kind, condition.reason
+        );
+        let _ = writeln!(out, "{}", printable(&line));
+    }
+    if row.conditions.is_empty() {
+        out.push_str("  none\n");
+    }
 }
 
 /// What happens to it by itself from now on; nothing where nothing does.
