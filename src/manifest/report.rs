@@ -3,7 +3,7 @@
 use crate::model::Severity;
 use crate::model::code::CODES;
 use crate::model::problem::{Location, Problem};
-use crate::model::text::printable;
+use crate::model::text::{in_columns, printable};
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 use schemars::JsonSchema;
@@ -140,10 +140,10 @@ fn line_around(lines: &[&str], location: &Location) -> Option<(String, std::ops:
     let shown: Vec<char> = line.chars().skip(from).take(seen).collect();
     let start = (column - from).min(shown.len());
     let end = (start + location.span.width as usize).min(shown.len());
-    let bytes = |part: &[char]| from + printable(&part.iter().collect::<String>()).len();
+    let bytes = |part: &[char]| from + in_columns(&part.iter().collect::<String>()).len();
     let (start, end) = (bytes(&shown[..start]), bytes(&shown[..end]));
     // What is left out keeps its place, as the column is told from this.
-    let line = " ".repeat(from) + &printable(&shown.into_iter().collect::<String>());
+    let line = " ".repeat(from) + &in_columns(&shown.into_iter().collect::<String>());
     Some((line, start..end.max(start)))
 }
 

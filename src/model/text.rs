@@ -14,18 +14,28 @@ pub fn printable(text: &str) -> String {
         return text.to_owned();
     }
     text.chars()
-        .flat_map(|c| {
-            let hidden = c.is_control()
-                || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
-            if c == '\t' {
-                vec![' ']
-            } else if hidden {
-                c.escape_unicode().collect()
-            } else {
-                vec![c]
-            }
+        .flat_map(|c| match c {
+            '\t' => vec![' '],
+            c if is_hidden(c) => c.escape_unicode().collect(),
+            c => vec![c],
         })
         .collect()
+}
+
+/// The same with one character in place of each, for text whose columns are told.
+#[must_use]
+pub fn in_columns(text: &str) -> String {
+    let shown = |c| match c {
+        '\t' => ' ',
+        c if is_hidden(c) => char::REPLACEMENT_CHARACTER,
+        c => c,
+    };
+    text.chars().map(shown).collect()
+}
+
+fn is_hidden(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
 /// What stands for a character that means something to XML and HTML; `None` for one that stands for

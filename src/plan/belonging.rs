@@ -26,14 +26,32 @@ impl<'a> Belonging<'a> {
     #[must_use]
     pub fn customers(&self, id: &ResourceId) -> Vec<ResourceId> {
         let mut customers = Vec::new();
-        for customer in [self.ideal, self.before].into_iter().filter_map(|w| w.customer_of(id)) {
-            let called = self.called.get(&customer).cloned();
-            for one in std::iter::once(customer).chain(called) {
-                if !customers.contains(&one) {
-                    customers.push(one);
-                }
+        self.gather(id, &mut Vec::new(), &mut customers);
+        customers
+    }
+
+    /// Each step of the way is taken as it is and as it will be: what is new may lead through what is to
+    /// move and does not.
+    fn gather<'b>(
+        &'b self,
+        id: &'b ResourceId,
+        seen: &mut Vec<&'b ResourceId>,
+        found: &mut Vec<ResourceId>,
+    ) {
+        if seen.contains(&id) {
+            return;
+        }
+        seen.push(id);
+        if id.kind.as_str() == "Customer" {
+            let called = self.called.get(id);
+            found.extend(std::iter::once(id).chain(called).cloned());
+            return;
+        }
+        for world in [self.ideal, self.before] {
+            let way = world.targets(id).iter().find(|target| world.customer_of(target).is_some());
+            if let Some(next) = way {
+                self.gather(next, seen, found);
             }
         }
-        customers
     }
 }

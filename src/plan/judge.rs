@@ -102,6 +102,8 @@ fn judge_once(input: &PlanInput, pairs: &Pairs, drafts: &mut Drafts) -> Worlds {
     let before = before(input, pairs);
     let ideal = after(input, &before, drafts.changing.iter());
     let managed = managed(pairs, drafts);
+    let declared: Known<&ResourceId> = input.desired.iter().map(|one| &one.id).collect();
+    let stays = (&managed, &declared);
     // Policies and brakes look at money.
     settle::settle(input, drafts, &before, &ideal);
     policy::rule(input, drafts, &before, &ideal);
@@ -110,7 +112,7 @@ fn judge_once(input: &PlanInput, pairs: &Pairs, drafts: &mut Drafts) -> Worlds {
     let told = parts_mut(changing, |drafts| {
         let mut warnings = Vec::new();
         for draft in drafts {
-            let blocks = against(input, draft, &ideal, &managed);
+            let blocks = against(input, draft, &ideal, stays);
             draft.blocked.extend(blocks);
             draft.blocked.extend(roles::against(input, draft));
             if !outside.contains(&draft.id) {
@@ -147,10 +149,12 @@ fn judge_once(input: &PlanInput, pairs: &Pairs, drafts: &mut Drafts) -> Worlds {
             let held_needs = needs.filter_map(|id| Some((id, held.get(id)?)));
             let held_needs: Vec<_> = held_needs.collect();
             let mut waits_for = held_needs.iter().find(|(_, hold)| hold.makes).copied();
-            let blocks = against(input, draft, &now, &managed);
+            let blocks = against(input, draft, &now, stays);
             if !blocks.is_empty() {
-                // Something that this rests on is held back, and without it this cannot be.
-                waits_for = waits_for.or(held_needs.first().copied());
+                // Something that this rests on, or refers to, is held back, and without it this cannot
+                // be.
+                let named = now.targets(&draft.id).iter().find_map(|id| Some((id, held.get(id)?)));
+                waits_for = waits_for.or(held_needs.first().copied()).or(named);
             }
             changed |= waits_for.is_some() || !blocks.is_empty();
             match waits_for {
@@ -229,13 +233,16 @@ fn suspend(input: &PlanInput, drafts: &mut Drafts, before: &World, ideal: &World
 /// A change that is held back.
 struct Hold {
     why: String,
-    /// True when others cannot do without it: it would make the thing, or give it its name.
+    /// True when others cannot do without it: it would make the thing, give it its name, or make another
+    /// one of it than there is, as whose they are declared.
     makes: bool,
 }
 
 impl Hold {
     fn of(draft: &Draft) -> Self {
-        let makes = draft.pair.previous.is_some()
+        let is_another = draft.blocked.iter().any(|block| block.code == code::BLOCK_IMMUTABLE.0);
+        let makes = is_another
+            || draft.pair.previous.is_some()
             || matches!(draft.action, Action::Create | Action::Adopt | Action::Rename);
         Self { why: why(draft), makes }
     }
@@ -303,7 +310,7 @@ fn against(
     input: &PlanInput,
     draft: &Draft,
     world: &World,
-    managed: &Known<&ResourceId>,
+    (managed, declared): (&Known<&ResourceId>, &Known<&ResourceId>),
 ) -> Vec<Block> {
     let Some(entry) = input.kinds.get(draft.id.kind.as_str()) else { return Vec::new() };
     if draft.release {
@@ -316,7 +323,8 @@ fn against(
             !entry.is_some_and(|entry| (entry.ended)(&user.spec, input.at))
         };
         let users = world.referrers(&draft.id, None).filter(|user| managed.contains(&&user.id));
-        let users = users.filter(goes_on);
+        // What is over and still declared would refer to nothing: then nothing could be planned.
+        let users = users.filter(|user| goes_on(user) || declared.contains(&&user.id));
         let users: Vec<_> = users.map(|user| user.id.to_string()).collect();
         if !users.is_empty() && blocks.is_empty() {
             blocks.push(Block::new(
