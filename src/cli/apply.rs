@@ -225,18 +225,6 @@ fn again(file: &Path, plan: &Plan) -> String {
 fn repeated(args: &ApplyArgs, settings: &Settings) -> String {
     let mut words = settings.repeated();
     words.extend(args.plan_file.iter().map(|path| path.display().to_string()));
-    for path in &args.pass.files.filename {
-        words.extend(["-f".to_owned(), path.display().to_string()]);
-    }
-    words.extend(args.pass.selection.repeated());
-    if args.pass.prune {
-        words.push("--prune".to_owned());
-    }
-    if args.pass.take_ownership {
-        words.push("--take-ownership".to_owned());
-    }
-    if let Some(id) = &args.pass.override_id {
-        words.extend(["--override".to_owned(), id.clone()]);
-    }
+    words.extend(args.pass.repeated());
     words.iter().map(|word| format!(" {}", quoted(word))).collect()
 }

@@ -53,6 +53,25 @@ pub struct PassArgs {
 }
 
 impl PassArgs {
+    /// The same as words of a command line: what a proposed command repeats.
+    pub fn repeated(&self) -> Vec<String> {
+        let mut words = Vec::new();
+        for path in &self.files.filename {
+            words.extend(["-f".to_owned(), path.display().to_string()]);
+        }
+        words.extend(self.selection.repeated());
+        if self.prune {
+            words.push("--prune".to_owned());
+        }
+        if self.take_ownership {
+            words.push("--take-ownership".to_owned());
+        }
+        if let Some(id) = &self.override_id {
+            words.extend(["--override".to_owned(), id.clone()]);
+        }
+        words
+    }
+
     /// Those of a pass over all manifests of the workspace, by a command without such options.
     pub fn of_everything() -> Self {
         Self {

@@ -4,7 +4,7 @@ use crate::cli::error::{CommandError, Exit};
 use crate::cli::output::Output;
 use crate::cli::pass::{Pass, Planned};
 use crate::cli::session::{self, PassArgs};
-use crate::cli::settings::Settings;
+use crate::cli::settings::{Settings, quoted};
 use crate::cli::ui::Ui;
 use crate::cli::{consent, plan, saved};
 use crate::engine::{Gathered, policies};
@@ -132,7 +132,9 @@ pub fn run(args: &StatusArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, 
     let status = status(&plan, &gathered, store.as_deref(), in_force.collect())?;
     match args.output {
         Output::Text => {
-            let text = ui.wrapped(&text(&status, &plan), |_| INDENT + 2);
+            let words = [settings.repeated(), args.pass.repeated()].concat();
+            let repeated: String = words.iter().map(|word| format!(" {}", quoted(word))).collect();
+            let text = ui.wrapped(&text(&status, &plan, &repeated), |_| INDENT + 2);
             ui.data(&text);
         }
         Output::Json => ui.json(&status)?,
@@ -218,7 +220,8 @@ fn last_apply(record: ApplyRecord) -> LastApply {
     LastApply { plan_id, actor, begun_at, ended_at, done, failed, unknown, not_begun }
 }
 
-fn text(status: &Status, plan: &Plan) -> String {
+/// As people read it; `repeated` are the options that belong into a proposed command.
+fn text(status: &Status, plan: &Plan, repeated: &str) -> String {
     let mut out = String::new();
     let mut line = |title: &str, text: &str| {
         let _ = writeln!(out, "{title:<INDENT$}{}", printable(text));
@@ -265,7 +268,7 @@ fn text(status: &Status, plan: &Plan) -> String {
             let approve = status.lineage.as_ref().map(|_| &status.plan_id);
             let approve = approve.map(|id| format!("`partnerctl approve {id}`, or "));
             let (approve, options) = (approve.unwrap_or_default(), consent::options(plan));
-            line("", &format!("→ {approve}`partnerctl apply {options}`"));
+            line("", &format!("→ {approve}`partnerctl apply{repeated} {options}`"));
         } else if !next.is_empty() {
             line("", &format!("→ {next}"));
         }
