@@ -101,9 +101,11 @@ pub fn judge(input: &PlanInput, pairs: &Pairs, drafts: &mut Drafts) -> Worlds {
 fn judge_once(input: &PlanInput, pairs: &Pairs, drafts: &mut Drafts) -> Worlds {
     let before = before(input, pairs);
     let ideal = after(input, &before, drafts.changing.iter());
-    let managed = managed(pairs, drafts);
-    let declared: Known<&ResourceId> = input.desired.iter().map(|one| &one.id).collect();
-    let stays = (&managed, &declared);
+    // Asked only of what goes.
+    let any_goes = drafts.changing.iter().any(|draft| draft.after.is_none());
+    let managed = if any_goes { managed(pairs, drafts) } else { Known::default() };
+    let declared = input.desired.iter().filter(|_| any_goes).map(|one| &one.id);
+    let stays = (&managed, &declared.collect());
     // Policies and brakes look at money.
     settle::settle(input, drafts, &before, &ideal);
     policy::rule(input, drafts, &before, &ideal);
