@@ -8,7 +8,7 @@ use crate::cli::output::Output;
 use crate::cli::pass::{Pass, Planned};
 use crate::cli::saved;
 use crate::cli::session::{self, Input, LockArgs, PassArgs};
-use crate::cli::settings::{Settings, quoted};
+use crate::cli::settings::{Settings, appended, quoted};
 use crate::cli::ui::Ui;
 use crate::engine::lease::SharedStore;
 use crate::engine::operate::Ended;
@@ -226,5 +226,5 @@ fn repeated(args: &ApplyArgs, settings: &Settings) -> String {
     let mut words = settings.repeated();
     words.extend(args.plan_file.iter().map(|path| path.display().to_string()));
     words.extend(args.pass.repeated());
-    words.iter().map(|word| format!(" {}", quoted(word))).collect()
+    appended(&words)
 }

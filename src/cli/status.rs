@@ -4,7 +4,7 @@ use crate::cli::error::{CommandError, Exit};
 use crate::cli::output::Output;
 use crate::cli::pass::{Pass, Planned};
 use crate::cli::session::{self, PassArgs};
-use crate::cli::settings::{Settings, quoted};
+use crate::cli::settings::{Settings, appended};
 use crate::cli::ui::Ui;
 use crate::cli::{consent, plan, saved};
 use crate::engine::{Gathered, policies};
@@ -133,8 +133,7 @@ pub fn run(args: &StatusArgs, settings: &Settings, ui: &mut Ui) -> Result<Exit, 
     match args.output {
         Output::Text => {
             let words = [settings.repeated(), args.pass.repeated()].concat();
-            let repeated: String = words.iter().map(|word| format!(" {}", quoted(word))).collect();
-            let text = ui.wrapped(&text(&status, &plan, &repeated), |_| INDENT + 2);
+            let text = ui.wrapped(&text(&status, &plan, &appended(&words)), |_| INDENT + 2);
             ui.data(&text);
         }
         Output::Json => ui.json(&status)?,

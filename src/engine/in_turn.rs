@@ -224,16 +224,12 @@ mod tests {
     use crate::engine::lease::SharedStore;
     use crate::engine::progress::Progress;
     use crate::engine::work::Work;
-    use crate::kinds::Kinds;
     use crate::model::ResourceId;
     use crate::plan::Change;
-    use crate::provider::embedded::Embedded;
-    use crate::provider::{Context, Directory, Ids};
     use crate::store::{Batch, Missing, Settling, StoreError, open};
-    use chrono::{DateTime, Utc};
     use serde_json::json;
     use std::path::Path;
-    use std::sync::{Arc, Mutex};
+    use std::sync::Arc;
     use std::time::Duration;
     use tokio::task::spawn_blocking;
 
@@ -250,28 +246,7 @@ mod tests {
     fn work(folder: &Path) -> Work {
         let address = format!("sqlite:{}", folder.join("state.db").display());
         let store = open(&address, Missing::Create).unwrap().unwrap();
-        Work {
-            provider: Arc::new(Embedded),
-            store: SharedStore::new(store),
-            epoch: 0,
-            directory: Mutex::new(Directory::new(Kinds::default(), &[], &[])),
-            ids: Mutex::new(Ids::new("lineage", 1)),
-            context: Context {
-                at: DateTime::<Utc>::UNIX_EPOCH,
-                actor: "a".into(),
-                command: "test".into(),
-                plan_id: "".into(),
-                note: String::new(),
-                refunds: Arc::default(),
-                outlook: Arc::default(),
-            },
-            clock: || DateTime::<Utc>::UNIX_EPOCH,
-            apply_id: None,
-            prelude: Mutex::default(),
-            judgement: None,
-            stop: false.into(),
-            notices: tokio::sync::mpsc::unbounded_channel().0,
-        }
+        Work::alone(SharedStore::new(store), 0)
     }
 
     /// What has been committed, and what becomes of it on the disk.

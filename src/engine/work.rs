@@ -134,6 +134,33 @@ impl Work {
         self.stop.load(Ordering::Relaxed) || self.store.has_lost(self.epoch)
     }
 
+    /// With a store and nothing else: nothing is known, and nobody listens.
+    #[cfg(test)]
+    pub(super) fn alone(store: SharedStore, epoch: i64) -> Self {
+        Self {
+            provider: Arc::new(crate::provider::embedded::Embedded),
+            store,
+            epoch,
+            directory: Mutex::new(Directory::new(crate::kinds::Kinds::default(), &[], &[])),
+            ids: Mutex::new(Ids::new("lineage", 1)),
+            context: Context {
+                at: DateTime::<Utc>::UNIX_EPOCH,
+                actor: "a".into(),
+                command: "test".into(),
+                plan_id: "".into(),
+                note: String::new(),
+                refunds: Arc::default(),
+                outlook: Arc::default(),
+            },
+            clock: || DateTime::<Utc>::UNIX_EPOCH,
+            apply_id: None,
+            prelude: Mutex::default(),
+            judgement: None,
+            stop: false.into(),
+            notices: tokio::sync::mpsc::unbounded_channel().0,
+        }
+    }
+
     /// True when a thing belongs to a row.
     pub fn is_managed(&self, thing: &Observed) -> bool {
         self.directory().is_managed(&thing.kind, &thing.external_id)

@@ -119,6 +119,20 @@ pub struct FieldChange {
     pub edited: bool,
 }
 
+impl FieldChange {
+    /// One that was not changed outside.
+    #[must_use]
+    pub fn new(path: String, before: Option<Value>, after: Option<Value>) -> Self {
+        Self { path, before, after, drift: false, edited: false }
+    }
+
+    /// True when it was changed outside, and becomes again what we applied last.
+    #[must_use]
+    pub fn is_put_back(&self) -> bool {
+        self.drift && !self.edited
+    }
+}
+
 /// What a resource shall be, as its manifest has it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Desired {

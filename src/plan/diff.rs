@@ -139,13 +139,9 @@ pub fn compare_metadata(desired: &Metadata, accepted: &Metadata) -> Vec<FieldCha
             for key in keys.into_iter().filter(|key| !passing(key)) {
                 let (before, after) = (old.get(key), new.get(key));
                 if before != after {
-                    fields.push(FieldChange {
-                        path: format!("metadata.{prefix}.{key}"),
-                        before: before.map(|text| text.clone().into()),
-                        after: after.map(|text| text.clone().into()),
-                        drift: false,
-                        edited: false,
-                    });
+                    let path = format!("metadata.{prefix}.{key}");
+                    let value = |text: Option<&String>| text.map(|text| text.clone().into());
+                    fields.push(FieldChange::new(path, value(before), value(after)));
                 }
             }
         };

@@ -154,12 +154,16 @@ impl There<'_> {
             };
             return Err(CommandError::new(format!("{id} is not there")).hint(hint));
         };
-        if let Some(state @ ("Cancelled" | "Exchanged")) = standing.spec.text("state") {
-            let message = format!("{id} was {} already{}", state.to_lowercase(), self.place(id));
-            return Err(CommandError::new(message).hint("nothing of it is left"));
-        }
-        let held = returnable(&id.to_string(), &standing.spec, at)
-            .map_err(|error| self.placed(id, &error))?;
+        let held = returnable(&id.to_string(), &standing.spec, at).map_err(|error| {
+            let state = standing.spec.text("state").unwrap_or_default().to_lowercase();
+            match error {
+                QuoteError::Ended { .. } => {
+                    let message = format!("{id} was {state} already{}", self.place(id));
+                    CommandError::new(message).hint("nothing of it is left")
+                }
+                error => self.placed(id, &error),
+            }
+        })?;
         Ok((held, settle::history(self.world.customer_of(id).as_ref(), &self.world)))
     }
 

@@ -3,20 +3,15 @@
 use super::{Ended, retry};
 use crate::engine::lease::SharedStore;
 use crate::engine::work::Work;
-use crate::kinds::Kinds;
 use crate::model::{Effect, KindName, Observed, Spec, Verb};
 use crate::plan::Change;
 use crate::plan::intent::{Intent, IntentState};
-use crate::provider::embedded::Embedded;
-use crate::provider::{
-    CallError, Candidate, Context, Directory, Ids, KeyFound, Outside, Question, RequestKeys,
-};
+use crate::provider::{CallError, Candidate, KeyFound, Outside, Question, RequestKeys};
 use crate::store::{Holder, Missing, Store, open};
 use chrono::{DateTime, Utc};
 use serde_json::json;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 
 /// Somebody else's connection to the store of this folder.
 fn store(folder: &Path) -> Box<dyn Store> {
@@ -77,28 +72,8 @@ impl Outside for Busy<'_> {
 }
 
 fn work(folder: &Path) -> Work {
-    Work {
-        provider: Arc::new(Embedded),
-        epoch: take_lease(folder, "here"),
-        store: SharedStore::new(store(folder)),
-        directory: Mutex::new(Directory::new(Kinds::default(), &[], &[])),
-        ids: Mutex::new(Ids::new("lineage", 1)),
-        context: Context {
-            at: DateTime::<Utc>::UNIX_EPOCH,
-            actor: "a".into(),
-            command: "test".into(),
-            plan_id: "".into(),
-            note: String::new(),
-            refunds: Arc::default(),
-            outlook: Arc::default(),
-        },
-        clock: || DateTime::<Utc>::UNIX_EPOCH,
-        apply_id: None,
-        prelude: Mutex::default(),
-        judgement: None,
-        stop: false.into(),
-        notices: tokio::sync::mpsc::unbounded_channel().0,
-    }
+    let epoch = take_lease(folder, "here");
+    Work::alone(SharedStore::new(store(folder)), epoch)
 }
 
 /// A purchase that a person has sent on its way again.

@@ -66,8 +66,7 @@ pub(super) fn cancelled_before(
     after: &World,
 ) -> Option<ResourceId> {
     let customer = before.customer_of(id)?;
-    let subscriptions = before.referrers(&customer, Some("Subscription"));
-    let reservations = subscriptions.flat_map(|one| before.referrers(&one.id, Some("Reservation")));
+    let reservations = before.below(&customer, "Reservation", "Subscription").into_iter();
     let earlier = reservations.filter(|other| other.id < *id);
     let cancelled = earlier.filter(|other| {
         let after = after.get(&other.id).map(|standing| &standing.spec);

@@ -204,7 +204,7 @@ fn difference(
         Management::Manage => return difference,
         Management::CreateOnly => {
             // What was changed outside is nobody's business here; another wish is somebody's.
-            for field in difference.fields.iter().filter(|field| !field.drift || field.edited) {
+            for field in difference.fields.iter().filter(|field| !field.is_put_back()) {
                 let message = format!("only created, never changed: {}{LIFT}", sentence(field));
                 drafts.warn(&desired.id, &message);
             }
@@ -224,20 +224,14 @@ fn difference(
 /// Says of what another set owned until now whose it becomes.
 fn take_over(input: &PlanInput, draft: &mut Draft) {
     if let Some(set) = &draft.pair.taken_from {
-        draft.fields.push(FieldChange {
-            path: "metadata.set".to_owned(),
-            before: Some((&**set).into()),
-            after: Some(input.set.as_ref().into()),
-            drift: false,
-            edited: false,
-        });
+        let (was, is) = (Some((&**set).into()), Some(input.set.as_ref().into()));
+        draft.fields.push(FieldChange::new("metadata.set".to_owned(), was, is));
     }
 }
 
 /// The action and its reason for something that is there.
 fn what_and_why(pair: &Pair, draft: &Draft, replaces: bool) -> (Action, Reason) {
-    let only_drift =
-        !draft.fields.is_empty() && draft.fields.iter().all(|field| field.drift && !field.edited);
+    let only_drift = !draft.fields.is_empty() && draft.fields.iter().all(FieldChange::is_put_back);
     if pair.taken_from.is_some() {
         (Action::Adopt, Reason::Taken)
     } else if pair.found.is_some() {
@@ -281,13 +275,7 @@ fn create(input: &PlanInput, entry: &KindEntry, draft: &mut Draft, desired: &Res
     let mut after = entry.effective(&desired.spec);
     draft.fields = diff::fields_of(entry, &after)
         .into_iter()
-        .map(|(path, value)| FieldChange {
-            path: format!("spec.{path}"),
-            before: None,
-            after: Some(value.clone()),
-            drift: false,
-            edited: false,
-        })
+        .map(|(path, value)| FieldChange::new(format!("spec.{path}"), None, Some(value.clone())))
         .collect();
     let gone = draft.pair.stored.as_deref().is_some_and(|stored| stored.last_applied.is_some());
     if gone {

@@ -79,13 +79,9 @@ pub(super) fn removal(
     let before = stored.observed.as_ref().map(|observed| entry.effective(observed));
     let fields = stored.observed.as_ref().map(|spec| diff::fields_of(entry, spec));
     let fields = fields.unwrap_or_default();
-    let fields = fields.into_iter().map(|(path, value)| FieldChange {
-        path: format!("spec.{path}"),
-        before: Some(value.clone()),
-        after: None,
-        drift: false,
-        edited: false,
-    });
+    let fields = fields
+        .into_iter()
+        .map(|(path, value)| FieldChange::new(format!("spec.{path}"), Some(value.clone()), None));
     Draft {
         fields: if release { Vec::new() } else { fields.collect() },
         after: if release { before.clone() } else { None },

@@ -193,7 +193,7 @@ mod tests {
         let seen = Seen {
             id: &ResourceId::new("Budget", "spend"),
             action: Action::Update,
-            fields: &[FieldChange { path, before: None, after: None, drift: false, edited: false }],
+            fields: &[FieldChange::new(path, None, None)],
             labels: vec![&silver],
             customers: &[ResourceId::new("Customer", "contoso")],
             customer_labels: vec![&gold],

@@ -6,7 +6,7 @@
 //! state, and who reads meanwhile goes on reading the old one.
 
 use crate::store::backup::{Contents, Examined, Problems};
-use crate::store::sqlite::{Sqlite, TransactError, check, log, meta};
+use crate::store::sqlite::{Sqlite, check, log, meta};
 use crate::store::{Head, StoreError, migrate};
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
@@ -154,10 +154,7 @@ fn put(from: &Connection, to: &mut Sqlite, epoch: i64) -> Result<(), StoreError>
     lock(&backup).map_err(failed)?;
     let held =
         check::same_lineage(&beside, lineage).and_then(|()| super::lease::check(&beside, epoch));
-    held.map_err(|error| match error {
-        TransactError::Database(source) => failed(source),
-        TransactError::Store(error) => error,
-    })?;
+    held.map_err(|error| error.within(path))?;
     match backup.step(-1).map_err(failed)? {
         StepResult::Done => Ok(()),
         _ => Err(failed(busy())),

@@ -83,10 +83,8 @@ impl Sqlite {
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .map_err(failed)?;
         let same = check::same_lineage(&transaction, &self.lineage);
-        let done = same.and_then(|()| body(&transaction, &self.lineage)).map_err(|e| match e {
-            TransactError::Database(source) => failed(source),
-            TransactError::Store(error) => error,
-        })?;
+        let done = same.and_then(|()| body(&transaction, &self.lineage));
+        let done = done.map_err(|error| error.within(&path))?;
         transaction.commit().map_err(failed)?;
         Ok(done)
     }
@@ -132,6 +130,16 @@ impl Drop for Sqlite {
 enum TransactError {
     Database(rusqlite::Error),
     Store(StoreError),
+}
+
+impl TransactError {
+    /// The same of the store in this file.
+    fn within(self, path: &Path) -> StoreError {
+        match self {
+            Self::Database(source) => StoreError::Database { path: path.to_owned(), source },
+            Self::Store(error) => error,
+        }
+    }
 }
 
 impl From<rusqlite::Error> for TransactError {
